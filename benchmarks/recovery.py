@@ -1,0 +1,216 @@
+"""How much of a known style change each method finds: seeded cases with a known truth.
+
+    python benchmarks/recovery.py --cases 20                         # on the demo songs
+    python benchmarks/recovery.py --cases 20 --data my-songs/        # and on song folders of stems
+    python benchmarks/recovery.py --content different --cases 20     # reference and input play different music
+
+Same content: the reference is the input's stem through hidden settings of the same chain. Different content: the same
+hidden settings on a stem of the same kind from another song; the truth is what they make of the input. Printed is the
+multi-scale spectral distance to the truth (mean of left/right and mid/side, both brought to the truth's loudness), per
+method: the median over cases with a 95 % bootstrap interval, the share of the input's distance that was removed, and
+how far the knobs landed from the hidden ones, in theta. `oracle` searches the truth's waveform itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stito.audio import AudioFormat, resample
+from stito.chain import Chain, ChainSettings
+from stito.chains import load_chain
+from stito.console import gain, loudness
+from stito.demo import compose
+from stito.excerpts import active_starts
+from stito.metrics.spectral import multi_scale_spectral
+from stito.mix import Mix, read_mix
+from stito.objective import SpectralObjective
+from stito.search import create
+from stito.search.base import Budget
+from stito.search.driver import minimise
+from stito.transfer import PRIOR_WEIGHT, match_style
+
+RATE = 44_100
+SECONDS = 12.0
+STEMS = ("drums", "bass", "other", "vocals")
+PROBABILITIES = {"eq": 0.9, "compressor": 0.9, "panner": 0.3, "imager": 0.8, "gain": 0.5}
+REVERB = {"drums": 0.5, "bass": 0.01, "vocals": 0.9, "other": 0.7}
+"""How often each effect is in use, as FXmanipulator has it (Koo et al. 2022)."""
+IDENTIFIABLE = ("panner.pan", "imager.width", "eq.low_gain_db", "eq.mid_gain_db", "eq.high_gain_db", "reverb.mix")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One hidden style: the input, the reference, and what the input should become, all (2, t)."""
+
+    name: str
+    source: Tensor
+    reference: Tensor
+    truth: Tensor
+    hidden: ChainSettings
+
+
+def songs(folders: list[Path]) -> dict[str, dict[str, Tensor]]:
+    """Active stretches of every song's stems, by song and stem; the demo songs are always there."""
+    found: dict[str, dict[str, Tensor]] = {}
+    for name in ("night", "street", "river"):
+        found[name] = {stem: torch.from_numpy(audio.copy()) for stem, audio in compose(name).items()}
+    for folder in (song for root in folders for song in sorted(root.iterdir()) if song.is_dir()):
+        mix = read_mix(folder)
+        found[folder.name] = {stem: resample(mix.stereo(stem), mix.sample_rate, RATE) for stem in mix.stems}
+    cut = {}
+    for name, stems in found.items():
+        cut[name] = {}
+        for stem, x in stems.items():
+            start = active_starts(x, RATE, seconds=SECONDS, count=1)[0]
+            piece = x[:, start : start + round(SECONDS * RATE)].contiguous()
+            level = loudness(piece, RATE)
+            if level > -60:
+                cut[name][stem] = piece * gain(-24.0 - level)
+    return cut
+
+
+def sample(chain: Chain, stem: str, generator: np.random.Generator) -> ChainSettings:
+    """Random settings: every effect in use or neutral by its probability, knobs uniform in theta."""
+    settings = chain.settings(torch.from_numpy(generator.uniform(size=chain.dim)).float())
+    for label, neutral in chain.neutral().items():
+        probability = REVERB[stem] if label == "reverb" else PROBABILITIES.get(label, 0.5)
+        if generator.uniform() > probability:
+            settings[label] = neutral
+    if "reverb" in settings:
+        settings["reverb"]["mix"] *= 0.5
+    return settings
+
+
+def cases(count: int, seed: int, content: str, chain: Chain, library: dict[str, dict[str, Tensor]]) -> Iterator[Case]:
+    """Seeded cases, cycling through the kinds of stems."""
+    for index in range(count):
+        generator = np.random.default_rng([seed, index])
+        stem = STEMS[index % len(STEMS)]
+        having = sorted(name for name, stems in library.items() if stem in stems)
+        first, second = generator.choice(having, size=2, replace=False)
+        source = library[first][stem]
+        other = source if content == "same" else library[second][stem]
+        hidden = sample(chain, stem, generator)
+        truth = chain.render_one(source, hidden, RATE)
+        reference = truth if content == "same" else chain.render_one(other, hidden, RATE)
+        name = f"{index}: {stem} of {first}" + ("" if content == "same" else f" after {second}")
+        yield Case(name, source, reference, truth, hidden)
+
+
+def as_stem(x: Tensor) -> Mix:
+    """A stem of a song as the engine takes it."""
+    audio_format = AudioFormat(RATE, 2, "FLOAT")
+    return Mix({"stem": x}, RATE, audio_format, "case", (), "stem", {"stem": audio_format})
+
+
+def distance(x: Tensor, truth: Tensor) -> float:
+    """Multi-scale spectral distance at the truth's loudness."""
+    levelled = x * gain(loudness(truth, RATE) - loudness(x, RATE))
+    spectral = multi_scale_spectral(levelled[None], truth[None])
+    return float(0.5 * (spectral.left_right + spectral.mid_side)[0])
+
+
+def oracle(case: Case, chain: Chain, evaluations: int, seed: int) -> ChainSettings:
+    """The settings that a search finds when it may look at the truth."""
+    objective = SpectralObjective([chain.prepare(case.source, RATE)], [case.truth])
+    search = create("cma", chain.dim, seed=seed, start=chain.encode({}))
+    return chain.settings(minimise(objective, search, budget=Budget(evaluations=evaluations)).theta)
+
+
+def solve(case: Case, method: str, chain: Chain, arguments: argparse.Namespace) -> ChainSettings:
+    """One method's settings for a case."""
+    if method == "input":
+        return chain.neutral()
+    if method == "oracle":
+        return oracle(case, chain, arguments.evaluations, arguments.seed)
+    matched = match_style(
+        as_stem(case.source),
+        as_stem(case.reference),
+        method=method,
+        chain=chain,
+        encoder=arguments.encoder,
+        budget=Budget(evaluations=arguments.evaluations),
+        seed=arguments.seed,
+        prior_weight=arguments.prior,
+    )
+    return matched.matches["stem"].strips["stem"][1]
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """A 95 % bootstrap interval of the median."""
+    generator = np.random.default_rng(0)
+    medians = np.median(generator.choice(values, size=(2000, len(values))), axis=1)
+    low, high = np.percentile(medians, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def main() -> None:
+    """Run the cases and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=int, default=20)
+    parser.add_argument("--content", choices=("same", "different"), default="same")
+    parser.add_argument("--methods", default="input,match,random,cma,gradient")
+    parser.add_argument("--chain", default="mixing")
+    parser.add_argument("--encoder", default="features")
+    parser.add_argument("--evaluations", type=int, default=1500)
+    parser.add_argument("--prior", type=float, default=PRIOR_WEIGHT)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", type=Path, action="append", default=[])
+    parser.add_argument("--json", type=Path, help="also write every case there")
+    arguments = parser.parse_args()
+
+    chain = load_chain(arguments.chain)
+    library = songs(arguments.data)
+    rows: list[dict[str, object]] = []
+    methods = arguments.methods.split(",")
+    for case in cases(arguments.cases, arguments.seed, arguments.content, chain, library):
+        hidden = chain.encode(case.hidden)
+        line = []
+        for method in methods:
+            started = time.perf_counter()
+            settings = solve(case, method, chain, arguments)
+            seconds = time.perf_counter() - started
+            apart = distance(chain.render_one(case.source, settings, RATE), case.truth)
+            theta = chain.encode(settings)
+            knobs = {
+                str(knob): abs(float(theta[i] - hidden[i]))
+                for i, knob in enumerate(chain.knobs)
+                if str(knob) in IDENTIFIABLE
+            }
+            rows.append({"case": case.name, "method": method, "distance": apart, "seconds": seconds, "knobs": knobs})
+            line.append(f"{method} {apart:.3f}")
+        print(f"{case.name:<34}" + "  ".join(line), flush=True)
+    report(rows, methods)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+def report(rows: list[dict], methods: list[str]) -> None:  # type: ignore[type-arg]
+    """The table."""
+    by_case = {row["case"]: row["distance"] for row in rows if row["method"] == methods[0]}
+    print(f"\n{'method':<12}{'distance (95 %)':>26}{'removed (95 %)':>28}{'knobs off':>11}{'seconds':>9}")
+    for method in methods:
+        mine = [row for row in rows if row["method"] == method]
+        distances = np.array([row["distance"] for row in mine])
+        removed = np.array([1 - row["distance"] / by_case[row["case"]] for row in mine])
+        knobs = np.median([value for row in mine for value in row["knobs"].values()] or [np.nan])
+        low, high = interval(distances)
+        removed_low, removed_high = interval(removed)
+        seconds = np.median([row["seconds"] for row in mine])
+        print(
+            f"{method:<12}{np.median(distances):>10.3f} ({low:.3f} to {high:.3f})"
+            f"{np.median(removed):>12.0%} ({removed_low:.0%} to {removed_high:.0%}){knobs:>11.3f}{seconds:>9.1f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The first-party effects, written exactly as a third party writes theirs."""

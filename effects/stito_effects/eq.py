@@ -1,0 +1,67 @@
+"""Tone: the five-band equaliser of mixing-style research."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from stito.dsp.biquad import cascade, high_shelf, low_shelf, peak
+from stito.dsp.spectrum import Response
+from stito.effect import LinearEffect
+from stito.params import Param, Settings
+from stito_effects.tone_match import matched_gains
+
+__all__ = ["Equaliser"]
+
+SHELF_Q = 0.7071
+"""Shelves without a bump at the corner."""
+
+DEPTH_DB = 15.0
+
+
+def _gain(band: str) -> Param:
+    return Param(f"{band}_gain_db", -DEPTH_DB, DEPTH_DB, neutral=0.0, doc=f"boost or cut of the {band} band")
+
+
+def _frequency(band: str, low: float, high: float) -> Param:
+    return Param(f"{band}_hz", low, high, neutral=(low * high) ** 0.5, scale="log", doc=f"where the {band} band acts")
+
+
+def _q(band: str) -> Param:
+    return Param(f"{band}_q", 0.1, 2.0, neutral=0.7, scale="log", doc=f"how narrow the {band} band is")
+
+
+class Equaliser(LinearEffect):
+    """Shape the tone with a low shelf, three bells and a high shelf, each in its own range.
+
+    Ranges: FXmanipulator (Koo et al., "Music mixing style transfer", ICASSP 2023). Filters: the audio EQ cookbook.
+    """
+
+    name: ClassVar[str] = "eq"
+    params: ClassVar[tuple[Param, ...]] = (
+        _gain("low"),
+        _frequency("low", 30.0, 200.0),
+        *(_gain("low_mid"), _frequency("low_mid", 200.0, 1000.0), _q("low_mid")),
+        *(_gain("mid"), _frequency("mid", 1000.0, 3000.0), _q("mid")),
+        *(_gain("high_mid"), _frequency("high_mid", 3000.0, 8000.0), _q("high_mid")),
+        _gain("high"),
+        _frequency("high", 5000.0, 10_000.0),
+    )
+    tail_s: ClassVar[float] = 0.25
+
+    def response(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Response:
+        shelf_q = torch.full_like(p["low_hz"], SHELF_Q)
+        bells = [
+            peak(p[f"{band}_gain_db"], p[f"{band}_hz"], p[f"{band}_q"], sample_rate)
+            for band in ("low_mid", "mid", "high_mid")
+        ]
+        low = low_shelf(p["low_gain_db"], p["low_hz"], shelf_q, sample_rate)
+        high = high_shelf(p["high_gain_db"], p["high_hz"], shelf_q, sample_rate)
+        return cascade(torch.stack([low, *bells, high], dim=1), n, shelf_q.dtype)[:, None]
+
+    def match(self, x: Tensor, reference: Tensor, sample_rate: int) -> Settings:
+        """The gains that bring the average spectrum nearest to the reference's, at the usual frequencies and widths."""
+        return matched_gains(self, x, reference, sample_rate)

@@ -1,0 +1,36 @@
+"""Level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor
+
+from stito.dsp.loudness import integrated_loudness
+from stito.dsp.spectrum import Response
+from stito.effect import LinearEffect, column
+from stito.params import Param, Settings
+
+__all__ = ["Gain"]
+
+
+class Gain(LinearEffect):
+    """Make it louder or softer."""
+
+    name: ClassVar[str] = "gain"
+    params: ClassVar[tuple[Param, ...]] = (Param("gain_db", -24.0, 24.0, neutral=0.0, doc="level change"),)
+
+    def response(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Response:
+        del n, sample_rate
+        return column(10 ** (p["gain_db"] / 20))
+
+    def process(self, x: Tensor, p: Mapping[str, Tensor], sample_rate: int) -> Tensor:
+        """The response is the same number at every frequency: no spectrum is needed."""
+        return x * self.response(p, 0, sample_rate)
+
+    def match(self, x: Tensor, reference: Tensor, sample_rate: int) -> Settings:
+        """The difference in integrated loudness (ITU-R BS.1770)."""
+        ours, theirs = (integrated_loudness(audio[None], sample_rate).item() for audio in (x, reference))
+        (param,) = self.params
+        return {"gain_db": min(max(theirs - ours, param.low), param.high)}

@@ -1,0 +1,50 @@
+"""Stereo width."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from stito.dsp.spectrum import Response
+from stito.dsp.statistics import width_db
+from stito.effect import LinearEffect
+from stito.params import Param, Settings
+
+__all__ = ["Imager"]
+
+MONO_DB = -60.0
+"""A side this far under the mid is noise: scaling it up would not make a recording wide."""
+
+
+class Imager(LinearEffect):
+    """Make it narrower or wider: 0 is mono, 1 leaves it alone, 2 doubles the side.
+
+    The side (L - R) / 2 is scaled and the mid (L + R) / 2 is kept, as in the mid/side imager of FXmanipulator. That
+    one also restores the energy; here it is not, because the factor depends on the content and the effect would no
+    longer be linear.
+    """
+
+    name: ClassVar[str] = "imager"
+    params: ClassVar[tuple[Param, ...]] = (Param("width", 0.0, 2.0, neutral=1.0, doc="0 is mono, 2 is widest"),)
+
+    def response(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Response:
+        del n, sample_rate
+        same, other = (1 + p["width"]) / 2, (1 - p["width"]) / 2
+        return torch.stack([same, other, other, same], dim=1).reshape(-1, 2, 2, 1)
+
+    def process(self, x: Tensor, p: Mapping[str, Tensor], sample_rate: int) -> Tensor:
+        """The response is the same at every frequency: no spectrum is needed."""
+        matrix = self.response(p, 0, sample_rate)
+        return matrix[:, :, 0] * x[:, :1] + matrix[:, :, 1] * x[:, 1:]
+
+    def match(self, x: Tensor, reference: Tensor, sample_rate: int) -> Settings:
+        """The width at which the level of side over mid becomes the reference's; 1 for input that is mono."""
+        del sample_rate
+        ours = width_db(x)
+        if ours < MONO_DB:
+            return self.neutral()
+        (param,) = self.params
+        return {"width": min(10 ** ((width_db(reference) - ours) / 20), param.high)}

@@ -1,0 +1,106 @@
+"""Room: reverberation from noise that fades at its own pace in three bands."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from stito.audio import resample
+from stito.dsp.spectrum import Response
+from stito.effect import LinearEffect
+from stito.params import Param
+from stito_effects.wet import unit_energy, wet_response
+
+__all__ = ["Reverb"]
+
+LENGTH_S = 2.0
+FADE = 0.1
+"""The share of the length that is faded out."""
+ONSET_S = 0.003
+"""Time constant of the build-up: an abrupt start of the noise would sound as a click."""
+CROSSOVERS_HZ = (300.0, 3000.0)
+COMMON = 0.2
+"""The share of energy that left and right have in common: wide, and not hollow in mono."""
+NOISE_RATE = 44_100
+SEED = 20_241
+COLUMNS = 64
+
+
+class Reverb(LinearEffect):
+    """Put it in a room: how long lows, middle and highs ring, how dark, how far away and how much.
+
+    Noise shaped by one exponential decay per band (J. A. Moorer, "About this reverberation business", 1979), from one
+    fixed draw: left and right are filtered each by its own noise. `mix` crossfades from dry to wet under the
+    sine-cosine law, with the wet path at unit energy, so that the level stays about the same.
+    """
+
+    name: ClassVar[str] = "reverb"
+    params: ClassVar[tuple[Param, ...]] = (
+        Param("decay_low_s", 0.1, 3.0, neutral=0.8, scale="log", doc="time to -60 dB below 300 Hz"),
+        Param("decay_mid_s", 0.1, 3.0, neutral=0.8, scale="log", doc="time to -60 dB up to 3 kHz"),
+        Param("decay_high_s", 0.1, 3.0, neutral=0.5, scale="log", doc="time to -60 dB above 3 kHz"),
+        Param("pre_delay_ms", 0.0, 100.0, neutral=10.0, doc="silence before the room answers"),
+        Param("damping_hz", 1000.0, 18_000.0, neutral=8000.0, scale="log", doc="the room loses what is above"),
+        Param("low_cut_hz", 20.0, 500.0, neutral=100.0, scale="log", doc="the room loses what is below"),
+        Param("mix", 0.0, 1.0, neutral=0.0, doc="0 is dry, 1 is the room alone"),
+    )
+    tail_s: ClassVar[float] = 2.15
+
+    def response(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Response:
+        decays = torch.stack([p["decay_low_s"], p["decay_mid_s"], p["decay_high_s"]], dim=1)
+        impulse = unit_energy(impulse_response(decays, sample_rate), sample_rate)
+        return wet_response(
+            torch.fft.rfft(impulse, n=n),
+            pre_delay_ms=p["pre_delay_ms"],
+            low_cut_hz=p["low_cut_hz"],
+            high_cut_hz=p["damping_hz"],
+            mix=p["mix"],
+            n=n,
+            sample_rate=sample_rate,
+        )
+
+
+def impulse_response(decays_s: Tensor, sample_rate: int) -> Tensor:
+    """The room's answer to a click for times to -60 dB, (b, bands): audio (b, 2, t)."""
+    noise = _noise(sample_rate, decays_s.dtype, decays_s.device)
+    rate = (-3 * math.log(10) / sample_rate) / decays_s.double()
+    rows = torch.arange(noise.shape[-1] // COLUMNS, dtype=torch.float64, device=decays_s.device) * COLUMNS
+    columns = torch.arange(COLUMNS, dtype=torch.float64, device=decays_s.device)
+    # exp(-d (64 i + j)) is the product of two short tables
+    coarse, fine = (torch.exp(rate[..., None] * steps).to(decays_s.dtype) for steps in (rows, columns))
+    return torch.stack([_candidate(noise, *tables) for tables in zip(coarse, fine, strict=True)])
+
+
+def _candidate(noise: Tensor, coarse: Tensor, fine: Tensor) -> Tensor:
+    """One impulse response (2, t) from band noises (bands, 2, t) and tables (bands, rows) and (bands, columns).
+
+    Candidates are made one by one, since one at a time stays in the processor's cache.
+    """
+    envelopes = (coarse[:, :, None] * fine[:, None, :]).flatten(1)
+    impulse = noise[0] * envelopes[0]
+    for band in range(1, len(noise)):
+        impulse = impulse.addcmul(noise[band], envelopes[band])
+    return impulse
+
+
+@lru_cache(maxsize=4)
+def _noise(sample_rate: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Band-limited noise, (bands, 2, t) with t a multiple of 64; the bands add up to white noise."""
+    samples = round(LENGTH_S * NOISE_RATE)
+    generator = torch.Generator().manual_seed(SEED)
+    common, *sides = torch.randn(3, samples, generator=generator, dtype=torch.float64)
+    white = torch.stack([math.sqrt(COMMON) * common + math.sqrt(1 - COMMON) * side for side in sides])
+    spectrum = torch.fft.rfft(white)
+    hz = torch.fft.rfftfreq(samples, 1 / NOISE_RATE, dtype=torch.float64)
+    low, high = (1 / (1 + (hz / crossover) ** 4) for crossover in CROSSOVERS_HZ)
+    bands = torch.fft.irfft(torch.stack([low, high - low, 1 - high])[:, None] * spectrum, n=samples)
+    at_rate = resample(bands.flatten(0, 1), NOISE_RATE, sample_rate).reshape(len(bands), 2, -1)
+    time = torch.arange(at_rate.shape[-1], dtype=torch.float64) / sample_rate
+    fade = torch.sin(((LENGTH_S - time) / (FADE * LENGTH_S)).clamp(0, 1) * (math.pi / 2)).square()
+    shaped = at_rate * fade * (1 - torch.exp(-time / ONSET_S))
+    return torch.nn.functional.pad(shaped, (0, -shaped.shape[-1] % COLUMNS)).to(dtype).to(device)

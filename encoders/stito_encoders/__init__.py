@@ -1,0 +1,1 @@
+"""stito's first-party encoders and converters, written exactly as a third party writes theirs."""

@@ -1,0 +1,7 @@
+"""The first-party encoders, announced exactly as a third party announces theirs."""
+
+from stito.registry import Manifest
+
+__all__ = ["MANIFEST"]
+
+MANIFEST = Manifest(encoders={"features": "stito_encoders.features:Features"})

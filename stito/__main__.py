@@ -1,0 +1,5 @@
+"""`python -m stito`: the command line."""
+
+from stito.cli import main
+
+main()

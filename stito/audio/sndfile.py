@@ -1,0 +1,83 @@
+"""Decoding with libsndfile: WAV, RF64, AIFF, FLAC, Ogg Vorbis and Opus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+
+from stito.audio.model import Decoded
+from stito.errors import AudioError
+
+__all__ = ["decode_sndfile"]
+
+_BLOCK = 1 << 18
+
+_WRITTEN_AS = {
+    "PCM_S8": "PCM_16",
+    "PCM_U8": "PCM_16",
+    "PCM_16": "PCM_16",
+    "PCM_32": "PCM_32",
+    "FLOAT": "FLOAT",
+    "DOUBLE": "FLOAT",
+}
+
+# Vorbis I, section 4.3.9, puts the centre second and the LFE last: for each channel of a WAV its place in an Ogg.
+_OGG_ORDER = {
+    3: (0, 2, 1),
+    5: (0, 2, 1, 3, 4),
+    6: (0, 2, 1, 5, 3, 4),
+    7: (0, 2, 1, 6, 5, 3, 4),
+    8: (0, 2, 1, 7, 5, 6, 3, 4),
+}
+
+
+def decode_sndfile(path: Path) -> Decoded:
+    """All samples of a file, read block by block so that they are held once; `AudioError` if it is not audio."""
+    try:
+        with soundfile.SoundFile(path) as file:
+            samples = torch.empty(file.channels, file.frames, dtype=torch.float32)
+            filled = _fill(samples.numpy(), file, path)
+            rate, subtype, container = int(file.samplerate), str(file.subtype), str(file.format)
+    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a `.raw` file, of which soundfile knows nothing
+        raise AudioError(
+            f"{path} is not audio that can be read.",
+            hint="Give a WAV, AIFF, FLAC, Ogg, MP3 or M4A file.",
+        ) from error
+    if filled < samples.shape[1]:
+        raise AudioError(
+            f"{path} is truncated or damaged: {filled} of {samples.shape[1]} samples can be read.",
+            hint="Copy or export it again.",
+        )
+    notes: tuple[str, ...] = ()
+    if container == "OGG":
+        samples = samples[list(_OGG_ORDER[len(samples)])] if len(samples) in _OGG_ORDER else samples
+        notes = () if _is_ended(path) else ("The Ogg stream has no end mark: the file may be cut short.",)
+    return Decoded(samples, rate, _WRITTEN_AS.get(subtype, "PCM_24"), notes)
+
+
+def _fill(samples: np.ndarray, file: soundfile.SoundFile, path: Path) -> int:
+    """Read into (channels, frames); the number of frames that were there, fewer if the stream breaks off."""
+    block = np.empty((min(_BLOCK, file.frames), file.channels), dtype=np.float32)
+    filled = 0
+    while filled < file.frames:
+        try:
+            read = file.read(out=block[: file.frames - filled])
+        except soundfile.LibsndfileError:
+            break
+        if not len(read):
+            break
+        samples[:, filled : filled + len(read)] = read.T
+        filled += len(read)
+    return filled
+
+
+def _is_ended(path: Path) -> bool:
+    """Whether the last page of an Ogg file says that it is the last (RFC 3533, section 6: flag 4)."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - (1 << 16) - 512))  # no page is longer
+        tail = file.read()
+    page = tail.rfind(b"OggS")
+    return page >= 0 and len(tail) > page + 5 and bool(tail[page + 5] & 4)

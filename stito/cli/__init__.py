@@ -1,0 +1,89 @@
+"""The command line: click, and no logic. Every command imports the engine when it runs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from stito.errors import StitoError
+from stito.version import __version__
+
+__all__ = ["cli", "main"]
+
+_COMMANDS = {
+    "analyze": ("stito.cli.analyze:analyze", "Measure loudness, dynamics, spectrum, stereo and masking."),
+    "apply": ("stito.cli.apply:apply", "Render a preset on audio."),
+    "compare": ("stito.cli.compare:compare", "Run several methods on one pair and print a table."),
+    "demo": ("stito.cli.demo:demo", "Compose two songs and transfer the style of one to the other."),
+    "effects": ("stito.cli.catalogue:effects", "List effects and chains, or the knobs of one."),
+    "embed": ("stito.cli.embed:embed", "Write the style embedding of audio to a file."),
+    "encoders": ("stito.cli.catalogue:encoders", "List encoders, or describe one."),
+    "transfer": ("stito.cli.transfer:transfer", "Make a mix or stems sound like a reference."),
+}
+
+
+class _Lazy(click.Group):
+    """A group that imports a command when it is called and takes its one-line help from the table above."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, attribute = _COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(__import__(module, fromlist=[attribute]), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in _COMMANDS:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
+            ctx.fail(f"No such command '{args[0]}'." + (f" Did you mean {near[0]}?" if near else ""))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in sorted(_COMMANDS.items())])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, "-V", "--version", prog_name="stito")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """Makes your tracks sound like a reference, and gives you the settings.
+
+    \b
+    Example:
+      stito transfer my-stems/ reference.wav -o out/
+      stito apply out/preset.json another-take/ -o out2/
+    """
+    ctx.obj = {"debug": debug}
+
+
+def main() -> None:
+    """Run the command line; a `StitoError` becomes a message and a hint, never a traceback."""
+    debug = "--debug" in sys.argv
+    try:
+        cli(standalone_mode=False)
+    except StitoError as error:
+        if debug:
+            raise
+        click.echo(f"Error: {error.message}", err=True)
+        if error.hint:
+            click.echo(f"Hint: {error.hint}", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

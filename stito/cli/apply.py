@@ -1,0 +1,30 @@
+"""`stito apply`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["apply"]
+
+
+@click.command()
+@click.argument("preset", metavar="PRESET", type=click.Path(path_type=Path))
+@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
+@click.option("-o", "--output", "outdir", metavar="OUT", required=True, type=click.Path(path_type=Path))
+@click.option("--stem", default=None, metavar="NAME", help="What a single file is (vocals, drums, bass, other).")
+@click.option("--force", is_flag=True, help="Overwrite what is in OUT.")
+def apply(preset: Path, source: Path, outdir: Path, stem: str | None, force: bool) -> None:
+    """Render INPUT with the settings of PRESET.
+
+    OUT gets mix.wav and stems/; if OUT ends in .wav it is the mix alone.
+
+    \b
+    Example:
+      stito apply out/preset.json another-take/ -o out2/
+    """
+    from stito.output import run_apply
+
+    rendered = run_apply(preset, source, outdir, stem=stem, force=force)
+    click.echo(f"{outdir}: true peak {rendered.true_peak_db:.1f} dBTP, output gain {rendered.output_gain_db:+.1f} dB.")

@@ -1,0 +1,66 @@
+"""`stito compare`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from stito.cli.options import budget_of, search_options
+
+__all__ = ["compare"]
+
+
+@click.command()
+@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
+@click.argument("reference", metavar="REFERENCE", type=click.Path(path_type=Path))
+@click.option("-o", "--output", "outdir", metavar="OUTDIR", required=True, type=click.Path(path_type=Path))
+@click.option("--methods", default="match,cma,gradient", show_default=True, help="Methods, separated by commas.")
+@search_options
+def compare(
+    source: Path,
+    reference: Path,
+    outdir: Path,
+    methods: str,
+    encoder: str,
+    chain: str | None,
+    stem: str | None,
+    separator: str,
+    evaluations: int | None,
+    seconds: float | None,
+    seed: int,
+    amount: float,
+    device: str,
+    as_json: bool,
+    force: bool,
+) -> None:
+    """Transfer the style of REFERENCE to INPUT with several methods and compare them.
+
+    OUTDIR gets one folder per method, each as `stito transfer` writes it, and compare.json.
+
+    \b
+    Example:
+      stito compare my-stems/ reference-stems/ -o out/ --methods match,cma,gradient --evaluations 500
+    """
+    del separator
+    from stito.cli.progress import Reporter
+    from stito.comparison import compare_methods, table
+
+    with Reporter() as reporter:
+        rows = compare_methods(
+            source,
+            reference,
+            outdir,
+            [method.strip() for method in methods.split(",") if method.strip()],
+            force=force,
+            on_step=reporter,
+            encoder=encoder,
+            chain=chain,
+            stem=stem,
+            budget=budget_of(evaluations, seconds),
+            seed=seed,
+            amount=amount,
+            device=device,
+        )
+    click.echo(json.dumps(rows, indent=2) if as_json else table(rows))

@@ -1,0 +1,55 @@
+"""Options that several commands share, and what they mean to the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+__all__ = ["budget_of", "search_options"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+STEMS = ("vocals", "drums", "bass", "other")
+
+
+def search_options(command: Command) -> Command:
+    """The options of a transfer, in the order in which help shows them."""
+    options = [
+        click.option("--encoder", default="features", show_default=True, help="The metric of style: a name."),
+        click.option(
+            "--chain",
+            default=None,
+            help='A chain: a name, "eq | compressor | reverb", or a .toml file.  '
+            "[default: mixing for stems, mastering for a mix]",
+        ),
+        click.option("--stem", default=None, metavar="|".join(STEMS), help="What a single file is."),
+        click.option(
+            "--separator",
+            type=click.Choice(["none"]),
+            default="none",
+            show_default=True,
+            help="How a mix becomes stems; none matches whole mixes, and stems to a mix jointly.",
+        ),
+        click.option("--evaluations", type=int, default=None, help="Candidates to try per stem.  [default: 1000]"),
+        click.option("--seconds", type=float, default=None, help="Time for the whole search, shared by all stems."),
+        click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result."),
+        click.option("--amount", type=float, default=1.0, show_default=True, help="How far to go, 0 to 1."),
+        click.option("--device", default="cpu", show_default=True, help="Where to render and embed: cpu, cuda, ..."),
+        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+        click.option("--force", is_flag=True, help="Overwrite what is in OUTDIR."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def budget_of(evaluations: int | None, seconds: float | None) -> Any:
+    """The budget of `--evaluations` and `--seconds`; the engine's default if neither is given."""
+    from stito.search.base import Budget
+    from stito.transfer import DEFAULT_BUDGET
+
+    if evaluations is None and seconds is None:
+        return DEFAULT_BUDGET
+    return Budget(evaluations=evaluations, seconds=seconds)

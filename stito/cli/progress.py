@@ -1,0 +1,97 @@
+"""Progress on stderr: a live bar in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from stito.transfer import Progress
+
+__all__ = ["Reporter"]
+
+PLAIN_INTERVAL_S = 5.0
+
+
+class Reporter:
+    """Shows the progress of a transfer; use as a context manager and pass the object as `on_step`."""
+
+    def __init__(self) -> None:
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
+        self._at: tuple[str, str] | None = None
+        self._said = 0.0
+
+    def __enter__(self) -> Reporter:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.fields[detail]}"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        new = self._at != (progress.phase, progress.name)
+        self._at = (progress.phase, progress.name)
+        if self._bar:
+            self._draw(progress, new)
+        else:
+            self._say(progress, new)
+
+    def _draw(self, progress: Progress, new: bool) -> None:
+        assert self._bar is not None
+        title = f"{progress.name} ({progress.index + 1}/{progress.count})"
+        if new or self._task is None:
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            self._task = self._bar.add_task(title, total=1.0, detail="rendering" if progress.phase == "render" else "")
+        self._bar.update(self._task, completed=_share(progress), detail=_detail(progress))
+
+    def _say(self, progress: Progress, new: bool) -> None:
+        now = time.monotonic()
+        if not new and now - self._said < PLAIN_INTERVAL_S and _share(progress) < 1:
+            return
+        self._said = now
+        place = f"{progress.phase} {progress.name} ({progress.index + 1}/{progress.count})"
+        detail = _detail(progress)
+        sys.stderr.write(f"{place}: {_share(progress):.0%}, {detail}\n" if detail else f"{place}\n")
+        sys.stderr.flush()
+
+
+def _share(progress: Progress) -> float:
+    """How much of the budget is spent, 0 to 1, by the bound that is nearer."""
+    if progress.step is None or progress.budget is None:
+        return 0.0
+    shares = []
+    if progress.budget.evaluations:
+        shares.append(progress.step.evaluations / progress.budget.evaluations)
+    if progress.budget.seconds:
+        shares.append(progress.step.seconds / progress.budget.seconds)
+    return min(1.0, max(shares, default=0.0))
+
+
+def _detail(progress: Progress) -> str:
+    step = progress.step
+    if step is None:
+        return ""
+    rate = step.evaluations / step.seconds if step.seconds > 0 else 0.0
+    return f"loss {step.loss:.4f}, {step.evaluations} evaluations, {rate:.0f}/s"

@@ -1,0 +1,76 @@
+"""`stito transfer`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stito.cli.options import budget_of, search_options
+
+__all__ = ["transfer"]
+
+
+@click.command()
+@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
+@click.argument("reference", metavar="REFERENCE", type=click.Path(path_type=Path))
+@click.option("-o", "--output", "outdir", metavar="OUTDIR", required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--method",
+    default="cma",
+    show_default=True,
+    metavar="cma|nevergrad[:NAME]|gradient|random|match",
+    help="How settings are found; match is closed form, without a search.",
+)
+@search_options
+def transfer(
+    source: Path,
+    reference: Path,
+    outdir: Path,
+    method: str,
+    encoder: str,
+    chain: str | None,
+    stem: str | None,
+    separator: str,
+    evaluations: int | None,
+    seconds: float | None,
+    seed: int,
+    amount: float,
+    device: str,
+    as_json: bool,
+    force: bool,
+) -> None:
+    """Make INPUT sound like REFERENCE.
+
+    Both are an audio file or a folder of stems (vocals, drums, bass, other; other names work too). OUTDIR gets
+    mix.wav, stems/, preset.json, preset.csv, result.json and report.html. Ctrl-C ends the search; the best settings
+    so far are applied.
+
+    \b
+    Examples:
+      stito transfer my-stems/ reference-stems/ -o out/
+      stito transfer mix.wav reference.flac -o out/ --method gradient --seconds 30
+      stito transfer bass.wav their-bass.wav -o out/ --stem bass --chain "eq | compressor"
+    """
+    del separator  # "none" is the only one yet
+    from stito.cli.progress import Reporter
+    from stito.output import prepare, run_transfer, summary
+
+    prepare(outdir, force=force)
+    with Reporter() as reporter:
+        result = run_transfer(
+            source,
+            reference,
+            outdir,
+            force=force,
+            on_step=reporter,
+            method=method,
+            encoder=encoder,
+            chain=chain,
+            stem=stem,
+            budget=budget_of(evaluations, seconds),
+            seed=seed,
+            amount=amount,
+            device=device,
+        )
+    click.echo(summary(result, outdir, as_json=as_json))

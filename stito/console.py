@@ -1,0 +1,107 @@
+"""The console: every stem through its strip, the sum through the master strip, and out without clipping.
+
+Rendering happens at the mix's own sample rate and channel count; only analysis is done at the encoder's rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stito.chain import Chain, ChainSettings
+from stito.dsp.loudness import integrated_loudness, true_peak_db
+from stito.mix import Mix
+from stito.preset import Preset, StripPreset
+
+__all__ = ["CEILING_DBTP", "Rendered", "balance_faders", "mix_down", "render_preset", "render_strip"]
+
+CEILING_DBTP = -1.0
+"""The highest true peak of an output (EBU R 128)."""
+
+SILENT_LUFS = -70.0
+"""The absolute gate of BS.1770: quieter audio has no loudness to balance."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What came out: stems (channels, t) as they stand in the sum, the sum, and the gain that kept it from clipping."""
+
+    stems: Mapping[str, Tensor]
+    mix: Tensor
+    sample_rate: int
+    output_gain_db: float
+    true_peak_db: float
+
+
+def render_strip(x: Tensor, chain: Chain, settings: ChainSettings, sample_rate: int) -> Tensor:
+    """Audio (channels, t) through a chain.
+
+    Effects are stereo: mono is rendered as two equal channels and folded back, more than two channels go through in
+    pairs, under the same settings.
+    """
+    if x.shape[0] == 2:
+        return chain.render_one(x, settings, sample_rate)
+    rendered = []
+    for first in range(0, x.shape[0], 2):
+        pair = x[first : first + 2]
+        stereo = chain.render_one(pair.expand(2, -1), settings, sample_rate)
+        rendered.append(stereo if pair.shape[0] == 2 else stereo.mean(0, keepdim=True))
+    return torch.cat(rendered)
+
+
+def gain(db: float) -> float:
+    """The factor of a gain in dB."""
+    return float(10 ** (db / 20))
+
+
+def loudness(x: Tensor, sample_rate: int) -> float:
+    """Integrated loudness of (channels, t) in LUFS; -70 for what the gate leaves nothing of."""
+    stereo = x if x.shape[0] == 2 else x.mean(0, keepdim=True).expand(2, -1)
+    return max(SILENT_LUFS, float(integrated_loudness(stereo[None], sample_rate)[0]))
+
+
+def mix_down(
+    stems: Mapping[str, Tensor], sample_rate: int, *, master: StripPreset | None = None, gain_db: float = 0.0
+) -> Rendered:
+    """Sum stems that carry their faders already; never louder than -1 dBTP, nor than `gain_db` asks."""
+    total = torch.stack(list(stems.values())).sum(0) if len(stems) > 1 else next(iter(stems.values())).clone()
+    if master is not None:
+        total = render_strip(total, *master.build(), sample_rate) * gain(master.fader_db)
+    peak = float(true_peak_db(total[None], sample_rate)[0])
+    taken = min(gain_db, CEILING_DBTP - peak)
+    factor = gain(taken)
+    single = len(stems) == 1 and master is None
+    total.mul_(factor)
+    scaled = {name: total if single else stem.mul_(factor) for name, stem in stems.items()}
+    return Rendered(scaled, total, sample_rate, taken, peak + taken)
+
+
+def render_preset(mix: Mix, preset: Preset) -> Rendered:
+    """A mix through a preset: stems that the preset does not know stay as they are."""
+    stems = {}
+    for name, x in mix.stems.items():
+        strip = preset.stems.get(name)
+        if strip is None:
+            stems[name] = x.clone()
+        else:
+            stems[name] = render_strip(x, *strip.build(), mix.sample_rate).mul_(gain(strip.fader_db))
+    return mix_down(stems, mix.sample_rate, master=preset.master, gain_db=preset.output_gain_db)
+
+
+def balance_faders(stems: Mapping[str, Tensor], sample_rate: int, target: Mapping[str, float]) -> dict[str, float]:
+    """Fader gains in dB that give each stem the loudness that it has in the reference.
+
+    `target` holds integrated loudness in LUFS by stem. A stem that it does not name keeps its balance to the others:
+    its fader follows the mean of theirs. Silent stems stay where they are.
+    """
+    faders: dict[str, float] = {}
+    for name, x in stems.items():
+        have = loudness(x, sample_rate)
+        want = target.get(name, SILENT_LUFS)
+        if have > SILENT_LUFS and want > SILENT_LUFS:
+            faders[name] = want - have
+    shift = sum(faders.values()) / len(faders) if faders else 0.0
+    return {name: faders.get(name, shift) for name in stems}

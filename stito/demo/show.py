@@ -1,0 +1,113 @@
+"""The demo: one song takes on the style of another, and everything about it is known.
+
+"street" is mixed with hidden settings; "night" is dry. The transfer hears only those two. What the hidden settings
+make of "night" is the truth that the result is held against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import torch
+
+from stito.audio import AudioFormat, write_audio
+from stito.console import gain, loudness, render_preset
+from stito.demo import compose
+from stito.metrics.spectral import multi_scale_spectral
+from stito.mix import Mix
+from stito.output import prepare, run_transfer
+from stito.preset import Preset
+from stito.search.base import Budget
+from stito.transfer import Progress, TransferResult
+
+__all__ = ["Demo", "StemOutcome", "run_demo"]
+
+RATE = 44_100
+INPUT, REFERENCE = "night", "street"
+TELLING = {"eq": ("low_gain_db", "high_gain_db"), "compressor": ("ratio",), "imager": ("width",), "reverb": ("mix",)}
+"""Knobs that a listener would name."""
+
+
+@dataclass(frozen=True)
+class StemOutcome:
+    """One stem against the truth: spectral distances at the same loudness, and knobs as (hidden, found)."""
+
+    before: float
+    after: float
+    knobs: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demo made."""
+
+    result: TransferResult
+    stems: dict[str, StemOutcome]
+
+    def table(self) -> str:
+        """The outcome as text."""
+        lines = [f"{'stem':<8}{'distance to the truth':>26}{'removed':>9}   found settings (hidden ones in brackets)"]
+        for name, stem in self.stems.items():
+            removed = 1 - stem.after / stem.before
+            knobs = ", ".join(f"{knob} {found:.2g} ({hidden:.2g})" for knob, (hidden, found) in stem.knobs.items())
+            lines.append(f"{name:<8}{stem.before:>14.3f} -> {stem.after:>8.3f}{removed:>9.0%}   {knobs}")
+        return "\n".join(lines)
+
+
+def run_demo(
+    outdir: Path,
+    *,
+    force: bool = False,
+    method: str = "cma",
+    evaluations: int = 300,
+    seed: int = 0,
+    on_step: Callable[[Progress], None] | None = None,
+) -> Demo:
+    """Compose both songs into `outdir/input` and `outdir/reference`, transfer, and compare with the truth."""
+    prepare(outdir, force=force)
+    hidden = Preset.model_validate_json(files("stito.demo").joinpath("hidden.json").read_text(encoding="utf-8"))
+    dry, reference = _mix(INPUT), render_preset(_mix(REFERENCE), hidden)
+    for folder, stems in (("input", dry.stems), ("reference", reference.stems)):
+        (outdir / folder).mkdir(exist_ok=True)
+        for name, audio in stems.items():
+            write_audio(outdir / folder / f"{name}.wav", audio, RATE, subtype="PCM_24", overwrite=True)
+    result = run_transfer(
+        outdir / "input",
+        outdir / "reference",
+        outdir,
+        force=True,
+        on_step=on_step,
+        method=method,
+        budget=Budget(evaluations=evaluations),
+        seed=seed,
+        excerpt_count=1,
+    )
+    truth = render_preset(dry, hidden)
+    return Demo(result, {name: _outcome(name, dry, truth.stems, result, hidden) for name in dry.stems})
+
+
+def _mix(song: str) -> Mix:
+    stems = {name: torch.from_numpy(audio.copy()) for name, audio in compose(song).items()}
+    audio_format = AudioFormat(RATE, 2, "PCM_24")
+    return Mix(stems, RATE, audio_format, song, (), "stems", dict.fromkeys(stems, audio_format))
+
+
+def _outcome(
+    name: str, dry: Mix, truth: Mapping[str, torch.Tensor], result: TransferResult, hidden: Preset
+) -> StemOutcome:
+    aim = truth[name]
+    found, wanted = result.preset.stems[name].build()[1], hidden.stems[name].build()[1]
+    return StemOutcome(
+        before=_distance(dry.stems[name], aim),
+        after=_distance(result.rendered.stems[name], aim),
+        knobs={knob: (wanted[label][knob], found[label][knob]) for label, names in TELLING.items() for knob in names},
+    )
+
+
+def _distance(x: torch.Tensor, truth: torch.Tensor) -> float:
+    levelled = x * gain(loudness(truth, RATE) - loudness(x, RATE))
+    spectral = multi_scale_spectral(levelled[None], truth[None])
+    return float(0.5 * (spectral.left_right + spectral.mid_side)[0])

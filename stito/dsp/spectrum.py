@@ -1,0 +1,115 @@
+"""Linear filtering as spectrum products: what makes a row of linear effects cost as much as one.
+
+A `Response` is complex or real and has one of two shapes, where any `f` may be 1 (the same at every frequency) and
+any `b` may be 1 (the same for every candidate):
+
+* `(b, 1 | 2, f)`: each channel is multiplied by its own factor (an equaliser, a gain, a panner, a reverb);
+* `(b, 2, 2, f)`: channels are mixed, rows are outputs (an imager, a ping-pong delay).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+import functools
+from functools import lru_cache
+
+import torch
+from scipy.fft import next_fast_len
+from torch import Tensor
+
+__all__ = ["Response", "apply_responses", "fast_length", "filter_blocks", "fuse", "unit_circle"]
+
+Response = Tensor
+
+BLOCK = 1 << 21
+"""Longer audio is filtered in blocks of this many samples, so that memory does not grow with the song."""
+
+
+@lru_cache(maxsize=256)
+def fast_length(samples: int) -> int:
+    """The next even length at which a real FFT is fast."""
+    return 2 * int(next_fast_len((samples + 1) // 2, real=True))
+
+
+def unit_circle(n: int, dtype: torch.dtype, device: torch.device | None = None) -> Tensor:
+    """z^-1 on the bins of an `n`-point real FFT: complex (n // 2 + 1,)."""
+    return _unit_circle(n, dtype, device or torch.device("cpu"))
+
+
+@lru_cache(maxsize=8)
+def _unit_circle(n: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    angle = -2 * torch.pi * torch.arange(n // 2 + 1, dtype=torch.float64, device=device) / n
+    target = torch.complex128 if dtype == torch.float64 else torch.complex64
+    return torch.polar(torch.ones_like(angle), angle).to(target)
+
+
+def fuse(responses: Sequence[Response]) -> list[Response]:
+    """The same filter with as few factors as possible.
+
+    A gain common to both channels commutes with everything and joins the cheapest factor; neighbours that only scale
+    channels become one, and so do neighbours that are the same at every frequency.
+    """
+    gains = [response for response in responses if response.shape[1:] == (1, 1)]
+    fused: list[Response] = []
+    for response in (response for response in responses if response.shape[1:] != (1, 1)):
+        joined = _joined(fused[-1], response) if fused else None
+        if joined is None:
+            fused.append(response)
+        else:
+            fused[-1] = joined
+    if gains:
+        gain = functools.reduce(torch.mul, gains)
+        place = min(range(len(fused)), key=lambda i: fused[i].shape[-1], default=None)
+        if place is None:
+            return [gain]
+        fused[place] = fused[place] * (gain if fused[place].dim() == 3 else gain[:, None])
+    return fused
+
+
+def _joined(first: Response, second: Response) -> Response | None:
+    """One factor for two in a row, where that is no dearer than both."""
+    if first.dim() == second.dim() == 3:
+        return first * second
+    if first.shape[-1] != 1 or second.shape[-1] != 1:
+        return None
+    if first.dim() == 3:
+        return second * first[:, None]
+    if second.dim() == 3:
+        return second[:, :, None] * first
+    return torch.einsum("bijf,bjkf->bikf", second, first)
+
+
+def apply_responses(spectrum: Tensor, responses: Sequence[Response]) -> Tensor:
+    """Multiply a spectrum (b | 1, 2, f) by each response in turn: (b, 2, f)."""
+    for response in fuse(responses):
+        if response.dim() == 3:
+            spectrum = spectrum * response
+        else:
+            left, right = spectrum[:, :1], spectrum[:, 1:]
+            spectrum = left * response[:, :, 0] + right * response[:, :, 1]
+    return spectrum
+
+
+def filter_blocks(x: Tensor, responses: Callable[[int], Sequence[Response]], tail: int) -> Tensor:
+    """Filter audio (b | 1, 2, t) by responses given as a function of the FFT length.
+
+    The audio is padded by `tail` samples, so that what rings does not wrap around; audio longer than `BLOCK` is
+    filtered block by block and overlap-added, with the same result.
+    """
+    length = x.shape[-1]
+    if length <= BLOCK:
+        n = fast_length(length + tail)
+        shaped = apply_responses(torch.fft.rfft(x, n=n), responses(n))
+        filtered: Tensor = torch.fft.irfft(shaped, n=n)[..., :length]
+        return filtered
+    n = fast_length(BLOCK + tail)
+    factors = fuse(responses(n))
+    out: Tensor | None = None
+    for start in range(0, length, BLOCK):
+        block = torch.fft.irfft(apply_responses(torch.fft.rfft(x[..., start : start + BLOCK], n=n), factors), n=n)
+        if out is None:
+            out = block.new_zeros(*block.shape[:-1], length)
+        stop = min(start + n, length)
+        out[..., start:stop] += block[..., : stop - start]
+    assert out is not None
+    return out

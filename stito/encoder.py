@@ -1,0 +1,36 @@
+"""What an encoder is: audio in, an embedding of its style out."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+__all__ = ["Distance", "Encoder", "distance"]
+
+Distance = Literal["cosine", "euclidean"]
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Anything with these three attributes and this method: a third party inherits nothing.
+
+    An encoder whose embedding has meaningful lengths sets `distance = "euclidean"`; without that attribute
+    embeddings are compared by angle.
+    """
+
+    name: str
+    sample_rate: int
+    dim: int
+
+    def embed(self, x: Tensor) -> Tensor:
+        """The embedding (b, dim) of audio (b, 2, t) at `sample_rate`; differentiable with respect to `x`."""
+        ...
+
+
+def distance(encoder: Encoder, a: Tensor, b: Tensor) -> Tensor:
+    """How far embeddings (n, dim) and (n | 1, dim) lie apart, (n,): 1 - cosine, or the root mean square difference."""
+    if getattr(encoder, "distance", "cosine") == "euclidean":
+        return (a - b).square().mean(-1).clamp_min(1e-12).sqrt()
+    return 1 - torch.nn.functional.cosine_similarity(a, b, dim=-1)

@@ -1,0 +1,74 @@
+"""Which seconds of a song a search listens to: a few active excerpts, spread over the song.
+
+Rendering a whole song for every candidate would cost minutes each; a few seconds in which the stem really plays carry
+its style. Where input and reference are the same performance, both are heard at the same places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+__all__ = ["active_starts", "cut", "same_performance"]
+
+HOP_S = 0.1
+ALIGNED_CORRELATION = 0.8
+
+
+def _levels_db(x: Tensor, sample_rate: int) -> Tensor:
+    """RMS level in dB of each 100 ms of (2, t): (frames,)."""
+    hop = round(HOP_S * sample_rate)
+    frames = max(1, x.shape[-1] // hop)
+    if x.shape[-1] < hop:
+        return 10 * torch.log10(x.square().mean() + 1e-12).reshape(1)
+    power = torch.stack([channel[: frames * hop].reshape(frames, hop).square().mean(-1) for channel in x]).mean(0)
+    return 10 * torch.log10(power + 1e-12)
+
+
+def active_starts(x: Tensor, sample_rate: int, *, seconds: float, count: int) -> list[int]:
+    """Where the `count` best excerpts of (2, t) start, in samples, in the order of time; fewer in a short song.
+
+    An excerpt is good when the stem plays all through it at its usual loud level: each is scored by the mean of its
+    frame levels, floored 40 dB below the song's loud frames and capped at them, so that neither a single hit nor a
+    long silence decides. Chosen excerpts do not overlap.
+    """
+    length = round(seconds * sample_rate)
+    if x.shape[-1] <= length:
+        return [0]
+    levels = _levels_db(x, sample_rate)
+    loud = float(torch.quantile(levels, 0.9))
+    clipped = levels.clamp(loud - 40, loud)
+    window = max(1, min(round(seconds / HOP_S), len(clipped)))
+    scores = torch.nn.functional.avg_pool1d(clipped[None, None], window, stride=1)[0, 0].clone()
+    hop = round(HOP_S * sample_rate)
+    starts: list[int] = []
+    while len(starts) < count and bool(torch.isfinite(scores).any()):
+        best = int(scores.argmax())
+        starts.append(min(best * hop, x.shape[-1] - length))
+        scores[max(0, best - window) : best + window] = -torch.inf
+    return sorted(starts)
+
+
+def cut(x: Tensor, sample_rate: int, starts: Sequence[int], *, seconds: float) -> list[Tensor]:
+    """The excerpts (2, n) of (2, t) at `starts`, each a contiguous copy."""
+    length = round(seconds * sample_rate)
+    return [x[:, start : start + length].clone() for start in starts]
+
+
+def same_performance(x: Tensor, y: Tensor, sample_rate: int) -> bool:
+    """Whether two recordings (2, t) are the same performance under other processing, in time with each other.
+
+    True when the lengths agree within 1 % and the frame levels rise and fall together (correlation of their changes
+    at least 0.8): mixing moves levels, but not the moments at which a stem plays.
+    """
+    if abs(x.shape[-1] - y.shape[-1]) > 0.01 * max(x.shape[-1], y.shape[-1]):
+        return False
+    a, b = _levels_db(x, sample_rate), _levels_db(y, sample_rate)
+    frames = min(len(a), len(b))
+    if frames < 10:
+        return False
+    a, b = (levels[:frames].clamp_min(float(levels.max()) - 50) for levels in (a, b))
+    pair = torch.stack([a.diff(), b.diff()])
+    return bool(torch.corrcoef(pair)[0, 1] >= ALIGNED_CORRELATION)

@@ -1,0 +1,186 @@
+"""What a transfer leaves in its folder: mix.wav, stems/, preset.json, preset.csv, result.json, report.html.
+
+The preset is written before the long rendering, and every file appears whole or not at all: a full disk or Ctrl-C
+loses nothing that was found.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from stito.audio import check_writable, peak_of, write_atomic, write_audio
+from stito.console import Rendered, render_preset
+from stito.errors import OutputError, OutputExistsError, StitoError
+from stito.mix import Mix, read_mix
+from stito.preset import load_preset
+from stito.transfer import Matched, Progress, TransferResult, match_style, render_match
+
+__all__ = ["prepare", "result_json", "run_apply", "run_transfer", "summary", "write_audio_files"]
+
+NAMES = ("mix.wav", "stems", "preset.json", "preset.csv", "result.json", "report.html")
+
+
+def prepare(outdir: Path, *, force: bool) -> None:
+    """Make the folder and fail now, not after a long search, if results could not be written there."""
+    if outdir.exists() and not outdir.is_dir():
+        raise OutputError(f"{outdir} is a file, not a folder.", hint="Name a folder for the results with -o.")
+    taken = [name for name in NAMES if (outdir / name).exists()]
+    if taken and not force:
+        raise OutputExistsError(
+            f"{outdir} already holds {', '.join(taken)}.", hint="Name another folder, or overwrite with --force."
+        )
+    try:
+        outdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{outdir} cannot be made: {error.strerror}.", hint="Choose a folder of yours.") from error
+    check_writable(outdir / "preset.json", overwrite=force)
+
+
+def run_transfer(
+    source: Path,
+    reference: Path,
+    outdir: Path,
+    *,
+    force: bool = False,
+    on_step: Callable[[Progress], None] | None = None,
+    stem: str | None = None,
+    **options: Any,
+) -> TransferResult:
+    """A transfer from files to a folder; `options` are those of `stito.transfer.match_style`."""
+    prepare(outdir, force=force)
+    mix, target = read_mix(source, stem=stem), read_mix(reference, stem=stem)
+    matched = match_style(mix, target, on_step=on_step, **options)
+    write_atomic(outdir / "preset.json", matched.preset.to_json(), overwrite=True)
+    try:
+        result = render_match(mix, matched, on_step=on_step)
+        write_audio_files(result.rendered, mix, outdir)
+    except KeyboardInterrupt:
+        raise StitoError(
+            f"Interrupted while rendering. The settings are safe in {outdir / 'preset.json'}.",
+            hint=f"Render them with: stito apply {outdir / 'preset.json'} {source} -o {outdir} --force",
+        ) from None
+    write_atomic(outdir / "preset.json", result.preset.to_json(), overwrite=True)
+    write_atomic(outdir / "preset.csv", result.preset.to_csv(), overwrite=True)
+    _write_scripts(result, outdir)
+    from stito.report.build import build_report
+    from stito.report.html import write_report
+
+    data = build_report(mix, target, result)
+    write_atomic(outdir / "result.json", json.dumps(result_json(result, data), indent=2) + "\n", overwrite=True)
+    write_report(outdir / "report.html", data)
+    return result
+
+
+def run_apply(preset_path: Path, source: Path, out: Path, *, stem: str | None = None, force: bool = False) -> Rendered:
+    """Render a preset on files: into a folder, or into one file if `out` names a .wav."""
+    preset = load_preset(preset_path)
+    single = out.suffix.lower() == ".wav"
+    if single:
+        check_writable(out, overwrite=force)
+    else:
+        prepare_audio(out, force=force)
+    mix = read_mix(source, stem=stem)
+    unknown = [name for name in mix.stems if name not in preset.stems]
+    if len(unknown) == len(mix.stems):
+        raise StitoError(
+            f"The preset has settings for {', '.join(preset.stems)}, the input is {', '.join(unknown)}.",
+            hint="Say what the file is with --stem, or give a folder of stems.",
+        )
+    rendered = render_preset(mix, preset)
+    if single:
+        write_audio(out, rendered.mix, rendered.sample_rate, subtype=mix.format.subtype, overwrite=force)
+    else:
+        write_audio_files(rendered, mix, out)
+    return rendered
+
+
+def prepare_audio(outdir: Path, *, force: bool) -> None:
+    """As `prepare`, where only audio will be written: a folder that holds a preset alone is free."""
+    taken = [name for name in ("mix.wav", "stems") if (outdir / name).exists()]
+    if taken and not force:
+        raise OutputExistsError(
+            f"{outdir} already holds {', '.join(taken)}.", hint="Name another folder, or overwrite with --force."
+        )
+    prepare(outdir, force=True)
+
+
+def write_audio_files(rendered: Rendered, mix: Mix, outdir: Path) -> None:
+    """`mix.wav`, and `stems/<stem>.wav` when there are stems, each in the format that it came in."""
+    if mix.kind == "stems":
+        (outdir / "stems").mkdir(exist_ok=True)
+        for name, audio in rendered.stems.items():
+            # the sum is kept below full scale, but stems may cancel in it: louder ones need a float file
+            subtype = mix.format_of(name).subtype if float(peak_of(audio)) <= 1 else "FLOAT"
+            write_audio(outdir / "stems" / f"{name}.wav", audio, rendered.sample_rate, subtype=subtype, overwrite=True)
+    write_audio(outdir / "mix.wav", rendered.mix, rendered.sample_rate, subtype=mix.format.subtype, overwrite=True)
+
+
+def _write_scripts(result: TransferResult, outdir: Path) -> None:
+    """A standalone script per stem whose chain another program can run, where an effect's maker offers one."""
+    for name, strip in result.preset.stems.items():
+        chain, settings = strip.build()
+        exporters = {getattr(type(slot.effect), "script", None) for slot in chain.slots}
+        exporter = exporters.pop() if len(exporters) == 1 else None
+        if exporter is None:
+            continue
+        text = exporter([(slot.effect.name, settings[slot.label]) for slot in chain.slots])
+        if text is not None:
+            write_atomic(outdir / f"{name}.pedalboard.py", text, overwrite=True)
+
+
+def _match_json(matched: Matched) -> dict[str, Any]:
+    return {
+        name: {
+            "loss_before": match.loss_before,
+            "loss_after": match.loss_after,
+            "evaluations": match.evaluations,
+            "seconds": round(match.seconds, 3),
+            "stop": match.stop,
+            "same_performance": match.same_performance,
+        }
+        for name, match in matched.matches.items()
+    }
+
+
+def result_json(result: TransferResult, data: Any) -> dict[str, Any]:
+    """What `result.json` holds: losses, metrics and levels, per search and per stem."""
+    provenance = result.preset.provenance
+    return {
+        "format": "stito.result",
+        "version": 1,
+        "method": provenance.method if provenance else "",
+        "encoder": provenance.encoder if provenance else "",
+        "seed": provenance.seed if provenance else 0,
+        "interrupted": result.matched.interrupted,
+        "output_gain_db": result.rendered.output_gain_db,
+        "true_peak_dbtp": result.rendered.true_peak_db,
+        "searches": _match_json(result.matched),
+        "stems": {
+            row.name: {
+                metric.name: {"input": metric.input, "result": metric.result, "reference": metric.reference}
+                for metric in row.metrics
+            }
+            for row in data.rows
+        },
+        "notes": list(result.notes),
+    }
+
+
+def summary(result: TransferResult, outdir: Path, *, as_json: bool = False) -> str:
+    """The answer on stdout: a few lines, or the JSON of `result.json`."""
+    if as_json:
+        return (outdir / "result.json").read_text(encoding="utf-8").rstrip()
+    lines = []
+    for name, match in result.matched.matches.items():
+        removed = 1 - match.loss_after / match.loss_before if match.loss_before > 0 else 0.0
+        lines.append(
+            f"{name:<10} distance to reference {match.loss_before:.4f} -> {match.loss_after:.4f} "
+            f"({removed:.0%} removed), {match.evaluations} evaluations in {match.seconds:.1f} s: {match.stop}"
+        )
+    lines += [f"note: {note}" for note in result.notes]
+    written = [name for name in NAMES if (outdir / name).exists()]
+    lines.append(f"{outdir}: {', '.join(written)}")
+    return "\n".join(lines)

@@ -1,0 +1,97 @@
+"""Candidates side by side: each core renders and embeds a few candidates at a time.
+
+A few candidates' audio fits a core's cache and a population's does not, and cores that share one small operation spend
+their time waiting for each other. So the rows of theta are spread over threads in which torch works alone; results do
+not depend on how many threads there are.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["each_row"]
+
+LARGEST_CHUNK = 4
+CORES = 8
+"""Chunks are cut for this many, whatever the machine has: the same rows in the same chunks give the same result."""
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+LARGEST_REUSED = 32 << 20
+"""The most that glibc allows."""
+KEPT = 256 << 20
+
+Rowwise = Callable[[Tensor], Tensor]
+"""Values (n,) of rows (n, dim), each of its own row alone."""
+
+
+def each_row(function: Rowwise, rows: Tensor) -> Tensor:
+    """`function(rows)`, computed a few rows at a time on all cores; differentiable where `rows` is.
+
+    Rows on an accelerator go through whole: there, the batch is what makes it fast.
+    """
+    if rows.device.type != "cpu":
+        return function(rows)
+    if torch.is_grad_enabled() and rows.requires_grad:
+        values: Tensor = _Rows.apply(rows, function)  # type: ignore[no-untyped-call]
+        return values
+    return torch.cat(list(_pool(torch.get_num_threads()).map(partial(_value, function), _chunks(rows))))
+
+
+def _chunks(rows: Tensor) -> Sequence[Tensor]:
+    """Up to four rows each, so that torch has enough to do per call; fewer where cores would be left without."""
+    return torch.split(rows.detach(), max(1, min(LARGEST_CHUNK, len(rows) // CORES)))
+
+
+@lru_cache(maxsize=1)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    _keep_freed_memory()
+    return ThreadPoolExecutor(threads, "stito", initializer=torch.set_num_threads, initargs=(1,))
+
+
+def _keep_freed_memory() -> None:
+    """Tell glibc to reuse freed memory instead of returning it to the system after every operation.
+
+    Buffers of a few megabytes come and go hundreds of times a second here; fetching their pages anew each time costs
+    as much as the arithmetic. Other C libraries have no such knob and are left alone.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, TypeError, AttributeError):
+        return
+    mallopt(M_MMAP_THRESHOLD, LARGEST_REUSED)
+    mallopt(M_TRIM_THRESHOLD, KEPT)
+
+
+def _value(function: Rowwise, chunk: Tensor) -> Tensor:
+    with torch.no_grad():  # the mode is each thread's own
+        return function(chunk)
+
+
+def _value_and_gradient(function: Rowwise, chunk: Tensor) -> tuple[Tensor, Tensor]:
+    with torch.enable_grad():
+        chunk = chunk.detach().requires_grad_()
+        value = function(chunk)
+        (gradient,) = torch.autograd.grad(value.sum(), chunk, allow_unused=True)
+    return value.detach(), torch.zeros_like(chunk) if gradient is None else gradient
+
+
+class _Rows(torch.autograd.Function):
+    """Values forward, each row's own gradient backward: no graph outlives its chunk."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, function: Rowwise) -> Tensor:
+        work = partial(_value_and_gradient, function)
+        values, gradients = zip(*_pool(torch.get_num_threads()).map(work, _chunks(rows)), strict=True)
+        ctx.save_for_backward(torch.cat(gradients))
+        return torch.cat(values)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (gradients,) = ctx.saved_tensors
+        return grads[0][:, None] * gradients, None

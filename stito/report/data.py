@@ -1,0 +1,206 @@
+"""What a report shows, as plain values: no tensors, no effects, no files.
+
+Whoever ran the transfer fills these in; the rest of this room only draws them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from stito.errors import AudioError, SettingsError
+
+__all__ = [
+    "Array",
+    "Clip",
+    "Curve",
+    "EffectSettings",
+    "Fact",
+    "Headline",
+    "Knob",
+    "Metric",
+    "ReportData",
+    "ReportRow",
+    "Voice",
+]
+
+Array = npt.NDArray[np.floating[Any]]
+
+Voice = Literal["input", "result", "reference"]
+"""Whose sound it is: every clip, curve and table column belongs to one of these three."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A line of "label: value", written as given."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Headline:
+    """How far the input was from the reference, and how far the result is.
+
+    `measure` names what was measured and begins a sentence: "Distance to the reference".
+    """
+
+    before: float
+    after: float
+    measure: str = "Distance to the reference"
+
+    @property
+    def removed(self) -> float | None:
+        """The share of the distance that is gone, 1 for all; negative if it grew, None if there was none."""
+        return 1 - self.after / self.before if self.before > 0 else None
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """An excerpt to listen to.
+
+    Args:
+        voice: whose sound it is.
+        samples: float audio (1 or 2, t), finite, about 30 s at most: the page carries all of it.
+        sample_rate: in Hz.
+        lufs: integrated loudness, by which the clips of a row are brought to one level; -inf if silent.
+
+    Raises:
+        AudioError: the samples are not such audio.
+    """
+
+    voice: Voice
+    samples: Array
+    sample_rate: int
+    lufs: float
+
+    def __post_init__(self) -> None:
+        if self.samples.ndim != 2 or self.samples.shape[0] not in (1, 2) or self.samples.shape[1] == 0:
+            raise AudioError(
+                f"The report's {self.voice} excerpt has shape {self.samples.shape}.",
+                hint="An excerpt is (channels, samples) with one or two channels and at least one sample.",
+            )
+        if not np.isfinite(self.samples).all():
+            raise AudioError(f"The report's {self.voice} excerpt holds values that are not finite.")
+
+    @property
+    def seconds(self) -> float:
+        """How long it plays."""
+        return float(self.samples.shape[1] / self.sample_rate)
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A spectrum: levels `db` (n,) at rising frequencies `freq_hz` (n,)."""
+
+    voice: Voice
+    freq_hz: Array
+    db: Array
+
+    def __post_init__(self) -> None:
+        if self.freq_hz.shape != self.db.shape or self.freq_hz.ndim != 1 or self.freq_hz.size < 2:
+            raise SettingsError(
+                f"The {self.voice} spectrum has {self.freq_hz.shape} frequencies and {self.db.shape} levels.",
+                hint="A spectrum is two arrays of the same length, at least 2.",
+            )
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measured property, for the three voices; None where there is nothing to measure."""
+
+    name: str
+    unit: str
+    input: float | None
+    result: float | None
+    reference: float | None
+
+
+@dataclass(frozen=True)
+class Knob:
+    """Where a knob stands, and where it could.
+
+    `name` may end in its unit, as a param's does (`threshold_db`); `unit` is what is written behind the value.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    neutral: float
+    unit: str = ""
+    scale: Literal["linear", "log"] = "linear"
+    doc: str = ""
+
+    def place(self, value: float) -> float:
+        """How far along the knob's range a value is, in [0, 1], equal ratios being equal steps on a log scale."""
+        if self.scale == "log":
+            along = math.log(max(value, self.low) / self.low) / math.log(self.high / self.low)
+        else:
+            along = (value - self.low) / (self.high - self.low)
+        return min(max(along, 0.0), 1.0)
+
+
+@dataclass(frozen=True)
+class EffectSettings:
+    """One effect of a chain as it was set; `neutral` says that, so set, it does nothing."""
+
+    effect: str
+    label: str
+    neutral: bool
+    knobs: Sequence[Knob]
+
+
+@dataclass(frozen=True)
+class ReportRow:
+    """One stem, or the mix: what can be heard, seen and read about it. What is empty is left out of the page.
+
+    Args:
+        name: `mix`, `drums`, ...
+        players: excerpts, one for each voice that exists, in the order of the keys 1, 2, 3.
+        spectra: one curve for each voice that exists.
+        metrics: the table's lines.
+        convergence: (evaluations, best loss so far), in order.
+        loss_before: the loss of the untouched input.
+        loss_after: the loss of the result.
+        loss_match: the loss at the closed-form guess from which the search set out, if it did.
+        settings: the effects in chain order.
+    """
+
+    name: str
+    players: Sequence[Clip] = ()
+    spectra: Sequence[Curve] = ()
+    metrics: Sequence[Metric] = ()
+    convergence: Sequence[tuple[int, float]] = ()
+    loss_before: float | None = None
+    loss_after: float | None = None
+    loss_match: float | None = None
+    settings: Sequence[EffectSettings] = ()
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """A whole report.
+
+    Args:
+        title: "funk → sodium".
+        headline: the one figure.
+        facts: method, encoder, chain, evaluations, seconds, seed, stop reason, version.
+        rows: the mix first, then the stems.
+        notes: sentences on what was matched and what was not.
+        provenance: names and digests of input and reference, versions.
+        command: the command line that makes this again.
+    """
+
+    title: str
+    headline: Headline
+    facts: Sequence[Fact]
+    rows: Sequence[ReportRow]
+    notes: Sequence[str] = ()
+    provenance: Sequence[Fact] = ()
+    command: str = ""

@@ -1,0 +1,168 @@
+"""The page itself: templates filled with a report's data, written as one file that loads nothing from anywhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+
+from stito.errors import OutputError
+from stito.report.audio import Excerpt, encode, level_gains_db
+from stito.report.data import Clip, Headline, ReportData, ReportRow
+from stito.report.plots import convergence_plot, metric_places, spectrum_plot, waveform_path
+from stito.report.values import knob_label, movement, share, unit_heads_line, written, written_cell, written_knob
+
+__all__ = ["render_report", "write_report"]
+
+
+@dataclass(frozen=True)
+class Track:
+    """One clip as the page plays it."""
+
+    clip: Clip
+    excerpt: Excerpt
+    level_db: float
+    waveform: str
+
+    @property
+    def player(self) -> dict[str, float]:
+        """What the script needs to know of it."""
+        return {"seconds": round(self.clip.seconds, 6), "level": round(10 ** (self.level_db / 20), 6)}
+
+
+def write_report(path: Path, data: ReportData) -> None:
+    """Write the report as one HTML file: whole or not at all.
+
+    Raises:
+        OutputError: the file cannot be written there.
+    """
+    text = render_report(data)
+    try:
+        _replace(Path(path), text)
+    except OSError as error:
+        raise OutputError(
+            f"The report cannot be written to {path}: {error.strerror or error}.",
+            hint="Choose a folder that exists, that you may write to and that has room.",
+        ) from error
+
+
+def render_report(data: ReportData) -> str:
+    """The report as the text of an HTML page."""
+    script, style = _source("report.js"), _source("report.css")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            report=data,
+            tracks=_tracks(data.rows),
+            script=Markup(script),
+            style=Markup(style),
+            script_digest=digest,
+        )
+    )
+
+
+def _tracks(rows: Sequence[ReportRow]) -> list[list[Track]]:
+    with ThreadPoolExecutor() as pool:  # encoders let go of the interpreter, and they are nearly all of the work
+        excerpts = iter(list(pool.map(_encode, (clip for row in rows for clip in row.players))))
+    return [_tracks_of(row, excerpts) for row in rows]
+
+
+def _encode(clip: Clip) -> Excerpt:
+    return encode(clip.samples, clip.sample_rate)
+
+
+def _tracks_of(row: ReportRow, excerpts: Iterator[Excerpt]) -> list[Track]:
+    levels = level_gains_db(row.players)
+    gains = [10 ** (level / 20) for level in levels]
+    loudest = max((g * float(np.abs(c.samples).max()) for g, c in zip(gains, row.players, strict=True)), default=0.0)
+    return [
+        Track(clip, next(excerpts), level, waveform_path(clip, gain / (loudest or 1.0)))
+        for clip, level, gain in zip(row.players, levels, gains, strict=True)
+    ]
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write beside the target and move over it, so that a full disk or a crash never leaves half a page."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.chmod(name, 0o644)  # mkstemp keeps a file to its owner; a report is for others too
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@lru_cache(maxsize=1)
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("stito.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Callable[..., Any]] = {
+        "written": written,
+        "written_knob": written_knob,
+        "knob_label": knob_label,
+        "movement": movement,
+        "places": metric_places,
+        "spectrum_plot": spectrum_plot,
+        "convergence_plot": convergence_plot,
+        "share": share,
+        "distance": _distance,
+        "verdict": _verdict,
+        "lasting": _lasting,
+        "widest": _widest,
+        "cell": written_cell,
+    }
+    environment.filters.update(filters)
+    environment.tests["headed"] = unit_heads_line
+    return environment
+
+
+def _source(name: str) -> str:
+    """A template file as it is: CSS and JavaScript are no templates."""
+    loader = _environment().loader
+    assert loader is not None
+    return loader.get_source(_environment(), name)[0]
+
+
+def _distance(value: float) -> str:
+    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+
+
+def _verdict(headline: Headline) -> str:
+    """The one sentence that says how it went."""
+    removed = headline.removed
+    before, after = _distance(headline.before), _distance(headline.after)
+    if removed is None or before == after:
+        return f"{headline.measure} stayed at {after}."
+    if removed < 0:
+        return f"{headline.measure} rose from {before} to {after}: the result is further away than the input was."
+    return f"{headline.measure} fell from {before} to {after}."
+
+
+def _lasting(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def _widest(rows: Sequence[ReportRow]) -> float:
+    """The largest loss of all rows, to which their distances are drawn."""
+    losses = [loss for row in rows for loss in (row.loss_before, row.loss_after) if loss is not None]
+    return max([loss for loss in losses if np.isfinite(loss)], default=0.0)

@@ -1,0 +1,480 @@
+"""Transfer: from two mixes to settings, and from settings to audio.
+
+Four matchings: stems to the stems of the same name; a mix to a mix with one chain; stems to a mix jointly, so that
+their *sum* matches; and a mix to stems, which is a mix to their sum.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from stito import registry
+from stito.audio import is_silent, resample
+from stito.chain import Chain, ChainSettings
+from stito.chains import load_chain
+from stito.console import (
+    CEILING_DBTP,
+    SILENT_LUFS,
+    Rendered,
+    balance_faders,
+    gain,
+    loudness,
+    mix_down,
+    render_strip,
+)
+from stito.encoder import Encoder
+from stito.errors import AudioError, ChainError, SettingsError
+from stito.excerpts import active_starts, cut, same_performance
+from stito.mix import Mix, read_mix
+from stito.objective import Prior, StyleObjective, SumObjective, embed_excerpts
+from stito.preset import Preset, Provenance, StripPreset
+from stito.search import create
+from stito.search.base import Budget, Found, Step, StopReason
+from stito.search.driver import minimise
+from stito.version import __version__
+
+__all__ = ["Match", "Matched", "Progress", "TransferResult", "load_encoder", "match_style", "render_match", "transfer"]
+
+DEFAULT_BUDGET = Budget(evaluations=1000)
+DEFAULT_CHAINS = {"mix": "mastering"}
+PRIOR_WEIGHT = 0.05
+EXCERPT_SECONDS = 6.0
+EXCERPT_COUNT = 2
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a transfer stands: what is being searched or rendered, and how the search does."""
+
+    phase: Literal["search", "render"]
+    name: str
+    index: int
+    count: int
+    budget: Budget | None = None
+    step: Step | None = None
+
+
+@dataclass(frozen=True)
+class Match:
+    """One search: the strips that it set, and how it went.
+
+    `loss_before` and `loss_after` are distances to the reference; `objective_before` (the untouched input) and
+    `objective_guess` (the closed-form guess) include the prior, as the losses in `history` do.
+    """
+
+    name: str
+    strips: Mapping[str, tuple[Chain, ChainSettings]]
+    loss_before: float
+    loss_after: float
+    objective_before: float
+    objective_guess: float
+    evaluations: int
+    seconds: float
+    stop: str
+    history: tuple[Step, ...] = ()
+    same_performance: bool = False
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Settings for every stem, before rendering: enough to write a preset."""
+
+    matches: Mapping[str, Match]
+    preset: Preset
+    target_lufs: Mapping[str, float]
+    notes: tuple[str, ...] = ()
+    interrupted: bool = False
+
+
+@dataclass(frozen=True)
+class TransferResult:
+    """The settings as a preset, the audio that they make, and how they were found."""
+
+    preset: Preset
+    rendered: Rendered
+    matched: Matched
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was and what was not matched, in sentences."""
+        return self.matched.notes
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is searched: for each name the input stems and the reference audio that their sum is to match."""
+
+    searches: dict[str, tuple[dict[str, Tensor], Tensor]]
+    loudness_targets: dict[str, Tensor]
+    notes: list[str] = field(default_factory=list)
+
+
+def transfer(
+    mix: Mix | str | Path,
+    reference: Mix | str | Path,
+    *,
+    method: str = "cma",
+    chain: str | Path | Chain | None = None,
+    encoder: str | Encoder = "features",
+    budget: Budget = DEFAULT_BUDGET,
+    seed: int = 0,
+    amount: float = 1.0,
+    stem: str | None = None,
+    prior_weight: float = PRIOR_WEIGHT,
+    excerpt_seconds: float = EXCERPT_SECONDS,
+    excerpt_count: int = EXCERPT_COUNT,
+    device: str = "cpu",
+    on_step: Callable[[Progress], None] | None = None,
+) -> TransferResult:
+    """Make `mix` sound like `reference`.
+
+    Args:
+        mix: what to change: a `Mix`, an audio file, or a folder of stems.
+        reference: what it should sound like; its content may differ.
+        method: `cma`, `gradient`, `random`, `nevergrad[:NAME]`, or `match` (closed form, no search).
+        chain: a `Chain`, its name, text or TOML file; `mastering` for a whole mix and `mixing` for stems otherwise.
+        encoder: the metric of style: an installed name or any `Encoder`.
+        budget: of each stem's search in evaluations; its seconds are shared by all stems.
+        seed: same seed, same settings.
+        amount: 0 leaves the input as it is, 1 goes all the way.
+        stem: what a single file is (`vocals`, `drums`, ...), or the one stem of a folder to read.
+        prior_weight: how strongly settings are drawn to what the chain's prior calls usual.
+        excerpt_seconds: the length of each excerpt that the search hears.
+        excerpt_count: how many excerpts it hears of input and reference.
+        device: where candidates are rendered and embedded.
+        on_step: called after every generation of a search and before every rendering.
+
+    Raises:
+        StitoError: for anything that a person can mend, with a hint. Ctrl-C during a search is not an error: the
+        best so far is applied.
+    """
+    mix, reference = _load(mix, stem), _load(reference, stem)
+    matched = match_style(
+        mix,
+        reference,
+        method=method,
+        chain=chain,
+        encoder=encoder,
+        budget=budget,
+        seed=seed,
+        amount=amount,
+        prior_weight=prior_weight,
+        excerpt_seconds=excerpt_seconds,
+        excerpt_count=excerpt_count,
+        device=device,
+        on_step=on_step,
+    )
+    return render_match(mix, matched, on_step=on_step)
+
+
+def load_encoder(encoder: str | Encoder) -> Encoder:
+    """An encoder by its installed name; an object is passed through."""
+    if isinstance(encoder, str):
+        loaded: Encoder = registry.load("encoder", encoder)()
+        return loaded
+    return encoder
+
+
+def match_style(
+    mix: Mix,
+    reference: Mix,
+    *,
+    method: str = "cma",
+    chain: str | Path | Chain | None = None,
+    encoder: str | Encoder = "features",
+    budget: Budget = DEFAULT_BUDGET,
+    seed: int = 0,
+    amount: float = 1.0,
+    prior_weight: float = PRIOR_WEIGHT,
+    excerpt_seconds: float = EXCERPT_SECONDS,
+    excerpt_count: int = EXCERPT_COUNT,
+    device: str = "cpu",
+    on_step: Callable[[Progress], None] | None = None,
+) -> Matched:
+    """The first half of `transfer`: find the settings, render nothing at length."""
+    if not 0 <= amount <= 1:
+        raise SettingsError(f"amount = {amount:g} is outside 0 to 1.", hint="0 is the input, 1 the whole transfer.")
+    if excerpt_seconds < 0.5 or excerpt_count < 1:
+        raise SettingsError("An analysis needs at least one excerpt of half a second.")
+    plan = _plan(mix, reference)
+    the_chain = load_chain(chain or DEFAULT_CHAINS.get(mix.kind, "mixing"))
+    if method == "gradient" and not the_chain.differentiable:
+        names = [slot.label for slot in the_chain.slots if not slot.effect.differentiable]
+        raise ChainError(
+            f"The gradient search needs differentiable effects; {', '.join(names)} cannot be differentiated.",
+            hint="Use --method cma, or a chain of stito's own effects such as mixing.",
+        )
+    searcher = _Searcher(
+        method=method,
+        chain=the_chain,
+        encoder=load_encoder(encoder),
+        budget=budget,
+        prior_weight=prior_weight,
+        seconds=excerpt_seconds,
+        count=excerpt_count,
+        device=device,
+    )
+    searcher.check(seed)
+
+    matches: dict[str, Match] = {}
+    strips: dict[str, StripPreset] = {}
+    notes, interrupted = plan.notes, False
+    started = time.perf_counter()
+    for index, (name, (inputs, target)) in enumerate(plan.searches.items()):
+        left = _share(budget, started, len(plan.searches) - index)
+
+        def step(step: Step, name: str = name, index: int = index, left: Budget = left) -> None:
+            if on_step:
+                on_step(Progress("search", name, index, len(plan.searches), left, step))
+
+        rates = (mix.sample_rate, reference.sample_rate)
+        try:
+            match = searcher.search(name, inputs, target, rates, seed + index, left, step, skip=interrupted)
+        except KeyboardInterrupt:
+            if interrupted:
+                raise
+            match = searcher.search(name, inputs, target, rates, seed + index, left, step, skip=True)
+        interrupted = interrupted or match.stop == StopReason.INTERRUPTED.value
+        matches[name] = match
+        for label, (chain_of, settings) in match.strips.items():
+            strips[label] = StripPreset.of(chain_of, chain_of.blend(settings, amount))
+        if match.same_performance:
+            notes.append(f"{name}: the reference is the same performance, so both were heard at the same places.")
+    if interrupted:
+        notes.append("The search was interrupted: the best settings so far were applied.")
+    preset = Preset(
+        stems=strips,
+        provenance=Provenance(
+            stito=__version__,
+            versions=_versions(),
+            method=method,
+            encoder=searcher.encoder.name,
+            encoder_digest=getattr(searcher.encoder, "digest", None),
+            seed=seed,
+            amount=amount,
+            evaluations=sum(match.evaluations for match in matches.values()),
+            seconds=round(sum(match.seconds for match in matches.values()), 3),
+            input=mix.digests(),
+            reference=reference.digests(),
+            losses={name: (match.loss_before, match.loss_after) for name, match in matches.items()},
+        ),
+    )
+    targets = {name: loudness(x, reference.sample_rate) for name, x in plan.loudness_targets.items()}
+    return Matched(matches, preset, targets, tuple(notes), interrupted)
+
+
+def render_match(mix: Mix, matched: Matched, *, on_step: Callable[[Progress], None] | None = None) -> TransferResult:
+    """The second half of `transfer`: render at length, settle the balance on the sum, keep the peak in bounds."""
+    preset, amount = matched.preset, matched.preset.provenance.amount if matched.preset.provenance else 1.0
+    stems: dict[str, Tensor] = {}
+    for index, (name, x) in enumerate(mix.stems.items()):
+        if on_step:
+            on_step(Progress("render", name, index, len(mix.stems)))
+        strip = preset.stems.get(name)
+        stems[name] = render_strip(x, *strip.build(), mix.sample_rate) if strip else x.clone()
+    faders = _faders(mix, stems, matched, amount)
+    for name, x in stems.items():
+        x.mul_(gain(faders[name]))
+    rendered = mix_down(stems, mix.sample_rate)
+    settled = {
+        name: preset.stems[name].model_copy(update={"fader_db": faders[name]})
+        if name in preset.stems
+        else StripPreset(chain=[], fader_db=faders[name])
+        for name in stems
+    }
+    preset = preset.model_copy(update={"stems": settled, "output_gain_db": rendered.output_gain_db})
+    notes = list(matched.notes)
+    if rendered.output_gain_db < -0.05:
+        notes.append(
+            f"The sum was turned down by {-rendered.output_gain_db:.1f} dB so that its true peak stays below "
+            f"{CEILING_DBTP:g} dBTP; it is that much quieter than the reference."
+        )
+    return TransferResult(preset, rendered, replace(matched, preset=preset, notes=tuple(notes)))
+
+
+def _faders(mix: Mix, stems: Mapping[str, Tensor], matched: Matched, amount: float) -> dict[str, float]:
+    """Fader gains for the rendered stems; with an amount, a part of the way from the input's loudness."""
+    targets = dict(matched.target_lufs)
+    if not targets:
+        return dict.fromkeys(stems, 0.0)
+    if "mix" in targets and "mix" not in stems:
+        total = torch.stack(list(stems.values())).sum(0)
+        have, want = loudness(total, mix.sample_rate), targets["mix"]
+        if amount < 1:
+            before = loudness(mix.sum(), mix.sample_rate)
+            want = before + amount * (want - before)
+        shift = want - have if min(have, want) > SILENT_LUFS else 0.0
+        return dict.fromkeys(stems, shift)
+    if amount < 1:
+        for name in targets:
+            before = loudness(mix.stems[name], mix.sample_rate)
+            targets[name] = before + amount * (targets[name] - before)
+    return balance_faders(stems, mix.sample_rate, targets)
+
+
+@dataclass(frozen=True)
+class _Searcher:
+    """One transfer's way of searching, the same for all its stems."""
+
+    method: str
+    chain: Chain
+    encoder: Encoder
+    budget: Budget
+    prior_weight: float
+    seconds: float
+    count: int
+    device: str
+
+    def check(self, seed: int) -> None:
+        """Fail on an unknown method or device before anything long begins."""
+        try:
+            torch.zeros(1, device=self.device)
+        except (RuntimeError, AssertionError) as error:
+            raise SettingsError(
+                f"The device '{self.device}' cannot be used here.", hint="Use cpu, or cuda where torch finds one."
+            ) from error
+        if self.method != "match":
+            create(self.method, self.chain.dim, seed=seed).close()
+
+    def search(
+        self,
+        name: str,
+        inputs: Mapping[str, Tensor],
+        target: Tensor,
+        rates: tuple[int, int],
+        seed: int,
+        budget: Budget,
+        on_step: Callable[[Step], None],
+        *,
+        skip: bool,
+    ) -> Match:
+        """Find settings under which the sum of `inputs`, each (2, t), matches `target` (2, t')."""
+        started = time.perf_counter()
+        rate = self.encoder.sample_rate
+        total = torch.stack(list(inputs.values())).sum(0) if len(inputs) > 1 else next(iter(inputs.values()))
+        aligned = rates[0] == rates[1] and same_performance(total, target, rates[0])
+        starts = active_starts(total, rates[0], seconds=self.seconds, count=self.count)
+        target_starts = starts if aligned else active_starts(target, rates[1], seconds=self.seconds, count=self.count)
+        heard = {stem: self._hear(x, rates[0], starts) for stem, x in inputs.items()}
+        references = self._hear(target, rates[1], target_starts)
+        goal = embed_excerpts(self.encoder, references)
+        prepared = [[self.chain.prepare(x, rate) for x in excerpts] for excerpts in heard.values()]
+        prior = Prior.join([Prior.of(self.chain, self.prior_weight)] * len(inputs)).to(self.device)
+        objective = (
+            StyleObjective(prepared[0], self.encoder, goal, prior)
+            if len(prepared) == 1
+            else SumObjective(prepared, self.encoder, goal, prior)
+        )
+
+        reference = torch.cat(references, dim=-1).cpu()
+        guesses = {
+            stem: self.chain.match(torch.cat(excerpts, dim=-1).cpu(), reference, rate)
+            if len(inputs) == 1
+            else self.chain.neutral()
+            for stem, excerpts in heard.items()
+        }
+        guess = torch.cat([self.chain.encode(settings) for settings in guesses.values()])
+        neutral = torch.cat([self.chain.encode({})] * len(inputs))
+        with torch.no_grad():
+            pair = torch.stack([neutral, guess])
+            losses, before = objective(pair), objective.style(pair)
+        start = guess if bool(losses[1] <= losses[0]) else neutral
+        found: Found | None = None
+        if self.method == "match":
+            theta, stop = guess, "closed form, no search"
+        elif skip:
+            theta, stop = start, StopReason.INTERRUPTED.value
+        else:
+            search = create(self.method, len(start), seed=seed, start=start)
+            found = minimise(objective, search, budget=budget, on_step=on_step)
+            theta, stop = found.theta, found.detail or found.stop.value
+        with torch.no_grad():
+            after = float(objective.style(theta[None])[0])
+        parts = torch.split(theta, self.chain.dim)
+        return Match(
+            name=name,
+            strips={stem: (self.chain, self.chain.settings(part)) for stem, part in zip(inputs, parts, strict=True)},
+            loss_before=float(before[0]),
+            loss_after=after,
+            objective_before=float(losses[0]),
+            objective_guess=float(losses[1]),
+            evaluations=found.evaluations if found else 0,
+            seconds=time.perf_counter() - started,
+            stop=stop,
+            history=found.history if found else (),
+            same_performance=aligned,
+        )
+
+    def _hear(self, x: Tensor, sample_rate: int, starts: list[int]) -> list[Tensor]:
+        """The excerpts at the encoder's rate, on the search's device."""
+        excerpts = cut(x, sample_rate, starts, seconds=self.seconds)
+        return [resample(excerpt, sample_rate, self.encoder.sample_rate).to(self.device) for excerpt in excerpts]
+
+
+def _load(source: Mix | str | Path, stem: str | None) -> Mix:
+    return source if isinstance(source, Mix) else read_mix(source, stem=stem)
+
+
+def _plan(mix: Mix, reference: Mix) -> Plan:
+    """Who is matched to whom."""
+    inputs = {name: mix.stereo(name) for name in mix.stems}
+    sounding = {name: x for name, x in inputs.items() if not is_silent(x)}
+    notes = [*mix.notes, *(f"Reference: {note}" for note in reference.notes)]
+    notes += [f"{name}: silent, left as it is." for name in inputs if name not in sounding]
+    if not sounding:
+        raise AudioError(f"{mix.name} is silent.", hint="There is nothing to transfer a style to.")
+    if mix.kind == "mix":
+        target = reference.stereo_sum()
+        return Plan({"mix": (sounding, target)}, {"mix": target}, notes)
+    if reference.kind == "mix":
+        target = reference.stereo_sum()
+        if len(sounding) > 1:
+            notes.append("The reference is one mix: all stems were searched jointly, so that their sum matches it.")
+        return Plan({"sum": (sounding, target)}, {"mix": target}, notes)
+    return _plan_stems(sounding, mix, reference, notes)
+
+
+def _plan_stems(sounding: Mapping[str, Tensor], mix: Mix, reference: Mix, notes: list[str]) -> Plan:
+    """Stems to the stems of the same name."""
+    searches, targets = {}, {}
+    for name, x in sounding.items():
+        if name in reference.stems and not is_silent(reference.stems[name]):
+            target = reference.stereo(name)
+            searches[name], targets[name] = ({name: x}, target), target
+        else:
+            notes.append(f"{name}: the reference has no such stem; it was left as it is, at its place in the balance.")
+    notes += [f"{name}: only the reference has this stem." for name in reference.stems if name not in mix.stems]
+    if not searches:
+        raise AudioError(
+            f"Input and reference share no stem: {', '.join(mix.stems)} against {', '.join(reference.stems)}.",
+            hint="Name the files alike (vocals, drums, bass, other), or give the reference as one mix.",
+        )
+    return Plan(searches, targets, notes)
+
+
+def _share(budget: Budget, started: float, searches_left: int) -> Budget:
+    """This search's share of the seconds that are left; evaluations are each search's own."""
+    if budget.seconds is None:
+        return budget
+    left = budget.seconds - (time.perf_counter() - started)
+    return replace(budget, seconds=max(1e-3, left / searches_left))
+
+
+def _versions() -> dict[str, str]:
+    """Versions of what renders and searches."""
+    found = {"python": platform.python_version()}
+    for package in ("torch", "numpy", "pedalboard", "cma", "nevergrad"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

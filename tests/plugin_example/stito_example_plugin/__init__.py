@@ -1,0 +1,1 @@
+"""One effect, one encoder, one chain and one search, as a third party writes them."""

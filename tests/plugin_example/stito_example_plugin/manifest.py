@@ -1,0 +1,12 @@
+"""What this distribution offers, as strings: nothing else is imported until a name is used."""
+
+from stito.registry import Manifest
+
+__all__ = ["MANIFEST"]
+
+MANIFEST = Manifest(
+    effects={"example_tremolo": "stito_example_plugin.tremolo:Tremolo"},
+    encoders={"example_encoder": "stito_example_plugin.bands:BandEncoder"},
+    chains={"example_chain": "stito_example_plugin:example_chain.toml"},
+    searches={"example_hillclimb": "stito_example_plugin.hillclimb:HillClimb"},
+)

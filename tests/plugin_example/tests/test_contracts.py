@@ -1,0 +1,58 @@
+"""What a plug-in's author tests: stito's contracts, and that the names arrive."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from stito_example_plugin.bands import BandEncoder
+from stito_example_plugin.hillclimb import HillClimb
+from stito_example_plugin.manifest import MANIFEST
+from stito_example_plugin.tremolo import Tremolo
+
+from stito import registry
+from stito.chains import load_chain
+from stito.search import Budget, create, minimise
+from stito.testing import check_effect, check_encoder, check_search
+
+
+def test_the_effect_keeps_the_contract() -> None:
+    check_effect(Tremolo())
+
+
+def test_the_encoder_keeps_the_contract() -> None:
+    check_encoder(BandEncoder())
+
+
+def test_the_search_keeps_the_contract() -> None:
+    check_search(lambda dim, seed: HillClimb(dim, seed=seed))
+
+
+@pytest.mark.parametrize("kind", ["effect", "encoder", "chain", "search"])
+def test_every_name_is_installed_and_loads(kind: registry.Kind) -> None:
+    for name in MANIFEST.of(kind):
+        assert registry.find(kind, name).distribution == "stito-example-plugin"
+        assert registry.load(kind, name)
+
+
+def test_the_tremolo_swings_between_full_level_and_its_depth() -> None:
+    settings = {"rate_hz": torch.tensor([4.0]), "depth": torch.tensor([0.75])}
+    level = Tremolo().process(torch.ones(1, 2, 44_100), settings, 44_100)[0, 0]
+    assert level[0] == pytest.approx(1.0)
+    assert level.min() == pytest.approx(0.25, abs=1e-4)
+    assert level[:11_025] == pytest.approx(level[11_025:22_050], abs=1e-4)
+
+
+def test_the_search_finds_the_chain_settings_that_the_encoder_hears() -> None:
+    chain, encoder = load_chain("example_chain"), BandEncoder()
+    x = 0.2 * torch.randn(2, 44_100, generator=torch.Generator().manual_seed(1))
+    prepared = chain.prepare(x, 44_100)
+    wanted = chain.encode({"example_tremolo": {"rate_hz": 3.0, "depth": 0.0}, "gain": {"gain_db": -9.0}})
+    with torch.no_grad():
+        target = encoder.embed(prepared.render(wanted[None]))
+
+    def loss(theta: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            return (encoder.embed(prepared.render(theta)) - target).square().mean(dim=-1)
+
+    found = minimise(loss, create("example_hillclimb", chain.dim, seed=0), budget=Budget(evaluations=320))
+    assert found.loss < 0.02 * found.history[0].loss

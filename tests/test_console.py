@@ -1,0 +1,57 @@
+"""The console: sums, faders, channel counts, and never a clipped output."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stito.chains import load_chain
+from stito.console import CEILING_DBTP, balance_faders, loudness, mix_down, render_strip
+from stito.dsp.loudness import true_peak_db
+
+RATE = 44_100
+
+
+def noise(channels: int = 2, seconds: float = 1.0, seed: int = 0) -> torch.Tensor:
+    return 0.1 * torch.randn(channels, round(seconds * RATE), generator=torch.Generator().manual_seed(seed))
+
+
+@settings(max_examples=15)
+@given(db=st.floats(-30, 40), stems=st.integers(1, 3))
+def test_outputs_never_pass_the_ceiling(db: float, stems: int) -> None:
+    sources = {str(i): noise(seed=i) * 10 ** (db / 20) for i in range(stems)}
+    rendered = mix_down({name: x.clone() for name, x in sources.items()}, RATE)
+    assert float(true_peak_db(rendered.mix[None], RATE)[0]) <= CEILING_DBTP + 0.01
+    assert rendered.output_gain_db <= 0
+    assert torch.allclose(torch.stack(list(rendered.stems.values())).sum(0), rendered.mix, atol=1e-5)
+
+
+def test_quiet_audio_is_left_alone() -> None:
+    x = noise() * 0.1
+    assert torch.equal(mix_down({"a": x.clone()}, RATE).mix, x)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 6])
+def test_any_channel_count_comes_back_as_it_came(channels: int) -> None:
+    chain = load_chain("gain | eq")
+    x = noise(channels)
+    out = render_strip(x, chain, chain.settings(chain.encode({"gain": {"gain_db": 6.0}})), RATE)
+    assert out.shape == x.shape
+    assert torch.allclose(out, x * 10 ** (6 / 20), atol=1e-3)
+
+
+def test_faders_reach_the_reference_balance() -> None:
+    stems = {"a": noise(seconds=2), "b": noise(seconds=2, seed=1), "c": noise(seconds=2, seed=2)}
+    have = {name: loudness(x, RATE) for name, x in stems.items()}
+    faders = balance_faders(stems, RATE, {"a": have["a"] + 6, "b": have["b"] - 2})
+    assert faders["a"] == pytest.approx(6, abs=0.01)
+    assert faders["b"] == pytest.approx(-2, abs=0.01)
+    assert faders["c"] == pytest.approx(2, abs=0.01)
+
+
+def test_silence_has_no_fader_to_move() -> None:
+    stems = {"a": noise(), "silent": torch.zeros(2, RATE)}
+    faders = balance_faders(stems, RATE, {"a": -30.0, "silent": -20.0})
+    assert faders["silent"] == pytest.approx(faders["a"])
