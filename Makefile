@@ -26,7 +26,7 @@ demo: $(READY)  ## Compose two songs, transfer the style of one to the other, op
 	$(BIN)/stito demo -o demo-out --force
 
 test: $(READY)  ## Run the tests
-	$(BIN)/python -m pytest -n 2 -m 'not slow'
+	$(BIN)/python -m pytest -n 2 -m 'not slow' tests tests/plugin_example/tests
 
 test-slow: $(READY)  ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m slow

@@ -14,7 +14,9 @@ from torch import Tensor
 __all__ = ["active_starts", "cut", "same_performance"]
 
 HOP_S = 0.1
-ALIGNED_CORRELATION = 0.8
+FRAME = 2048
+COMPARED_S = 30.0
+SAME_CORRELATION = 0.4
 
 
 def _levels_db(x: Tensor, sample_rate: int) -> Tensor:
@@ -60,15 +62,28 @@ def cut(x: Tensor, sample_rate: int, starts: Sequence[int], *, seconds: float) -
 def same_performance(x: Tensor, y: Tensor, sample_rate: int) -> bool:
     """Whether two recordings (2, t) are the same performance under other processing, in time with each other.
 
-    True when the lengths agree within 1 % and the frame levels rise and fall together (correlation of their changes
-    at least 0.8): mixing moves levels, but not the moments at which a stem plays.
+    True when the lengths agree within 1 % and, over the loudest half minute, the levels of all frequencies rise and
+    fall together: the correlation of their log spectrograms, each bin's mean removed, is at least 0.4. Mixing moves
+    levels, but not the moments at which notes sound: the same performance stays above 0.5 under heavy compression and
+    reverb, different music below 0.2.
     """
     if abs(x.shape[-1] - y.shape[-1]) > 0.01 * max(x.shape[-1], y.shape[-1]):
         return False
-    a, b = _levels_db(x, sample_rate), _levels_db(y, sample_rate)
-    frames = min(len(a), len(b))
-    if frames < 10:
+    (start,) = active_starts(x, sample_rate, seconds=COMPARED_S, count=1)
+    stop = min(start + round(COMPARED_S * sample_rate), x.shape[-1], y.shape[-1])
+    if stop - start < 8 * FRAME:
         return False
-    a, b = (levels[:frames].clamp_min(float(levels.max()) - 50) for levels in (a, b))
-    pair = torch.stack([a.diff(), b.diff()])
-    return bool(torch.corrcoef(pair)[0, 1] >= ALIGNED_CORRELATION)
+    a, b = (_log_spectrogram(audio[:, start:stop]) for audio in (x, y))
+    sounding = (a.std(-1) > 1e-3) & (b.std(-1) > 1e-3)
+    a, b = a[sounding], b[sounding]
+    return float((a * b).sum()) >= SAME_CORRELATION * float(
+        (a.square().sum() * b.square().sum()).sqrt().clamp_min(1e-9)
+    )
+
+
+def _log_spectrogram(x: Tensor) -> Tensor:
+    """Levels of (2, t), floored 90 dB below the loudest, without each bin's mean: (bins, frames)."""
+    window = torch.hann_window(FRAME)
+    power = torch.stft(x, FRAME, FRAME // 2, window=window, return_complex=True).abs().square().sum(0)
+    levels = torch.log10(power + 1e-9 * power.max() + 1e-20)
+    return levels - levels.mean(-1, keepdim=True)

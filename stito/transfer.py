@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from stito import registry
-from stito.audio import is_silent, resample
-from stito.chain import Chain, ChainSettings
+from stito.audio import is_silent
+from stito.chain import Chain
 from stito.chains import load_chain
 from stito.console import (
     CEILING_DBTP,
@@ -33,20 +33,18 @@ from stito.console import (
 )
 from stito.encoder import Encoder
 from stito.errors import AudioError, ChainError, SettingsError
-from stito.excerpts import active_starts, cut, same_performance
+from stito.matching import Match, Matcher, Pair
 from stito.mix import Mix, read_mix
-from stito.objective import Prior, StyleObjective, SumObjective, embed_excerpts
 from stito.preset import Preset, Provenance, StripPreset
-from stito.search import create
-from stito.search.base import Budget, Found, Step, StopReason
-from stito.search.driver import minimise
+from stito.search.base import Budget, Step, StopReason
 from stito.version import __version__
 
 __all__ = ["Match", "Matched", "Progress", "TransferResult", "load_encoder", "match_style", "render_match", "transfer"]
 
 DEFAULT_BUDGET = Budget(evaluations=1000)
 DEFAULT_CHAINS = {"mix": "mastering"}
-PRIOR_WEIGHT = 0.05
+PRIOR_WEIGHT = 1.0
+"""How strongly settings are drawn to usual ones, in units of the untouched input's distance to the reference."""
 EXCERPT_SECONDS = 6.0
 EXCERPT_COUNT = 2
 
@@ -61,27 +59,6 @@ class Progress:
     count: int
     budget: Budget | None = None
     step: Step | None = None
-
-
-@dataclass(frozen=True)
-class Match:
-    """One search: the strips that it set, and how it went.
-
-    `loss_before` and `loss_after` are distances to the reference; `objective_before` (the untouched input) and
-    `objective_guess` (the closed-form guess) include the prior, as the losses in `history` do.
-    """
-
-    name: str
-    strips: Mapping[str, tuple[Chain, ChainSettings]]
-    loss_before: float
-    loss_after: float
-    objective_before: float
-    objective_guess: float
-    evaluations: int
-    seconds: float
-    stop: str
-    history: tuple[Step, ...] = ()
-    same_performance: bool = False
 
 
 @dataclass(frozen=True)
@@ -147,7 +124,8 @@ def transfer(
         seed: same seed, same settings.
         amount: 0 leaves the input as it is, 1 goes all the way.
         stem: what a single file is (`vocals`, `drums`, ...), or the one stem of a folder to read.
-        prior_weight: how strongly settings are drawn to what the chain's prior calls usual.
+        prior_weight: how strongly settings are drawn to what the chain's prior calls usual, in units of the input's
+            distance to the reference; where both play the same performance there is no need for it.
         excerpt_seconds: the length of each excerpt that the search hears.
         excerpt_count: how many excerpts it hears of input and reference.
         device: where candidates are rendered and embedded.
@@ -213,17 +191,16 @@ def match_style(
             f"The gradient search needs differentiable effects; {', '.join(names)} cannot be differentiated.",
             hint="Use --method cma, or a chain of stito's own effects such as mixing.",
         )
-    searcher = _Searcher(
+    matcher = Matcher(
         method=method,
         chain=the_chain,
         encoder=load_encoder(encoder),
-        budget=budget,
         prior_weight=prior_weight,
         seconds=excerpt_seconds,
         count=excerpt_count,
         device=device,
     )
-    searcher.check(seed)
+    matcher.check(seed)
 
     matches: dict[str, Match] = {}
     strips: dict[str, StripPreset] = {}
@@ -236,13 +213,13 @@ def match_style(
             if on_step:
                 on_step(Progress("search", name, index, len(plan.searches), left, step))
 
-        rates = (mix.sample_rate, reference.sample_rate)
+        pair = Pair(name, inputs, target, mix.sample_rate, reference.sample_rate)
         try:
-            match = searcher.search(name, inputs, target, rates, seed + index, left, step, skip=interrupted)
+            match = matcher.match(pair, seed + index, left, step, skip=interrupted)
         except KeyboardInterrupt:
             if interrupted:
                 raise
-            match = searcher.search(name, inputs, target, rates, seed + index, left, step, skip=True)
+            match = matcher.match(pair, seed + index, left, step, skip=True)
         interrupted = interrupted or match.stop == StopReason.INTERRUPTED.value
         matches[name] = match
         for label, (chain_of, settings) in match.strips.items():
@@ -257,8 +234,8 @@ def match_style(
             stito=__version__,
             versions=_versions(),
             method=method,
-            encoder=searcher.encoder.name,
-            encoder_digest=getattr(searcher.encoder, "digest", None),
+            encoder=matcher.encoder.name,
+            encoder_digest=getattr(matcher.encoder, "digest", None),
             seed=seed,
             amount=amount,
             evaluations=sum(match.evaluations for match in matches.values()),
@@ -319,105 +296,6 @@ def _faders(mix: Mix, stems: Mapping[str, Tensor], matched: Matched, amount: flo
             before = loudness(mix.stems[name], mix.sample_rate)
             targets[name] = before + amount * (targets[name] - before)
     return balance_faders(stems, mix.sample_rate, targets)
-
-
-@dataclass(frozen=True)
-class _Searcher:
-    """One transfer's way of searching, the same for all its stems."""
-
-    method: str
-    chain: Chain
-    encoder: Encoder
-    budget: Budget
-    prior_weight: float
-    seconds: float
-    count: int
-    device: str
-
-    def check(self, seed: int) -> None:
-        """Fail on an unknown method or device before anything long begins."""
-        try:
-            torch.zeros(1, device=self.device)
-        except (RuntimeError, AssertionError) as error:
-            raise SettingsError(
-                f"The device '{self.device}' cannot be used here.", hint="Use cpu, or cuda where torch finds one."
-            ) from error
-        if self.method != "match":
-            create(self.method, self.chain.dim, seed=seed).close()
-
-    def search(
-        self,
-        name: str,
-        inputs: Mapping[str, Tensor],
-        target: Tensor,
-        rates: tuple[int, int],
-        seed: int,
-        budget: Budget,
-        on_step: Callable[[Step], None],
-        *,
-        skip: bool,
-    ) -> Match:
-        """Find settings under which the sum of `inputs`, each (2, t), matches `target` (2, t')."""
-        started = time.perf_counter()
-        rate = self.encoder.sample_rate
-        total = torch.stack(list(inputs.values())).sum(0) if len(inputs) > 1 else next(iter(inputs.values()))
-        aligned = rates[0] == rates[1] and same_performance(total, target, rates[0])
-        starts = active_starts(total, rates[0], seconds=self.seconds, count=self.count)
-        target_starts = starts if aligned else active_starts(target, rates[1], seconds=self.seconds, count=self.count)
-        heard = {stem: self._hear(x, rates[0], starts) for stem, x in inputs.items()}
-        references = self._hear(target, rates[1], target_starts)
-        goal = embed_excerpts(self.encoder, references)
-        prepared = [[self.chain.prepare(x, rate) for x in excerpts] for excerpts in heard.values()]
-        prior = Prior.join([Prior.of(self.chain, self.prior_weight)] * len(inputs)).to(self.device)
-        objective = (
-            StyleObjective(prepared[0], self.encoder, goal, prior)
-            if len(prepared) == 1
-            else SumObjective(prepared, self.encoder, goal, prior)
-        )
-
-        reference = torch.cat(references, dim=-1).cpu()
-        guesses = {
-            stem: self.chain.match(torch.cat(excerpts, dim=-1).cpu(), reference, rate)
-            if len(inputs) == 1
-            else self.chain.neutral()
-            for stem, excerpts in heard.items()
-        }
-        guess = torch.cat([self.chain.encode(settings) for settings in guesses.values()])
-        neutral = torch.cat([self.chain.encode({})] * len(inputs))
-        with torch.no_grad():
-            pair = torch.stack([neutral, guess])
-            losses, before = objective(pair), objective.style(pair)
-        start = guess if bool(losses[1] <= losses[0]) else neutral
-        found: Found | None = None
-        if self.method == "match":
-            theta, stop = guess, "closed form, no search"
-        elif skip:
-            theta, stop = start, StopReason.INTERRUPTED.value
-        else:
-            search = create(self.method, len(start), seed=seed, start=start)
-            found = minimise(objective, search, budget=budget, on_step=on_step)
-            theta, stop = found.theta, found.detail or found.stop.value
-        with torch.no_grad():
-            after = float(objective.style(theta[None])[0])
-        parts = torch.split(theta, self.chain.dim)
-        return Match(
-            name=name,
-            strips={stem: (self.chain, self.chain.settings(part)) for stem, part in zip(inputs, parts, strict=True)},
-            loss_before=float(before[0]),
-            loss_after=after,
-            objective_before=float(losses[0]),
-            objective_guess=float(losses[1]),
-            evaluations=found.evaluations if found else 0,
-            seconds=time.perf_counter() - started,
-            stop=stop,
-            history=found.history if found else (),
-            same_performance=aligned,
-        )
-
-    def _hear(self, x: Tensor, sample_rate: int, starts: list[int]) -> list[Tensor]:
-        """The excerpts at the encoder's rate, on the search's device."""
-        excerpts = cut(x, sample_rate, starts, seconds=self.seconds)
-        return [resample(excerpt, sample_rate, self.encoder.sample_rate).to(self.device) for excerpt in excerpts]
 
 
 def _load(source: Mix | str | Path, stem: str | None) -> Mix:

@@ -9,8 +9,8 @@ any `b` may be 1 (the same for every candidate):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 import functools
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import torch

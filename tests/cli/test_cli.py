@@ -262,3 +262,11 @@ def test_an_unknown_command_suggests() -> None:
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     done = stito("--debug", "analyze", tmp_path / "none.wav")
     assert "Traceback" in done.stderr
+
+
+def test_a_third_party_plugin_is_used_by_name(songs: Path, tmp_path: Path) -> None:
+    arguments = ["--chain", "example_chain", "--encoder", "example_encoder", "--method", "example_hillclimb"]
+    done = stito("transfer", songs / "night", songs / "street", "-o", tmp_path / "out", "--stem", "drums", *arguments)
+    assert done.returncode == 0, done.stderr
+    preset = json.loads((tmp_path / "out" / "preset.json").read_text())
+    assert any(effect["effect"] == "example_tremolo" for effect in preset["stems"]["drums"]["chain"])

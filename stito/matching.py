@@ -1,0 +1,176 @@
+"""One search: what is heard of input and reference, what is minimised, where it starts, and what was found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stito.audio import resample
+from stito.chain import Chain, ChainSettings
+from stito.encoder import Encoder
+from stito.errors import SettingsError
+from stito.excerpts import active_starts, cut, same_performance
+from stito.objective import Prior, StyleObjective, SumObjective, embed_excerpts
+from stito.search import create
+from stito.search.base import Budget, Found, Step, StopReason
+from stito.search.driver import minimise
+
+__all__ = ["Match", "Matcher", "Pair"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What is to be matched: input stems (2, t) whose sum shall sound like `reference` (2, t'), each at its rate."""
+
+    name: str
+    inputs: Mapping[str, Tensor]
+    reference: Tensor
+    sample_rate: int
+    reference_rate: int
+
+
+@dataclass(frozen=True)
+class Match:
+    """One search: the strips that it set, and how it went.
+
+    `loss_before` and `loss_after` are distances to the reference; `objective_before` (the untouched input) and
+    `objective_guess` (the closed-form guess) include the prior, as the losses in `history` do.
+    """
+
+    name: str
+    strips: Mapping[str, tuple[Chain, ChainSettings]]
+    loss_before: float
+    loss_after: float
+    objective_before: float
+    objective_guess: float
+    evaluations: int
+    seconds: float
+    stop: str
+    history: tuple[Step, ...] = ()
+    same_performance: bool = False
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """A pair made ready for a search: the objective, two places to start from, and how far the input is."""
+
+    objective: StyleObjective | SumObjective
+    neutral: Tensor
+    guess: Tensor
+    before: float
+    objective_before: float
+    objective_guess: float
+    same_performance: bool
+
+    @property
+    def start(self) -> Tensor:
+        """The better of doing nothing and the closed-form guess."""
+        return self.guess if self.objective_guess <= self.objective_before else self.neutral
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """One transfer's way of matching, the same for all its pairs.
+
+    `seconds` and `count` say how much of input and reference is heard; `prior_weight` is in units of the untouched
+    input's distance to the reference.
+    """
+
+    method: str
+    chain: Chain
+    encoder: Encoder
+    prior_weight: float
+    seconds: float
+    count: int
+    device: str
+
+    def check(self, seed: int) -> None:
+        """Fail on an unknown method or device before anything long begins."""
+        try:
+            torch.zeros(1, device=self.device)
+        except (RuntimeError, AssertionError) as error:
+            raise SettingsError(
+                f"The device '{self.device}' cannot be used here.", hint="Use cpu, or cuda where torch finds one."
+            ) from error
+        if self.method != "match":
+            create(self.method, self.chain.dim, seed=seed).close()
+
+    def match(
+        self, pair: Pair, seed: int, budget: Budget, on_step: Callable[[Step], None], *, skip: bool = False
+    ) -> Match:
+        """Find settings for a pair; with `skip`, without searching: the better start is taken."""
+        started = time.perf_counter()
+        problem = self._problem(pair)
+        found: Found | None = None
+        if self.method == "match":
+            theta, stop = problem.guess, "Closed form, no search."
+        elif skip:
+            theta, stop = problem.start, StopReason.INTERRUPTED.value
+        else:
+            search = create(self.method, len(problem.start), seed=seed, start=problem.start)
+            found = minimise(problem.objective, search, budget=budget, on_step=on_step)
+            theta, stop = found.theta, found.detail or found.stop.value
+        with torch.no_grad():
+            after = float(problem.objective.style(theta[None])[0])
+        parts = torch.split(theta, self.chain.dim)
+        return Match(
+            name=pair.name,
+            strips={
+                stem: (self.chain, self.chain.settings(part)) for stem, part in zip(pair.inputs, parts, strict=True)
+            },
+            loss_before=problem.before,
+            loss_after=after,
+            objective_before=problem.objective_before,
+            objective_guess=problem.objective_guess,
+            evaluations=found.evaluations if found else 0,
+            seconds=time.perf_counter() - started,
+            stop=stop,
+            history=found.history if found else (),
+            same_performance=problem.same_performance,
+        )
+
+    def _problem(self, pair: Pair) -> _Problem:
+        """Everything that does not change during the search, computed once."""
+        rate, stems = pair.sample_rate, len(pair.inputs)
+        total = torch.stack(list(pair.inputs.values())).sum(0) if stems > 1 else next(iter(pair.inputs.values()))
+        aligned = rate == pair.reference_rate and same_performance(total, pair.reference, rate)
+        starts = self._starts(total, rate)
+        heard = [self._hear(x, rate, starts) for x in pair.inputs.values()]
+        reference_starts = starts if aligned else self._starts(pair.reference, pair.reference_rate)
+        references = self._hear(pair.reference, pair.reference_rate, reference_starts)
+        goal = embed_excerpts(self.encoder, references)
+        prepared = [[self.chain.prepare(x, self.encoder.sample_rate) for x in excerpts] for excerpts in heard]
+        objective: StyleObjective | SumObjective = (
+            StyleObjective(prepared[0], self.encoder, goal)
+            if stems == 1
+            else SumObjective(prepared, self.encoder, goal)
+        )
+        neutral = torch.cat([self.chain.encode({})] * stems)
+        # several stems start from one guess for their sum, the same for each: what is linear does the same to both
+        sums = [torch.stack(together).sum(0) for together in zip(*heard, strict=True)]
+        guess = self._guess(sums, references).repeat(stems)
+        with torch.no_grad():
+            pairs = torch.stack([neutral, guess])
+            before = float(objective.style(pairs)[0])
+            if not aligned:  # the same notes on both sides need no prior to tell style from content
+                prior = Prior.of(self.chain, self.prior_weight * before)
+                objective.prior = Prior.join([prior] * stems).to(self.device)
+            losses = objective(pairs)
+        return _Problem(objective, neutral, guess, before, float(losses[0]), float(losses[1]), aligned)
+
+    def _guess(self, excerpts: Sequence[Tensor], references: Sequence[Tensor]) -> Tensor:
+        """Theta of the chain's closed-form guess."""
+        source, reference = (torch.cat(list(heard), dim=-1).cpu() for heard in (excerpts, references))
+        return self.chain.encode(self.chain.match(source, reference, self.encoder.sample_rate))
+
+    def _starts(self, x: Tensor, sample_rate: int) -> list[int]:
+        return active_starts(x, sample_rate, seconds=self.seconds, count=self.count)
+
+    def _hear(self, x: Tensor, sample_rate: int, starts: Sequence[int]) -> list[Tensor]:
+        """The excerpts at the encoder's rate, on the search's device."""
+        excerpts = cut(x, sample_rate, starts, seconds=self.seconds)
+        return [resample(excerpt, sample_rate, self.encoder.sample_rate).to(self.device) for excerpt in excerpts]
