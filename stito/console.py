@@ -5,6 +5,7 @@ Rendering happens at the mix's own sample rate and channel count; only analysis 
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,10 +17,13 @@ from stito.dsp.loudness import integrated_loudness, true_peak_db
 from stito.mix import Mix
 from stito.preset import Preset, StripPreset
 
-__all__ = ["CEILING_DBTP", "Rendered", "balance_faders", "mix_down", "render_preset", "render_strip"]
+__all__ = ["CEILING_DBTP", "Rendered", "balance_faders", "bounded_balance", "mix_down", "render_preset", "render_strip"]
 
 CEILING_DBTP = -1.0
 """The highest true peak of an output (EBU R 128)."""
+
+MOST_MOVED_DB = 6.0
+"""How far a joint search may move a stem against the others: a sum says little of a quiet stem, and none may be lost."""
 
 SILENT_LUFS = -70.0
 """The absolute gate of BS.1770: quieter audio has no loudness to balance."""
@@ -105,3 +109,21 @@ def balance_faders(stems: Mapping[str, Tensor], sample_rate: int, target: Mappin
             faders[name] = want - have
     shift = sum(faders.values()) / len(faders) if faders else 0.0
     return {name: faders.get(name, shift) for name in stems}
+
+
+def bounded_balance(before: Mapping[str, Tensor], after: Mapping[str, Tensor], sample_rate: int) -> dict[str, float]:
+    """Fader gains in dB that keep each stem within 6 dB of its place in the balance before.
+
+    A stem's move is its change of loudness against the median of all stems' changes. Silent stems stay.
+    """
+    moved: dict[str, float] = {}
+    for name, x in after.items():
+        was, now = loudness(before[name], sample_rate), loudness(x, sample_rate)
+        if min(was, now) > SILENT_LUFS:
+            moved[name] = now - was
+    middle = statistics.median(moved.values()) if moved else 0.0
+    faders = dict.fromkeys(after, 0.0)
+    for name, change in moved.items():
+        apart = change - middle
+        faders[name] = min(max(apart, -MOST_MOVED_DB), MOST_MOVED_DB) - apart
+    return faders

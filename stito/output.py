@@ -16,7 +16,8 @@ from stito.console import Rendered, render_preset
 from stito.errors import OutputError, OutputExistsError, StitoError
 from stito.mix import Mix, read_mix
 from stito.preset import load_preset
-from stito.transfer import Matched, Progress, TransferResult, match_style, render_match
+from stito.separate import load_separator
+from stito.transfer import Matched, Progress, TransferResult, match_style, render_match, separated
 
 __all__ = ["prepare", "result_json", "run_apply", "run_transfer", "summary", "write_audio_files"]
 
@@ -47,11 +48,13 @@ def run_transfer(
     force: bool = False,
     on_step: Callable[[Progress], None] | None = None,
     stem: str | None = None,
+    separator: str = "none",
     **options: Any,
 ) -> TransferResult:
     """A transfer from files to a folder; `options` are those of `stito.transfer.match_style`."""
     prepare(outdir, force=force)
-    mix, target = read_mix(source, stem=stem), read_mix(reference, stem=stem)
+    load_separator(separator)
+    mix, target = separated(read_mix(source, stem=stem), read_mix(reference, stem=stem), separator)
     matched = match_style(mix, target, on_step=on_step, **options)
     write_atomic(outdir / "preset.json", matched.preset.to_json(), overwrite=True)
     try:
@@ -119,16 +122,17 @@ def write_audio_files(rendered: Rendered, mix: Mix, outdir: Path) -> None:
 
 
 def _write_scripts(result: TransferResult, outdir: Path) -> None:
-    """A standalone script per stem whose chain another program can run, where an effect's maker offers one."""
+    """`<stem>.<host>.py` for each stem whose effects all come from one host that offers to write such a script."""
     for name, strip in result.preset.stems.items():
         chain, settings = strip.build()
-        exporters = {getattr(type(slot.effect), "script", None) for slot in chain.slots}
-        exporter = exporters.pop() if len(exporters) == 1 else None
+        hosts = {getattr(slot.effect, "fusion", None) for slot in chain.slots}
+        exporter = getattr(chain.slots[0].effect, "script", None) if len(hosts) == 1 else None
         if exporter is None:
             continue
-        text = exporter([(slot.effect.name, settings[slot.label]) for slot in chain.slots])
+        steps = [(slot.effect.name, settings[slot.label]) for slot in chain.slots]
+        text = exporter(steps, gain_db=strip.fader_db + result.preset.output_gain_db)
         if text is not None:
-            write_atomic(outdir / f"{name}.pedalboard.py", text, overwrite=True)
+            write_atomic(outdir / f"{name}.{hosts.pop()}.py", text, overwrite=True)
 
 
 def _match_json(matched: Matched) -> dict[str, Any]:

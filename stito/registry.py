@@ -1,4 +1,4 @@
-"""What is installed: effects, encoders, chains and searches, found by entry point and loaded when first used.
+"""What is installed, found by entry point and loaded when first used.
 
 A distribution announces itself with one entry point in the group `stito.plugins`, whose object is a `Manifest`:
 
@@ -18,13 +18,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from stito.errors import PluginError, UnknownNameError
 
 __all__ = ["Kind", "Manifest", "Plugin", "Problem", "load", "names", "plugins", "problems"]
 
-Kind = Literal["effect", "encoder", "chain", "search"]
+Kind = Literal["effect", "encoder", "chain", "search", "separator"]
 GROUP = "stito.plugins"
 
 
@@ -36,10 +36,18 @@ class Manifest:
     encoders: Mapping[str, str] = field(default_factory=dict)
     chains: Mapping[str, str] = field(default_factory=dict)
     searches: Mapping[str, str] = field(default_factory=dict)
+    separators: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, kind: Kind) -> Mapping[str, str]:
         """The names of one kind."""
-        return {"effect": self.effects, "encoder": self.encoders, "chain": self.chains, "search": self.searches}[kind]
+        kinds: dict[Kind, Mapping[str, str]] = {
+            "effect": self.effects,
+            "encoder": self.encoders,
+            "chain": self.chains,
+            "search": self.searches,
+            "separator": self.separators,
+        }
+        return kinds[kind]
 
 
 @dataclass(frozen=True)
@@ -74,8 +82,7 @@ def _scan() -> tuple[dict[tuple[Kind, str], list[Plugin]], tuple[Problem, ...]]:
         if not isinstance(manifest, Manifest):
             broken.append(Problem(distribution, f"{point.value} is not a stito.registry.Manifest."))
             continue
-        kinds: tuple[Kind, ...] = ("effect", "encoder", "chain", "search")
-        for kind in kinds:
+        for kind in get_args(Kind):
             for name, target in manifest.of(kind).items():
                 entries = found.setdefault((kind, name), [])
                 if not any(entry.target == target for entry in entries):  # a distribution seen twice on the path

@@ -1,7 +1,7 @@
 """Transfer: from two mixes to settings, and from settings to audio.
 
 Four matchings: stems to the stems of the same name; a mix to a mix with one chain; stems to a mix jointly, so that
-their *sum* matches; and a mix to stems, which is a mix to their sum.
+their *sum* matches; and a mix to stems, which is a mix to their sum. A separator turns every mix into stems first.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from stito.console import (
     SILENT_LUFS,
     Rendered,
     balance_faders,
+    bounded_balance,
     gain,
     loudness,
     mix_down,
@@ -37,13 +38,24 @@ from stito.matching import Match, Matcher, Pair
 from stito.mix import Mix, read_mix
 from stito.preset import Preset, Provenance, StripPreset
 from stito.search.base import Budget, Step, StopReason
+from stito.separate import Separator, load_separator, separate_mix
 from stito.version import __version__
 
-__all__ = ["Match", "Matched", "Progress", "TransferResult", "load_encoder", "match_style", "render_match", "transfer"]
+__all__ = [
+    "Match",
+    "Matched",
+    "Progress",
+    "TransferResult",
+    "load_encoder",
+    "match_style",
+    "render_match",
+    "separated",
+    "transfer",
+]
 
 DEFAULT_BUDGET = Budget(evaluations=1000)
 DEFAULT_CHAINS = {"mix": "mastering"}
-PRIOR_WEIGHT = 1.0
+PRIOR_WEIGHT = 0.3
 """How strongly settings are drawn to usual ones, in units of the untouched input's distance to the reference."""
 EXCERPT_SECONDS = 6.0
 EXCERPT_COUNT = 2
@@ -106,6 +118,7 @@ def transfer(
     seed: int = 0,
     amount: float = 1.0,
     stem: str | None = None,
+    separator: str | Separator = "none",
     prior_weight: float = PRIOR_WEIGHT,
     excerpt_seconds: float = EXCERPT_SECONDS,
     excerpt_count: int = EXCERPT_COUNT,
@@ -124,6 +137,7 @@ def transfer(
         seed: same seed, same settings.
         amount: 0 leaves the input as it is, 1 goes all the way.
         stem: what a single file is (`vocals`, `drums`, ...), or the one stem of a folder to read.
+        separator: how a mix becomes stems, an installed name or any `Separator`; with `none`, mixes are matched whole.
         prior_weight: how strongly settings are drawn to what the chain's prior calls usual, in units of the input's
             distance to the reference; where both play the same performance there is no need for it.
         excerpt_seconds: the length of each excerpt that the search hears.
@@ -135,7 +149,7 @@ def transfer(
         StitoError: for anything that a person can mend, with a hint. Ctrl-C during a search is not an error: the
         best so far is applied.
     """
-    mix, reference = _load(mix, stem), _load(reference, stem)
+    mix, reference = separated(_load(mix, stem), _load(reference, stem), separator)
     matched = match_style(
         mix,
         reference,
@@ -152,6 +166,17 @@ def transfer(
         on_step=on_step,
     )
     return render_match(mix, matched, on_step=on_step)
+
+
+def separated(mix: Mix, reference: Mix, separator: str | Separator) -> tuple[Mix, Mix]:
+    """Input and reference with every mix among them separated into stems; as they are without a separator."""
+    the_separator = load_separator(separator)
+    if the_separator is None:
+        return mix, reference
+    return (
+        separate_mix(mix, the_separator) if mix.kind == "mix" else mix,
+        separate_mix(reference, the_separator) if reference.kind == "mix" else reference,
+    )
 
 
 def load_encoder(encoder: str | Encoder) -> Encoder:
@@ -202,34 +227,24 @@ def match_style(
     )
     matcher.check(seed)
 
-    matches: dict[str, Match] = {}
-    strips: dict[str, StripPreset] = {}
-    notes, interrupted = plan.notes, False
-    started = time.perf_counter()
-    for index, (name, (inputs, target)) in enumerate(plan.searches.items()):
-        left = _share(budget, started, len(plan.searches) - index)
-
-        def step(step: Step, name: str = name, index: int = index, left: Budget = left) -> None:
-            if on_step:
-                on_step(Progress("search", name, index, len(plan.searches), left, step))
-
-        pair = Pair(name, inputs, target, mix.sample_rate, reference.sample_rate)
-        try:
-            match = matcher.match(pair, seed + index, left, step, skip=interrupted)
-        except KeyboardInterrupt:
-            if interrupted:
-                raise
-            match = matcher.match(pair, seed + index, left, step, skip=True)
-        interrupted = interrupted or match.stop == StopReason.INTERRUPTED.value
-        matches[name] = match
-        for label, (chain_of, settings) in match.strips.items():
-            strips[label] = StripPreset.of(chain_of, chain_of.blend(settings, amount))
-        if match.same_performance:
-            notes.append(f"{name}: the reference is the same performance, so both were heard at the same places.")
+    matches = _search_all(plan, matcher, (mix.sample_rate, reference.sample_rate), budget, seed, on_step)
+    interrupted = any(match.stop == StopReason.INTERRUPTED.value for match in matches.values())
+    notes = [
+        *plan.notes,
+        *(
+            f"{name}: the reference is the same performance, so both were heard at the same places."
+            for name, match in matches.items()
+            if match.same_performance
+        ),
+    ]
     if interrupted:
         notes.append("The search was interrupted: the best settings so far were applied.")
     preset = Preset(
-        stems=strips,
+        stems={
+            stem: StripPreset.of(chain_of, chain_of.blend(settings, amount))
+            for match in matches.values()
+            for stem, (chain_of, settings) in match.strips.items()
+        },
         provenance=Provenance(
             stito=__version__,
             versions=_versions(),
@@ -247,6 +262,37 @@ def match_style(
     )
     targets = {name: loudness(x, reference.sample_rate) for name, x in plan.loudness_targets.items()}
     return Matched(matches, preset, targets, tuple(notes), interrupted)
+
+
+def _search_all(
+    plan: Plan,
+    matcher: Matcher,
+    rates: tuple[int, int],
+    budget: Budget,
+    seed: int,
+    on_step: Callable[[Progress], None] | None,
+) -> dict[str, Match]:
+    """Every search of a plan in turn. After Ctrl-C the rest keep their start; a second one gives up."""
+    matches: dict[str, Match] = {}
+    interrupted = False
+    started = time.perf_counter()
+    for index, (name, (inputs, target)) in enumerate(plan.searches.items()):
+        left = _share(budget, started, len(plan.searches) - index)
+
+        def tell(step: Step, name: str = name, index: int = index, left: Budget = left) -> None:
+            if on_step:
+                on_step(Progress("search", name, index, len(plan.searches), left, step))
+
+        pair = Pair(name, inputs, target, *rates)
+        try:
+            match = matcher.match(pair, seed + index, left, tell, skip=interrupted)
+        except KeyboardInterrupt:
+            if interrupted:
+                raise
+            match = matcher.match(pair, seed + index, left, tell, skip=True)
+        interrupted = interrupted or match.stop == StopReason.INTERRUPTED.value
+        matches[name] = match
+    return matches
 
 
 def render_match(mix: Mix, matched: Matched, *, on_step: Callable[[Progress], None] | None = None) -> TransferResult:
@@ -284,13 +330,14 @@ def _faders(mix: Mix, stems: Mapping[str, Tensor], matched: Matched, amount: flo
     if not targets:
         return dict.fromkeys(stems, 0.0)
     if "mix" in targets and "mix" not in stems:
-        total = torch.stack(list(stems.values())).sum(0)
+        faders = bounded_balance(mix.stems, stems, mix.sample_rate)
+        total = torch.stack([x * gain(faders[name]) for name, x in stems.items()]).sum(0)
         have, want = loudness(total, mix.sample_rate), targets["mix"]
         if amount < 1:
             before = loudness(mix.sum(), mix.sample_rate)
             want = before + amount * (want - before)
         shift = want - have if min(have, want) > SILENT_LUFS else 0.0
-        return dict.fromkeys(stems, shift)
+        return {name: fader + shift for name, fader in faders.items()}
     if amount < 1:
         for name in targets:
             before = loudness(mix.stems[name], mix.sample_rate)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stito.chains import load_chain
-from stito.console import CEILING_DBTP, balance_faders, loudness, mix_down, render_strip
+from stito.console import CEILING_DBTP, balance_faders, bounded_balance, loudness, mix_down, render_strip
 from stito.dsp.loudness import true_peak_db
 
 RATE = 44_100
@@ -55,3 +55,11 @@ def test_silence_has_no_fader_to_move() -> None:
     stems = {"a": noise(), "silent": torch.zeros(2, RATE)}
     faders = balance_faders(stems, RATE, {"a": -30.0, "silent": -20.0})
     assert faders["silent"] == pytest.approx(faders["a"])
+
+
+def test_a_joint_search_may_not_lose_a_stem() -> None:
+    before = {name: noise(seconds=2, seed=seed) for seed, name in enumerate("abc")}
+    after = {"a": before["a"].clone(), "b": before["b"] * 10 ** (-30 / 20), "c": before["c"] * 10 ** (3 / 20)}
+    faders = bounded_balance(before, after, RATE)
+    assert faders["a"] == faders["c"] == 0
+    assert faders["b"] == pytest.approx(24, abs=0.01), "6 dB below the middle, not 30"

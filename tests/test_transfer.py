@@ -13,11 +13,11 @@ from stito.audio import AudioFormat
 from stito.chains import load_chain
 from stito.console import loudness, render_preset
 from stito.dsp.loudness import true_peak_db
-from stito.errors import AudioError, ChainError, SettingsError, UnknownNameError
+from stito.errors import AudioError, ChainError, PluginError, SettingsError, UnknownNameError
 from stito.mix import Mix
 from stito.preset import Preset
 from stito.search.base import Budget, StopReason
-from stito.transfer import Progress, match_style, render_match, transfer
+from stito.transfer import Progress, match_style, render_match, separated, transfer
 
 BUDGET = Budget(evaluations=48)
 QUICK = {"chain": CHAIN, "excerpt_seconds": 1.5, "excerpt_count": 1}
@@ -78,7 +78,10 @@ def test_a_stem_that_the_reference_lacks_is_kept_and_mentioned() -> None:
 
 
 def test_stems_to_a_mix_are_searched_jointly() -> None:
-    mix, reference = song("night", stems=("drums", "bass")), as_mix(song("street", styled=True, stems=("drums", "bass")))
+    mix, reference = (
+        song("night", stems=("drums", "bass")),
+        as_mix(song("street", styled=True, stems=("drums", "bass"))),
+    )
     result = transfer(mix, reference, method="gradient", budget=Budget(evaluations=64), **QUICK)
     assert list(result.matched.matches) == ["sum"]
     assert set(result.preset.stems) == {"drums", "bass"}
@@ -230,3 +233,38 @@ def test_an_effect_file_chain_and_a_loaded_chain_are_the_same() -> None:
     by_name = match_style(mix, reference, chain=CHAIN, **quick)
     by_object = match_style(mix, reference, chain=load_chain(CHAIN), **quick)
     assert by_name.preset.stems == by_object.preset.stems
+
+
+class Halves:
+    """A separator for tests: mid is the vocals, side is other."""
+
+    name, sample_rate = "halves", RATE
+
+    def separate(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        mid = x.mean(0, keepdim=True).expand(2, -1)
+        return {"vocals": mid, "other": x - mid}
+
+
+def test_a_separator_makes_stems_of_mixes() -> None:
+    mix, reference = as_mix(song("night")).at(48_000), as_mix(song("street", styled=True))
+    result = transfer(mix, reference, separator=Halves(), method="match", **QUICK)
+    assert set(result.matched.matches) == {"vocals", "other"}
+    assert sum("separated into vocals, other by halves" in note for note in result.notes) == 2
+    assert result.rendered.sample_rate == 48_000
+    assert result.rendered.mix.shape == mix.sum().shape
+
+
+def test_separated_stems_add_up_to_the_mix() -> None:
+    mix = as_mix(song("night"))
+    stems, untouched = separated(mix, song("street"), Halves())
+    assert torch.allclose(stems.sum(), mix.sum(), atol=1e-6)
+    assert untouched.name == "street"
+
+
+def test_a_separator_that_loses_samples_is_refused() -> None:
+    class Short(Halves):
+        def separate(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"other": x[:, :-1]}
+
+    with pytest.raises(PluginError, match="halves"):
+        separated(as_mix(song("night")), song("street"), Short())

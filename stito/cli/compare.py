@@ -43,7 +43,6 @@ def compare(
     Example:
       stito compare my-stems/ reference-stems/ -o out/ --methods match,cma,gradient --evaluations 500
     """
-    del separator
     from stito.cli.progress import Reporter
     from stito.comparison import compare_methods, table
 
@@ -58,6 +57,7 @@ def compare(
             encoder=encoder,
             chain=chain,
             stem=stem,
+            separator=separator,
             budget=budget_of(evaluations, seconds),
             seed=seed,
             amount=amount,

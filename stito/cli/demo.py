@@ -26,7 +26,8 @@ __all__ = ["demo"]
 def demo(outdir: Path, method: str, evaluations: int, seed: int, force: bool) -> None:
     """Compose two songs, hide a mixing style in one, and transfer it to the other.
 
-    Needs no files and no network. OUTDIR gets input/, reference/ and what `stito transfer` writes; open report.html.
+    Needs no files and no network. OUTDIR gets night/ (the input), street/ (the reference) and what `stito transfer`
+    writes; open report.html.
 
     \b
     Example:

@@ -27,10 +27,10 @@ def search_options(command: Command) -> Command:
         click.option("--stem", default=None, metavar="|".join(STEMS), help="What a single file is."),
         click.option(
             "--separator",
-            type=click.Choice(["none"]),
             default="none",
             show_default=True,
-            help="How a mix becomes stems; none matches whole mixes, and stems to a mix jointly.",
+            metavar="NAME|none",
+            help="How a mix becomes stems; none matches mixes whole, and stems to a mix jointly.",
         ),
         click.option("--evaluations", type=int, default=None, help="Candidates to try per stem.  [default: 1000]"),
         click.option("--seconds", type=float, default=None, help="Time for the whole search, shared by all stems."),

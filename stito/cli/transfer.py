@@ -52,7 +52,6 @@ def transfer(
       stito transfer mix.wav reference.flac -o out/ --method gradient --seconds 30
       stito transfer bass.wav their-bass.wav -o out/ --stem bass --chain "eq | compressor"
     """
-    del separator  # "none" is the only one yet
     from stito.cli.progress import Reporter
     from stito.output import prepare, run_transfer, summary
 
@@ -68,6 +67,7 @@ def transfer(
             encoder=encoder,
             chain=chain,
             stem=stem,
+            separator=separator,
             budget=budget_of(evaluations, seconds),
             seed=seed,
             amount=amount,

@@ -66,17 +66,17 @@ def run_demo(
     seed: int = 0,
     on_step: Callable[[Progress], None] | None = None,
 ) -> Demo:
-    """Compose both songs into `outdir/input` and `outdir/reference`, transfer, and compare with the truth."""
+    """Compose both songs into `outdir/night` and `outdir/street`, transfer, and compare with the truth."""
     prepare(outdir, force=force)
     hidden = Preset.model_validate_json(files("stito.demo").joinpath("hidden.json").read_text(encoding="utf-8"))
     dry, reference = _mix(INPUT), render_preset(_mix(REFERENCE), hidden)
-    for folder, stems in (("input", dry.stems), ("reference", reference.stems)):
+    for folder, stems in ((INPUT, dry.stems), (REFERENCE, reference.stems)):
         (outdir / folder).mkdir(exist_ok=True)
         for name, audio in stems.items():
             write_audio(outdir / folder / f"{name}.wav", audio, RATE, subtype="PCM_24", overwrite=True)
     result = run_transfer(
-        outdir / "input",
-        outdir / "reference",
+        outdir / INPUT,
+        outdir / REFERENCE,
         outdir,
         force=True,
         on_step=on_step,

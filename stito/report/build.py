@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from stito.audio import resample
-from stito.chain import Chain, ChainSettings
+from stito.chain import Chain, ChainSettings, Slot
 from stito.console import loudness
 from stito.dsp.loudness import crest_db, measure, true_peak_db
 from stito.dsp.statistics import log_grid, long_term_spectrum, width_db
 from stito.excerpts import active_starts
 from stito.metrics.levels import spectrum_distance
 from stito.mix import Mix
+from stito.params import Settings
 from stito.report.data import (
     Clip,
     Curve,
@@ -34,7 +35,8 @@ __all__ = ["build_report", "measure_row"]
 
 CLIP_SECONDS = 15.0
 MAX_CLIP_RATE = 48_000
-IDENTITY = 1e-9
+PROBE_RATE = 44_100
+INAUDIBLE = 1e-3
 
 
 def build_report(mix: Mix, reference: Mix, result: TransferResult) -> ReportData:
@@ -125,33 +127,34 @@ def _strips_of(name: str, result: TransferResult) -> list[tuple[Chain, ChainSett
 
 
 def _effects(chain: Chain, settings: ChainSettings) -> list[EffectSettings]:
-    neutral = chain.neutral()
-    found = []
-    for slot in chain.slots:
-        values = settings[slot.label]
-        found.append(
-            EffectSettings(
-                effect=slot.effect.name,
-                label=slot.label,
-                neutral=all(
-                    math.isclose(value, neutral[slot.label][name], abs_tol=IDENTITY) for name, value in values.items()
-                ),
-                knobs=[
-                    Knob(
-                        param.name,
-                        values[param.name],
-                        param.low,
-                        param.high,
-                        param.neutral,
-                        param.unit,
-                        param.scale,
-                        param.doc,
-                    )
-                    for param in slot.effect.params
-                ],
-            )
+    return [
+        EffectSettings(
+            effect=slot.effect.name,
+            label=slot.label,
+            neutral=_does_nothing(slot, settings[slot.label]),
+            knobs=[
+                Knob(
+                    param.name,
+                    settings[slot.label][param.name],
+                    param.low,
+                    param.high,
+                    param.neutral,
+                    param.unit,
+                    param.scale,
+                    param.doc,
+                )
+                for param in slot.effect.params
+            ],
         )
-    return found
+        for slot in chain.slots
+    ]
+
+
+def _does_nothing(slot: Slot, settings: Settings) -> bool:
+    """Whether a burst of loud noise comes out of an effect as it went in."""
+    noise = 0.5 * torch.randn(2, PROBE_RATE // 4, generator=torch.Generator().manual_seed(0)).clamp(-2, 2)
+    out = Chain("probe", (slot,)).render_one(noise, {slot.label: settings}, PROBE_RATE)
+    return float((out - noise).abs().max()) < INAUDIBLE
 
 
 def measure_row(voices: Mapping[Voice, tuple[Tensor, int]]) -> list[Metric]:

@@ -205,6 +205,7 @@ def test_eight_kilohertz_mono_is_accepted_and_mentioned(songs: Path, tmp_path: P
         (["--amount", "2"], "amount"),
         (["--method", "gradient", "--chain", "pedalboard"], "differentiable"),
         (["--device", "quantum"], "quantum"),
+        (["--separator", "demusc"], "separator"),
     ],
 )
 def test_bad_options_are_errors_with_a_way_out(arguments: list[str], word: str, songs: Path, tmp_path: Path) -> None:
@@ -253,6 +254,17 @@ def test_ctrl_c_saves_the_best_so_far(songs: Path, tmp_path: Path) -> None:
     assert (out / "mix.wav").exists()
 
 
+def test_black_box_chains_leave_a_script_that_makes_the_same_audio(songs: Path, tmp_path: Path) -> None:
+    out, again = tmp_path / "out", tmp_path / "again.wav"
+    arguments = ["--stem", "drums", "--chain", "pedalboard", "--evaluations", "16"]
+    done = stito("transfer", songs / "night", songs / "street", "-o", out, *arguments)
+    assert done.returncode == 0, done.stderr
+    command = [sys.executable, str(out / "drums.pedalboard.py"), str(songs / "night" / "drums.wav"), str(again)]
+    subprocess.run(command, check=True)
+    first, second = (read_audio(path).samples for path in (out / "mix.wav", again))
+    assert float((first - second).abs().max()) < 10 ** (-90 / 20)
+
+
 def test_an_unknown_command_suggests() -> None:
     done = stito("transfr")
     assert done.returncode == 2
@@ -269,4 +281,17 @@ def test_a_third_party_plugin_is_used_by_name(songs: Path, tmp_path: Path) -> No
     done = stito("transfer", songs / "night", songs / "street", "-o", tmp_path / "out", "--stem", "drums", *arguments)
     assert done.returncode == 0, done.stderr
     preset = json.loads((tmp_path / "out" / "preset.json").read_text())
+    parts = stito(
+        "transfer",
+        songs / "street.wav",
+        songs / "street",
+        "-o",
+        tmp_path / "split",
+        "--separator",
+        "example_split",
+        "--method",
+        "match",
+    )
+    assert parts.returncode == 0, parts.stderr
+    assert {path.stem for path in (tmp_path / "split" / "stems").iterdir()} == {"bass", "other"}
     assert any(effect["effect"] == "example_tremolo" for effect in preset["stems"]["drums"]["chain"])

@@ -82,11 +82,11 @@ class PedalboardEffect(Effect):
         return [stage.source() for stage in cls.stages(settings)]
 
     @staticmethod
-    def script(steps: Sequence[tuple[str, Mapping[str, float]]]) -> str | None:
+    def script(steps: Sequence[tuple[str, Mapping[str, float]]], *, gain_db: float = 0.0) -> str | None:
         """A chain of these effects as a standalone program: what `export.script` writes."""
         from stito_effects.pedalboard_effects.export import script  # it knows every effect, and they all know this
 
-        return script(steps)
+        return script(steps, gain_db=gain_db)
 
 
 class _Rows:

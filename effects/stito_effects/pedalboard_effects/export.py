@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import pedalboard
+
 from stito_effects.pedalboard_effects.base import PedalboardEffect
 from stito_effects.pedalboard_effects.dynamics import PedalboardCompressor, PedalboardGate, PedalboardLimiter
 from stito_effects.pedalboard_effects.equaliser import PedalboardEqualiser
 from stito_effects.pedalboard_effects.levels import PedalboardDistortion, PedalboardGain
 from stito_effects.pedalboard_effects.modulation import PedalboardChorus, PedalboardPhaser
 from stito_effects.pedalboard_effects.space import PedalboardDelay, PedalboardReverb
+from stito_effects.pedalboard_effects.stages import Plug
 
 __all__ = ["EFFECTS", "script"]
 
@@ -60,11 +63,12 @@ with AudioFile(arguments.output, "w", rate, 2, bit_depth=32) as file:
 '''
 
 
-def script(steps: Sequence[tuple[str, Mapping[str, float]]]) -> str | None:
+def script(steps: Sequence[tuple[str, Mapping[str, float]]], *, gain_db: float = 0.0) -> str | None:
     """The text of a Python script that applies effects in series to a file, as stito would, without stito.
 
     Args:
         steps: names of effects with their physical settings, in order.
+        gain_db: a last gain, such as that of a stem's fader.
 
     Returns:
         The script (`python script.py INPUT OUTPUT`), or None if an effect has no equivalent in pedalboard.
@@ -74,4 +78,6 @@ def script(steps: Sequence[tuple[str, Mapping[str, float]]]) -> str | None:
         if name not in EFFECTS:
             return None
         lines += [f"    # {name}", *(f"    {line}," for line in EFFECTS[name].script_lines(settings))]
+    if gain_db:
+        lines += ["    # fader", f"    {Plug(pedalboard.Gain, {'gain_db': gain_db}).source()},"]
     return _SCRIPT.format(board="\n".join(lines))

@@ -8,5 +8,6 @@ MANIFEST = Manifest(
     effects={"example_tremolo": "stito_example_plugin.tremolo:Tremolo"},
     encoders={"example_encoder": "stito_example_plugin.bands:BandEncoder"},
     chains={"example_chain": "stito_example_plugin:example_chain.toml"},
+    separators={"example_split": "stito_example_plugin.split:BandSplit"},
     searches={"example_hillclimb": "stito_example_plugin.hillclimb:HillClimb"},
 )

@@ -27,7 +27,7 @@ def test_the_search_keeps_the_contract() -> None:
     check_search(lambda dim, seed: HillClimb(dim, seed=seed))
 
 
-@pytest.mark.parametrize("kind", ["effect", "encoder", "chain", "search"])
+@pytest.mark.parametrize("kind", ["effect", "encoder", "chain", "search", "separator"])
 def test_every_name_is_installed_and_loads(kind: registry.Kind) -> None:
     for name in MANIFEST.of(kind):
         assert registry.find(kind, name).distribution == "stito-example-plugin"

@@ -1,0 +1,82 @@
+"""From a transfer to its report: excerpts, measures, curves and knobs are those of the transfer."""
+
+from __future__ import annotations
+
+import pytest
+
+from conftest import as_mix, song
+from stito.report.build import build_report
+from stito.report.data import ReportData
+from stito.report.html import write_report
+from stito.search.base import Budget
+from stito.transfer import transfer
+
+
+@pytest.fixture(scope="module")
+def report() -> ReportData:
+    """Of two stems, with one search each."""
+    mix, reference = song("night", stems=("drums", "bass")), song("street", styled=True, stems=("drums",))
+    result = transfer(
+        mix,
+        reference,
+        chain="eq | imager | reverb",
+        budget=Budget(evaluations=16),
+        excerpt_seconds=1.0,
+        excerpt_count=1,
+    )
+    return build_report(mix, reference, result)
+
+
+def test_rows_are_the_mix_and_its_stems(report: ReportData) -> None:
+    assert report.rows[0].name == "mix"
+    assert {row.name for row in report.rows[1:]} == {"drums", "bass"}
+    assert report.title == "night → street"
+
+
+def test_each_voice_is_there_where_it_exists(report: ReportData) -> None:
+    rows = {row.name: row for row in report.rows}
+    assert [clip.voice for clip in rows["drums"].players] == ["input", "result", "reference"]
+    assert [clip.voice for clip in rows["bass"].players] == ["input", "result"]
+    assert len(rows["drums"].spectra) == 3
+
+
+def test_the_result_has_the_loudness_of_the_reference(report: ReportData) -> None:
+    drums = next(row for row in report.rows if row.name == "drums")
+    loudness = next(metric for metric in drums.metrics if metric.unit == "LUFS")
+    assert loudness.result == pytest.approx(loudness.reference, abs=1.0)
+
+
+def test_curves_start_after_the_input_and_end_at_the_result(report: ReportData) -> None:
+    drums = next(row for row in report.rows if row.name == "drums")
+    losses = [loss for _, loss in drums.convergence]
+    assert losses == sorted(losses, reverse=True)
+    assert drums.loss_after == losses[-1]
+    assert drums.loss_before is not None
+    assert losses[-1] <= drums.loss_before
+
+
+def test_effects_that_change_nothing_say_so(report: ReportData) -> None:
+    bass = next(row for row in report.rows if row.name == "bass")
+    assert not bass.settings, "a stem that was left alone has no settings"
+    drums = next(row for row in report.rows if row.name == "drums")
+    assert not all(effect.neutral for effect in drums.settings)
+
+
+def test_a_reverb_without_wet_signal_does_nothing_wherever_its_other_knobs_stand() -> None:
+    mix = song("night", stems=("drums",))
+    result = transfer(mix, song("street", stems=("drums",)), chain="reverb", method="match", excerpt_seconds=1.0)
+    preset = result.preset.model_copy(deep=True)
+    preset.stems["drums"].chain[0].settings.update(decay_mid_s=2.5, mix=0.0)
+    report = build_report(
+        mix, song("street", stems=("drums",)), result.__class__(preset, result.rendered, result.matched)
+    )
+    assert next(row for row in report.rows if row.name == "drums").settings[0].neutral
+
+
+def test_a_joint_search_is_shown_on_the_mix(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    mix, reference = song("night", stems=("drums", "bass")), as_mix(song("street"))
+    result = transfer(mix, reference, chain="gain", budget=Budget(evaluations=16), excerpt_seconds=1.0, excerpt_count=1)
+    data = build_report(mix, reference, result)
+    assert data.rows[0].convergence
+    write_report(tmp_path / "report.html", data)
+    assert (tmp_path / "report.html").stat().st_size > 10_000
