@@ -14,7 +14,7 @@ from torch import Tensor
 
 from stito.chain import Chain, ChainSettings
 from stito.dsp.loudness import integrated_loudness, true_peak_db
-from stito.mix import Mix
+from stito.mix import Mix, add_up
 from stito.preset import Preset, StripPreset
 
 __all__ = ["CEILING_DBTP", "Rendered", "balance_faders", "bounded_balance", "mix_down", "render_preset", "render_strip"]
@@ -23,7 +23,7 @@ CEILING_DBTP = -1.0
 """The highest true peak of an output (EBU R 128)."""
 
 MOST_MOVED_DB = 6.0
-"""How far a joint search may move a stem against the others: a sum says little of a quiet stem, and none may be lost."""
+"""How far a joint search may move a stem against the others: a sum says little of quiet stems, and none may be lost."""
 
 SILENT_LUFS = -70.0
 """The absolute gate of BS.1770: quieter audio has no loudness to balance."""
@@ -71,7 +71,7 @@ def mix_down(
     stems: Mapping[str, Tensor], sample_rate: int, *, master: StripPreset | None = None, gain_db: float = 0.0
 ) -> Rendered:
     """Sum stems that carry their faders already; never louder than -1 dBTP, nor than `gain_db` asks."""
-    total = torch.stack(list(stems.values())).sum(0) if len(stems) > 1 else next(iter(stems.values())).clone()
+    total = add_up(stems.values()) if len(stems) > 1 else next(iter(stems.values())).clone()
     if master is not None:
         total = render_strip(total, *master.build(), sample_rate) * gain(master.fader_db)
     peak = float(true_peak_db(total[None], sample_rate)[0])
@@ -95,32 +95,30 @@ def render_preset(mix: Mix, preset: Preset) -> Rendered:
     return mix_down(stems, mix.sample_rate, master=preset.master, gain_db=preset.output_gain_db)
 
 
-def balance_faders(stems: Mapping[str, Tensor], sample_rate: int, target: Mapping[str, float]) -> dict[str, float]:
+def balance_faders(levels: Mapping[str, float], target: Mapping[str, float]) -> dict[str, float]:
     """Fader gains in dB that give each stem the loudness that it has in the reference.
 
-    `target` holds integrated loudness in LUFS by stem. A stem that it does not name keeps its balance to the others:
-    its fader follows the mean of theirs. Silent stems stay where they are.
+    Both hold integrated loudness in LUFS by stem. A stem that it does not name keeps its balance to the others:
+    its fader follows the mean of theirs.
     """
     faders: dict[str, float] = {}
-    for name, x in stems.items():
-        have = loudness(x, sample_rate)
+    for name, have in levels.items():
         want = target.get(name, SILENT_LUFS)
         if have > SILENT_LUFS and want > SILENT_LUFS:
             faders[name] = want - have
     shift = sum(faders.values()) / len(faders) if faders else 0.0
-    return {name: faders.get(name, shift) for name in stems}
+    return {name: faders.get(name, shift) for name in levels}
 
 
-def bounded_balance(before: Mapping[str, Tensor], after: Mapping[str, Tensor], sample_rate: int) -> dict[str, float]:
-    """Fader gains in dB that keep each stem within 6 dB of its place in the balance before.
+def bounded_balance(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+    """Fader gains in dB that keep each stem within 6 dB of its place in the balance before; loudness in LUFS by stem.
 
     A stem's move is its change of loudness against the median of all stems' changes. Silent stems stay.
     """
     moved: dict[str, float] = {}
-    for name, x in after.items():
-        was, now = loudness(before[name], sample_rate), loudness(x, sample_rate)
-        if min(was, now) > SILENT_LUFS:
-            moved[name] = now - was
+    for name, now in after.items():
+        if min(before[name], now) > SILENT_LUFS:
+            moved[name] = now - before[name]
     middle = statistics.median(moved.values()) if moved else 0.0
     faders = dict.fromkeys(after, 0.0)
     for name, change in moved.items():

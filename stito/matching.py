@@ -14,6 +14,7 @@ from stito.chain import Chain, ChainSettings
 from stito.encoder import Encoder
 from stito.errors import SettingsError
 from stito.excerpts import active_starts, cut, same_performance
+from stito.mix import add_up
 from stito.objective import Prior, StyleObjective, SumObjective, embed_excerpts
 from stito.search import create
 from stito.search.base import Budget, Found, Step, StopReason
@@ -136,7 +137,7 @@ class Matcher:
     def _problem(self, pair: Pair) -> _Problem:
         """Everything that does not change during the search, computed once."""
         rate, stems = pair.sample_rate, len(pair.inputs)
-        total = torch.stack(list(pair.inputs.values())).sum(0) if stems > 1 else next(iter(pair.inputs.values()))
+        total = add_up(pair.inputs.values())
         aligned = rate == pair.reference_rate and same_performance(total, pair.reference, rate)
         starts = self._starts(total, rate)
         heard = [self._hear(x, rate, starts) for x in pair.inputs.values()]

@@ -29,7 +29,7 @@ from stito.audio import (
 )
 from stito.errors import AudioError, UnknownNameError
 
-__all__ = ["Kind", "Mix", "read_mix"]
+__all__ = ["Kind", "Mix", "add_up", "read_mix"]
 
 Kind = Literal["mix", "stem", "stems"]
 """A released mix, one stem alone, or the stems of a song."""
@@ -90,13 +90,7 @@ class Mix:
 
     def sum(self) -> Tensor:
         """All stems together (channels, t); of a single entry the entry itself, so do not modify it."""
-        first, *others = self.stems.values()
-        if not others:
-            return first
-        total = first.clone(memory_format=torch.contiguous_format)
-        for samples in others:
-            total += samples
-        return total
+        return add_up(self.stems.values())
 
     def stereo(self, stem: str) -> Tensor:
         """One stem as two channels (2, t), for analysis; `UnknownNameError` if there is none of that name."""
@@ -107,6 +101,11 @@ class Mix:
     def stereo_sum(self) -> Tensor:
         """All stems together as two channels (2, t), for analysis."""
         return to_stereo(self.sum())
+
+    def release(self, stem: str) -> None:
+        """Forget a stem's audio: for callers that are done with it, where a long song should not be held twice."""
+        if isinstance(self.stems, dict):
+            del self.stems[stem]
 
     def at(self, rate: int) -> Mix:
         """The same mix at another sample rate; the formats in which it goes out do not change."""
@@ -122,6 +121,17 @@ class Mix:
     @cached_property
     def _digests(self) -> dict[str, str]:
         return {name: digest_of(samples, self.sample_rate) for name, samples in self.stems.items()}
+
+
+def add_up(stems: Iterable[Tensor]) -> Tensor:
+    """The sum of stems of one shape; of a single one the stem itself, so do not modify it."""
+    first, *others = stems
+    if not others:
+        return first
+    total = first.clone(memory_format=torch.contiguous_format)
+    for samples in others:
+        total += samples
+    return total
 
 
 def read_mix(path: str | os.PathLike[str], *, stem: str | None = None) -> Mix:

@@ -53,12 +53,18 @@ def run_transfer(
 ) -> TransferResult:
     """A transfer from files to a folder; `options` are those of `stito.transfer.match_style`."""
     prepare(outdir, force=force)
+    from stito.report.build import build_report, clip_start, hear_mix
+    from stito.report.html import write_report
+
     load_separator(separator)
     mix, target = separated(read_mix(source, stem=stem), read_mix(reference, stem=stem), separator)
     matched = match_style(mix, target, on_step=on_step, **options)
     write_atomic(outdir / "preset.json", matched.preset.to_json(), overwrite=True)
     try:
-        result = render_match(mix, matched, on_step=on_step)
+        title, start_s = f"{mix.name} → {target.name}", clip_start(mix)
+        heard = hear_mix("input", mix, start_s), hear_mix("reference", target, start_s)
+        del target  # a long song's audio is not held longer than it is needed
+        result = render_match(mix, matched, on_step=on_step, consume=True)
         write_audio_files(result.rendered, mix, outdir)
     except KeyboardInterrupt:
         raise StitoError(
@@ -68,13 +74,21 @@ def run_transfer(
     write_atomic(outdir / "preset.json", result.preset.to_json(), overwrite=True)
     write_atomic(outdir / "preset.csv", result.preset.to_csv(), overwrite=True)
     _write_scripts(result, outdir)
-    from stito.report.build import build_report
-    from stito.report.html import write_report
-
-    data = build_report(mix, target, result)
+    data = build_report(title, _command(source, reference, result), *heard, result)
     write_atomic(outdir / "result.json", json.dumps(result_json(result, data), indent=2) + "\n", overwrite=True)
     write_report(outdir / "report.html", data)
     return result
+
+
+def _command(source: Path, reference: Path, result: TransferResult) -> str:
+    """The command line that makes a transfer again."""
+    made = result.preset.provenance
+    if made is None:
+        return ""
+    return (
+        f"stito transfer {source} {reference} -o out --method {made.method} --encoder {made.encoder} "
+        f"--seed {made.seed} --amount {made.amount:g}"
+    )
 
 
 def run_apply(preset_path: Path, source: Path, out: Path, *, stem: str | None = None, force: bool = False) -> Rendered:

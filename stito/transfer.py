@@ -14,7 +14,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from stito import registry
@@ -35,7 +34,7 @@ from stito.console import (
 from stito.encoder import Encoder
 from stito.errors import AudioError, ChainError, SettingsError
 from stito.matching import Match, Matcher, Pair
-from stito.mix import Mix, read_mix
+from stito.mix import Mix, add_up, read_mix
 from stito.preset import Preset, Provenance, StripPreset
 from stito.search.base import Budget, Step, StopReason
 from stito.separate import Separator, load_separator, separate_mix
@@ -295,19 +294,30 @@ def _search_all(
     return matches
 
 
-def render_match(mix: Mix, matched: Matched, *, on_step: Callable[[Progress], None] | None = None) -> TransferResult:
-    """The second half of `transfer`: render at length, settle the balance on the sum, keep the peak in bounds."""
-    preset, amount = matched.preset, matched.preset.provenance.amount if matched.preset.provenance else 1.0
+def render_match(
+    mix: Mix, matched: Matched, *, on_step: Callable[[Progress], None] | None = None, consume: bool = False
+) -> TransferResult:
+    """The second half of `transfer`: render at length, settle the balance on the sum, keep the peak in bounds.
+
+    With `consume` each stem of `mix` is released once it is rendered, so that a long song is not held twice.
+    """
+    preset, rate = matched.preset, mix.sample_rate
     stems: dict[str, Tensor] = {}
-    for index, (name, x) in enumerate(mix.stems.items()):
+    before: dict[str, float] = {}
+    for index, name in enumerate(list(mix.stems)):
         if on_step:
-            on_step(Progress("render", name, index, len(mix.stems)))
-        strip = preset.stems.get(name)
-        stems[name] = render_strip(x, *strip.build(), mix.sample_rate) if strip else x.clone()
-    faders = _faders(mix, stems, matched, amount)
+            on_step(Progress("render", name, index, len(matched.preset.stems)))
+        x, strip = mix.stems[name], preset.stems.get(name)
+        before[name] = loudness(x, rate)
+        stems[name] = render_strip(x, *strip.build(), rate) if strip else x.clone()
+        del x
+        if consume:
+            mix.release(name)
+    amount = preset.provenance.amount if preset.provenance else 1.0
+    faders = _faders(stems, rate, before, matched.target_lufs, amount)
     for name, x in stems.items():
         x.mul_(gain(faders[name]))
-    rendered = mix_down(stems, mix.sample_rate)
+    rendered = mix_down(stems, rate)
     settled = {
         name: preset.stems[name].model_copy(update={"fader_db": faders[name]})
         if name in preset.stems
@@ -324,25 +334,19 @@ def render_match(mix: Mix, matched: Matched, *, on_step: Callable[[Progress], No
     return TransferResult(preset, rendered, replace(matched, preset=preset, notes=tuple(notes)))
 
 
-def _faders(mix: Mix, stems: Mapping[str, Tensor], matched: Matched, amount: float) -> dict[str, float]:
+def _faders(
+    stems: Mapping[str, Tensor], rate: int, before: Mapping[str, float], targets: Mapping[str, float], amount: float
+) -> dict[str, float]:
     """Fader gains for the rendered stems; with an amount, a part of the way from the input's loudness."""
-    targets = dict(matched.target_lufs)
-    if not targets:
-        return dict.fromkeys(stems, 0.0)
+    after = {name: loudness(x, rate) for name, x in stems.items()}
     if "mix" in targets and "mix" not in stems:
-        faders = bounded_balance(mix.stems, stems, mix.sample_rate)
-        total = torch.stack([x * gain(faders[name]) for name, x in stems.items()]).sum(0)
-        have, want = loudness(total, mix.sample_rate), targets["mix"]
-        if amount < 1:
-            before = loudness(mix.sum(), mix.sample_rate)
-            want = before + amount * (want - before)
-        shift = want - have if min(have, want) > SILENT_LUFS else 0.0
+        faders = bounded_balance(before, after)
+        scaled = [x * gain(faders[name]) for name, x in stems.items()] if any(faders.values()) else stems.values()
+        have, want = loudness(add_up(scaled), rate), targets["mix"]
+        shift = amount * (want - have) if min(have, want) > SILENT_LUFS else 0.0
         return {name: fader + shift for name, fader in faders.items()}
-    if amount < 1:
-        for name in targets:
-            before = loudness(mix.stems[name], mix.sample_rate)
-            targets[name] = before + amount * (targets[name] - before)
-    return balance_faders(stems, mix.sample_rate, targets)
+    wanted = {name: before[name] + amount * (target - before[name]) for name, target in targets.items()}
+    return balance_faders(after, wanted)
 
 
 def _load(source: Mix | str | Path, stem: str | None) -> Mix:

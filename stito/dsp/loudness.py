@@ -37,6 +37,7 @@ FLOOR = 1e-12
 """Added to powers inside logarithms: silence reads -120 dB."""
 HALF_TAPS = 16
 PEAK_BLOCK = 1 << 17
+LOUDNESS_BLOCK = 1 << 21
 
 
 def decibels(power: Tensor, floor: float = FLOOR) -> Tensor:
@@ -72,12 +73,13 @@ def true_peak_db(x: Tensor, sample_rate: int) -> Tensor:
     themselves, so it is never below `peak_db`.
     """
     kernel = _oversampler(max(2, math.ceil(176_400 / sample_rate)), x.dtype, x.device)
-    padded = torch.nn.functional.pad(x.flatten(0, -2)[:, None], (HALF_TAPS, HALF_TAPS))
-    span = kernel.shape[-1] - 1
-    peaks = [
-        torch.nn.functional.conv1d(padded[..., start : start + PEAK_BLOCK + span], kernel).abs().amax((1, 2))
-        for start in range(0, x.shape[-1], PEAK_BLOCK)
-    ]
+    channels, length = x.flatten(0, -2)[:, None], x.shape[-1]
+    peaks = []
+    for start in range(0, length, PEAK_BLOCK):
+        first, last = start - HALF_TAPS, start + PEAK_BLOCK + HALF_TAPS
+        piece = channels[..., max(0, first) : min(last, length)]
+        padded = torch.nn.functional.pad(piece, (max(0, -first), max(0, min(last, length + HALF_TAPS) - length)))
+        peaks.append(torch.nn.functional.conv1d(padded, kernel).abs().amax((1, 2)))
     highest = torch.stack(peaks).amax(0).reshape(x.shape[:-1]).amax(-1)
     return decibels(highest.square())
 
@@ -229,11 +231,17 @@ def measure(x: Tensor, sample_rate: int) -> Loudness:
             hint="Add a batch dimension, and check that the audio is not empty.",
         )
     tail = round(0.2 * sample_rate)  # the 38 Hz high-pass is 100 dB down by then
-    weighted = filter_blocks(x, lambda n: [k_weighting(n, sample_rate, x.dtype, x.device)], tail)
     hop = min(max(1, round(0.1 * sample_rate)), x.shape[-1])
     whole = x.shape[-1] // hop * hop
-    power = weighted[..., :whole].square().sum(1)
-    return Loudness(power.reshape(x.shape[0], -1, hop).mean(-1), hop / sample_rate)
+    span = max(1, LOUDNESS_BLOCK // hop) * hop
+    energies = []
+    for start in range(0, whole, span):  # piece by piece, so that a long song costs no memory
+        before, stop = min(start, tail), min(start + span, whole)
+        piece = x[..., start - before : stop]
+        weighted = filter_blocks(piece, lambda n: [k_weighting(n, sample_rate, x.dtype, x.device)], tail)
+        power = weighted[..., before:].square().sum(1)
+        energies.append(power.reshape(x.shape[0], -1, hop).mean(-1))
+    return Loudness(torch.cat(energies, dim=-1), hop / sample_rate)
 
 
 def integrated_loudness(x: Tensor, sample_rate: int) -> Tensor:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from stito.audio import resample
+from stito.audio import is_silent, resample, to_stereo
 from stito.chain import Chain, ChainSettings, Slot
 from stito.console import loudness
 from stito.dsp.loudness import crest_db, measure, true_peak_db
 from stito.dsp.statistics import log_grid, long_term_spectrum, width_db
 from stito.excerpts import active_starts
-from stito.metrics.levels import spectrum_distance
 from stito.mix import Mix
 from stito.params import Settings
 from stito.report.data import (
@@ -29,101 +30,100 @@ from stito.report.data import (
     ReportRow,
     Voice,
 )
-from stito.transfer import Match, TransferResult
+from stito.transfer import TransferResult
 
-__all__ = ["build_report", "measure_row"]
+__all__ = ["Heard", "Sound", "build_report", "clip_start", "hear", "hear_mix"]
 
 CLIP_SECONDS = 15.0
 MAX_CLIP_RATE = 48_000
+LONGEST_S = 60
+"""Spectra are taken over the most active minute."""
 PROBE_RATE = 44_100
 INAUDIBLE = 1e-3
 
 
-def build_report(mix: Mix, reference: Mix, result: TransferResult) -> ReportData:
-    """Everything that the page shows of a transfer."""
-    matched, provenance = result.matched, result.preset.provenance
-    rate = mix.sample_rate
-    rows = []
-    sounds: dict[str, dict[Voice, tuple[Tensor, int]]] = {
-        "mix": _sounds(mix.stereo_sum(), result.rendered.mix, reference.stereo_sum(), rate, reference.sample_rate)
-    }
-    if mix.kind == "stems":
-        for name in mix.stems:
-            of_reference = reference.stereo(name) if name in reference.stems else None
-            sounds[name] = _sounds(
-                mix.stereo(name), result.rendered.stems[name], of_reference, rate, reference.sample_rate
-            )
-    start = active_starts(mix.stereo_sum(), rate, seconds=CLIP_SECONDS, count=1)[0]
-    for name, voices in sounds.items():
-        rows.append(_row(name, voices, start / rate, result))
+@dataclass(frozen=True)
+class Sound:
+    """What a report needs of one sound: small, so that the audio itself can be forgotten."""
+
+    clip: Clip
+    curve: Curve | None
+    measures: Mapping[str, float | None]
+
+
+Heard = Mapping[str, Sound]
+"""The sounds of one voice by row: `mix`, then the stems."""
+
+
+def clip_start(mix: Mix) -> float:
+    """Where in the song, in seconds, its excerpts begin."""
+    starts = active_starts(mix.stereo_sum(), mix.sample_rate, seconds=CLIP_SECONDS, count=1)
+    return starts[0] / mix.sample_rate
+
+
+def hear(voice: Voice, stems: Mapping[str, Tensor], total: Tensor, sample_rate: int, start_s: float) -> Heard:
+    """The sounds of stems and their sum (channels, t)."""
+    sounds = {"mix": total, **(stems if len(stems) > 1 or "mix" not in stems else {})}
+    return {name: _sound(voice, to_stereo(x), sample_rate, start_s) for name, x in sounds.items()}
+
+
+def hear_mix(voice: Voice, mix: Mix, start_s: float) -> Heard:
+    """The sounds of a mix and its stems."""
+    return hear(voice, mix.stems, mix.sum(), mix.sample_rate, start_s)
+
+
+def build_report(title: str, command: str, source: Heard, reference: Heard, result: TransferResult) -> ReportData:
+    """Everything that the page shows of a transfer; `source` and `reference` as they were heard before it."""
+    matched = result.matched
+    start_s = source["mix"].clip.start_s
+    made = hear("result", result.rendered.stems, result.rendered.mix, result.rendered.sample_rate, start_s)
     before = sum(match.loss_before for match in matched.matches.values())
     after = sum(match.loss_after for match in matched.matches.values())
     count = len(matched.matches)
-    facts = (
-        []
-        if provenance is None
-        else [
-            Fact("Method", provenance.method),
-            Fact("Encoder", provenance.encoder),
-            Fact("Chain", next(iter(next(iter(matched.matches.values())).strips.values()))[0].name),
-            Fact("Evaluations", str(provenance.evaluations)),
-            Fact("Search time", f"{provenance.seconds:.1f} s"),
-            Fact("Seed", str(provenance.seed)),
-            Fact("Amount", f"{provenance.amount:g}"),
-            Fact("Stopped", "; ".join(sorted({match.stop for match in matched.matches.values()}))),
-            Fact("stito", provenance.stito),
-        ]
-    )
     return ReportData(
-        title=f"{mix.name} → {reference.name}",
+        title=title,
         headline=Headline(before / count, after / count),
-        facts=facts,
-        rows=rows,
+        facts=_facts(result),
+        rows=[_row(name, source[name], made[name], reference.get(name), result) for name in source],
         notes=result.notes,
         provenance=_provenance(result),
-        command=_command(mix, reference, result),
+        command=command,
     )
 
 
-def _sounds(
-    source: Tensor, result: Tensor, reference: Tensor | None, rate: int, reference_rate: int
-) -> dict[Voice, tuple[Tensor, int]]:
-    voices: dict[Voice, tuple[Tensor, int]] = {"input": (source, rate), "result": (_stereo(result), rate)}
-    if reference is not None:
-        voices["reference"] = (reference, reference_rate)
-    return voices
+def _facts(result: TransferResult) -> list[Fact]:
+    provenance, matches = result.preset.provenance, result.matched.matches
+    if provenance is None:
+        return []
+    return [
+        Fact("Method", provenance.method),
+        Fact("Encoder", provenance.encoder),
+        Fact("Chain", next(iter(next(iter(matches.values())).strips.values()))[0].name),
+        Fact("Evaluations", str(provenance.evaluations)),
+        Fact("Search time", f"{provenance.seconds:.1f} s"),
+        Fact("Seed", str(provenance.seed)),
+        Fact("Amount", f"{provenance.amount:g}"),
+        Fact("Stopped", "; ".join(sorted({match.stop for match in matches.values()}))),
+        Fact("stito", provenance.stito),
+    ]
 
 
-def _stereo(x: Tensor) -> Tensor:
-    if x.shape[0] == 1:
-        return x.expand(2, -1)
-    return x[:2]
-
-
-def _row(name: str, voices: Mapping[Voice, tuple[Tensor, int]], start_s: float, result: TransferResult) -> ReportRow:
-    match = _match_of(name, result)
-    strips = _strips_of(name, result)
+def _row(name: str, source: Sound, made: Sound, reference: Sound | None, result: TransferResult) -> ReportRow:
+    matches = result.matched.matches
+    match = matches.get(name) or (matches.get("sum") if name == "mix" else None)
+    strip = result.preset.stems.get(name)
+    sounds = [sound for sound in (source, made, reference) if sound is not None]
     return ReportRow(
         name=name,
-        players=[_clip(voice, x, rate, start_s) for voice, (x, rate) in voices.items()],
-        spectra=[_curve(voice, x, rate) for voice, (x, rate) in voices.items() if float(x.abs().max()) > 0],
-        metrics=measure_row(voices),
+        players=[sound.clip for sound in sounds],
+        spectra=[sound.curve for sound in sounds if sound.curve is not None],
+        metrics=_metrics(source, made, reference),
         convergence=[(step.evaluations, step.loss) for step in match.history] if match else [],
         loss_before=match.objective_before if match else None,
         loss_after=match.history[-1].loss if match and match.history else None,
         loss_match=match.objective_guess if match else None,
-        settings=[effect for chain, settings in strips for effect in _effects(chain, settings)],
+        settings=_effects(*strip.build()) if strip else [],
     )
-
-
-def _match_of(name: str, result: TransferResult) -> Match | None:
-    matches = result.matched.matches
-    return matches.get(name) or (matches.get("sum") if name == "mix" else None)
-
-
-def _strips_of(name: str, result: TransferResult) -> list[tuple[Chain, ChainSettings]]:
-    strip = result.preset.stems.get(name)
-    return [strip.build()] if strip else []
 
 
 def _effects(chain: Chain, settings: ChainSettings) -> list[EffectSettings]:
@@ -157,56 +157,61 @@ def _does_nothing(slot: Slot, settings: Settings) -> bool:
     return float((out - noise).abs().max()) < INAUDIBLE
 
 
-def measure_row(voices: Mapping[Voice, tuple[Tensor, int]]) -> list[Metric]:
-    """Loudness, dynamics, width and spectrum of the three voices, over their whole lengths."""
+MEASURES: Mapping[str, tuple[str, Callable[[Tensor, int], Tensor | float]]] = {
+    "Integrated loudness": ("LUFS", loudness),
+    "Loudness range (IQR)": ("LU", lambda x, rate: measure(x[None], rate).range()[0]),
+    "Crest factor": ("dB", lambda x, rate: crest_db(x[None])[0]),
+    "True peak": ("dBTP", lambda x, rate: true_peak_db(x[None], rate)[0]),
+    "Width (side over mid)": ("dB", lambda x, rate: max(-50.0, width_db(x[:, : LONGEST_S * rate]))),
+}
+"""Name, unit and function of (2, t) and its rate, over the whole length."""
 
-    def of(function: Callable[[Tensor, int], Tensor | float]) -> dict[str, float | None]:
-        values: dict[str, float | None] = {"input": None, "result": None, "reference": None}
-        for voice, (x, rate) in voices.items():
-            value = float(function(x, rate))
-            values[voice] = value if math.isfinite(value) else None
-        return values
 
+def _sound(voice: Voice, x: Tensor, rate: int, start_s: float) -> Sound:
+    measures = {name: float(function(x, rate)) for name, (_, function) in MEASURES.items()}
+    finite = {name: value if math.isfinite(value) else None for name, value in measures.items()}
+    silent = is_silent(x)
+    return Sound(_clip(voice, x, rate, start_s), None if silent else _curve(voice, x, rate), finite)
+
+
+def _metrics(source: Sound, made: Sound, reference: Sound | None) -> list[Metric]:
     metrics = [
-        Metric("Integrated loudness", "LUFS", **of(loudness)),
-        Metric("Loudness range (IQR)", "LU", **of(lambda x, rate: measure(x[None], rate).range()[0])),
-        Metric("Crest factor", "dB", **of(lambda x, rate: crest_db(x[None])[0])),
-        Metric("True peak", "dBTP", **of(lambda x, rate: true_peak_db(x[None], rate)[0])),
-        Metric("Width (side over mid)", "dB", **of(lambda x, rate: max(-50.0, width_db(x)))),
+        Metric(name, unit, source.measures[name], made.measures[name], reference.measures[name] if reference else None)
+        for name, (unit, _) in MEASURES.items()
     ]
-    if "reference" in voices:
-        reference, rate = voices["reference"]
-        aimed = _analysed(reference, rate)
-
-        def apart(x: Tensor, rate_of: int) -> Tensor:
-            return spectrum_distance(_analysed(x, rate_of)[None], aimed[None], MAX_CLIP_RATE)[0]
-
-        distances = of(apart) | {"reference": 0.0}
-        metrics.append(Metric("Spectrum, distance to reference", "dB", **distances))
+    if reference is not None and reference.curve is not None:
+        was, now = (_apart(sound.curve, reference.curve) for sound in (source, made))
+        metrics.append(Metric("Spectrum, distance to reference", "dB", was, now, 0.0))
     return metrics
 
 
-def _analysed(x: Tensor, rate: int) -> Tensor:
-    """At most a minute of the active part, at one rate for all."""
-    starts = active_starts(x, rate, seconds=60.0, count=1)
-    return resample(x[:, starts[0] : starts[0] + 60 * rate], rate, MAX_CLIP_RATE)
+def _apart(curve: Curve | None, reference: Curve) -> float | None:
+    """The standard deviation over frequency of the difference of two spectra, in dB: their level does not count.
+
+    Both count down to 60 dB below their loudest place.
+    """
+    if curve is None:
+        return None
+    shared = min(len(curve.db), len(reference.db))
+    a, b = (np.maximum(db[:shared], db.max() - 60) for db in (curve.db, reference.db))
+    return float(np.std(a - b))
 
 
 def _clip(voice: Voice, x: Tensor, rate: int, start_s: float) -> Clip:
-    """Fifteen seconds from where the input plays; of the reference, from where it plays itself."""
+    """Fifteen seconds from where the input plays; of a shorter reference, from where it plays itself."""
     start = round(start_s * rate)
     if voice == "reference" and start + round(CLIP_SECONDS * rate) > x.shape[-1]:
         start = active_starts(x, rate, seconds=CLIP_SECONDS, count=1)[0]
-    excerpt = x[:, start : start + round(CLIP_SECONDS * rate)]
+    excerpt = x[:, start : start + round(CLIP_SECONDS * rate)].clone()
     if rate > MAX_CLIP_RATE:
         excerpt, rate = resample(excerpt, rate, MAX_CLIP_RATE), MAX_CLIP_RATE
-    return Clip(voice, excerpt.contiguous().numpy(), rate, loudness(excerpt, rate))
+    return Clip(voice, excerpt.contiguous().numpy(), rate, loudness(excerpt, rate), start_s)
 
 
 def _curve(voice: Voice, x: Tensor, rate: int) -> Curve:
     grid = log_grid(30.0, min(16_000.0, 0.45 * rate), 12)
-    starts = active_starts(x, rate, seconds=60.0, count=1)
-    levels = long_term_spectrum(x[:, starts[0] : starts[0] + 60 * rate], rate, grid)
+    (start,) = active_starts(x, rate, seconds=LONGEST_S, count=1)
+    levels = long_term_spectrum(x[:, start : start + LONGEST_S * rate], rate, grid)
     return Curve(voice, grid.numpy(), levels.to(torch.float64).numpy())
 
 
@@ -217,13 +222,3 @@ def _provenance(result: TransferResult) -> list[Fact]:
     facts = [Fact(f"Input {name}", digest) for name, digest in provenance.input.items()]
     facts += [Fact(f"Reference {name}", digest) for name, digest in provenance.reference.items()]
     return facts + [Fact(package, number) for package, number in provenance.versions.items()]
-
-
-def _command(mix: Mix, reference: Mix, result: TransferResult) -> str:
-    provenance = result.preset.provenance
-    if provenance is None:
-        return ""
-    return (
-        f"stito transfer {mix.name} {reference.name} -o out --method {provenance.method} "
-        f"--encoder {provenance.encoder} --seed {provenance.seed} --amount {provenance.amount:g}"
-    )

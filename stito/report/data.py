@@ -68,6 +68,7 @@ class Clip:
         voice: whose sound it is.
         samples: float audio (1 or 2, t), finite, about 30 s at most: the page carries all of it.
         sample_rate: in Hz.
+        start_s: where in the song it begins.
         lufs: integrated loudness, by which the clips of a row are brought to one level; -inf if silent.
 
     Raises:
@@ -78,6 +79,7 @@ class Clip:
     samples: Array
     sample_rate: int
     lufs: float
+    start_s: float = 0.0
 
     def __post_init__(self) -> None:
         if self.samples.ndim != 2 or self.samples.shape[0] not in (1, 2) or self.samples.shape[1] == 0:
