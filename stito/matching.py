@@ -20,7 +20,7 @@ from stito.search import create
 from stito.search.base import Budget, Found, Step, StopReason
 from stito.search.driver import minimise
 
-__all__ = ["Match", "Matcher", "Pair"]
+__all__ = ["Match", "Matcher", "Pair", "Problem"]
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,14 @@ class Match:
 
 
 @dataclass(frozen=True)
-class _Problem:
-    """A pair made ready for a search: the objective, two places to start from, and how far the input is."""
+class Problem:
+    """A pair made ready for a search: the objective, two places to start from, and how far the input is.
 
+    It holds excerpts, not songs: once every pair has been listened to, the reference may be forgotten.
+    """
+
+    name: str
+    stems: tuple[str, ...]
     objective: StyleObjective | SumObjective
     neutral: Tensor
     guess: Tensor
@@ -100,12 +105,11 @@ class Matcher:
         if self.method != "match":
             create(self.method, self.chain.dim, seed=seed).close()
 
-    def match(
-        self, pair: Pair, seed: int, budget: Budget, on_step: Callable[[Step], None], *, skip: bool = False
+    def search(
+        self, problem: Problem, seed: int, budget: Budget, on_step: Callable[[Step], None], *, skip: bool = False
     ) -> Match:
-        """Find settings for a pair; with `skip`, without searching: the better start is taken."""
+        """Find settings; with `skip`, without searching: the better start is taken."""
         started = time.perf_counter()
-        problem = self._problem(pair)
         found: Found | None = None
         if self.method == "match":
             theta, stop = problem.guess, "Closed form, no search."
@@ -119,9 +123,9 @@ class Matcher:
             after = float(problem.objective.style(theta[None])[0])
         parts = torch.split(theta, self.chain.dim)
         return Match(
-            name=pair.name,
+            name=problem.name,
             strips={
-                stem: (self.chain, self.chain.settings(part)) for stem, part in zip(pair.inputs, parts, strict=True)
+                stem: (self.chain, self.chain.settings(part)) for stem, part in zip(problem.stems, parts, strict=True)
             },
             loss_before=problem.before,
             loss_after=after,
@@ -134,7 +138,7 @@ class Matcher:
             same_performance=problem.same_performance,
         )
 
-    def _problem(self, pair: Pair) -> _Problem:
+    def listen(self, pair: Pair) -> Problem:
         """Everything that does not change during the search, computed once."""
         rate, stems = pair.sample_rate, len(pair.inputs)
         total = add_up(pair.inputs.values())
@@ -161,7 +165,17 @@ class Matcher:
                 prior = Prior.of(self.chain, self.prior_weight * before)
                 objective.prior = Prior.join([prior] * stems).to(self.device)
             losses = objective(pairs)
-        return _Problem(objective, neutral, guess, before, float(losses[0]), float(losses[1]), aligned)
+        return Problem(
+            name=pair.name,
+            stems=tuple(pair.inputs),
+            objective=objective,
+            neutral=neutral,
+            guess=guess,
+            before=before,
+            objective_before=float(losses[0]),
+            objective_guess=float(losses[1]),
+            same_performance=aligned,
+        )
 
     def _guess(self, excerpts: Sequence[Tensor], references: Sequence[Tensor]) -> Tensor:
         """Theta of the chain's closed-form guess."""

@@ -58,12 +58,12 @@ def run_transfer(
 
     load_separator(separator)
     mix, target = separated(read_mix(source, stem=stem), read_mix(reference, stem=stem), separator)
-    matched = match_style(mix, target, on_step=on_step, **options)
+    title, start_s = f"{mix.name} → {target.name}", clip_start(mix)
+    heard = hear_mix("input", mix, start_s), hear_mix("reference", target, start_s)
+    # a long song's audio is not held longer than it is needed
+    matched = match_style(mix, target, on_step=on_step, consume=True, **options)
     write_atomic(outdir / "preset.json", matched.preset.to_json(), overwrite=True)
     try:
-        title, start_s = f"{mix.name} → {target.name}", clip_start(mix)
-        heard = hear_mix("input", mix, start_s), hear_mix("reference", target, start_s)
-        del target  # a long song's audio is not held longer than it is needed
         result = render_match(mix, matched, on_step=on_step, consume=True)
         write_audio_files(result.rendered, mix, outdir)
     except KeyboardInterrupt:

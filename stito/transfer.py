@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -33,7 +33,7 @@ from stito.console import (
 )
 from stito.encoder import Encoder
 from stito.errors import AudioError, ChainError, SettingsError
-from stito.matching import Match, Matcher, Pair
+from stito.matching import Match, Matcher, Pair, Problem
 from stito.mix import Mix, add_up, read_mix
 from stito.preset import Preset, Provenance, StripPreset
 from stito.search.base import Budget, Step, StopReason
@@ -54,7 +54,7 @@ __all__ = [
 
 DEFAULT_BUDGET = Budget(evaluations=1000)
 DEFAULT_CHAINS = {"mix": "mastering"}
-PRIOR_WEIGHT = 0.3
+PRIOR_WEIGHT = 1.0
 """How strongly settings are drawn to usual ones, in units of the untouched input's distance to the reference."""
 EXCERPT_SECONDS = 6.0
 EXCERPT_COUNT = 2
@@ -201,8 +201,12 @@ def match_style(
     excerpt_count: int = EXCERPT_COUNT,
     device: str = "cpu",
     on_step: Callable[[Progress], None] | None = None,
+    consume: bool = False,
 ) -> Matched:
-    """The first half of `transfer`: find the settings, render nothing at length."""
+    """The first half of `transfer`: find the settings, render nothing at length.
+
+    With `consume` the reference's audio is released once it has been listened to.
+    """
     if not 0 <= amount <= 1:
         raise SettingsError(f"amount = {amount:g} is outside 0 to 1.", hint="0 is the input, 1 the whole transfer.")
     if excerpt_seconds < 0.5 or excerpt_count < 1:
@@ -226,15 +230,23 @@ def match_style(
     )
     matcher.check(seed)
 
-    matches = _search_all(plan, matcher, (mix.sample_rate, reference.sample_rate), budget, seed, on_step)
+    problems = [
+        matcher.listen(Pair(name, inputs, target, mix.sample_rate, reference.sample_rate))
+        for name, (inputs, target) in plan.searches.items()
+    ]
+    targets = {name: loudness(x, reference.sample_rate) for name, x in plan.loudness_targets.items()}
+    digests = reference.digests()
+    notes = plan.notes
+    del plan
+    if consume:
+        for name in list(reference.stems):
+            reference.release(name)
+    matches = _search_all(problems, matcher, budget, seed, on_step)
     interrupted = any(match.stop == StopReason.INTERRUPTED.value for match in matches.values())
-    notes = [
-        *plan.notes,
-        *(
-            f"{name}: the reference is the same performance, so both were heard at the same places."
-            for name, match in matches.items()
-            if match.same_performance
-        ),
+    notes += [
+        f"{name}: the reference is the same performance, so both were heard at the same places."
+        for name, match in matches.items()
+        if match.same_performance
     ]
     if interrupted:
         notes.append("The search was interrupted: the best settings so far were applied.")
@@ -255,42 +267,39 @@ def match_style(
             evaluations=sum(match.evaluations for match in matches.values()),
             seconds=round(sum(match.seconds for match in matches.values()), 3),
             input=mix.digests(),
-            reference=reference.digests(),
+            reference=digests,
             losses={name: (match.loss_before, match.loss_after) for name, match in matches.items()},
         ),
     )
-    targets = {name: loudness(x, reference.sample_rate) for name, x in plan.loudness_targets.items()}
     return Matched(matches, preset, targets, tuple(notes), interrupted)
 
 
 def _search_all(
-    plan: Plan,
+    problems: Sequence[Problem],
     matcher: Matcher,
-    rates: tuple[int, int],
     budget: Budget,
     seed: int,
     on_step: Callable[[Progress], None] | None,
 ) -> dict[str, Match]:
-    """Every search of a plan in turn. After Ctrl-C the rest keep their start; a second one gives up."""
+    """Every search in turn. After Ctrl-C the rest keep their start; a second one gives up."""
     matches: dict[str, Match] = {}
     interrupted = False
     started = time.perf_counter()
-    for index, (name, (inputs, target)) in enumerate(plan.searches.items()):
-        left = _share(budget, started, len(plan.searches) - index)
+    for index, problem in enumerate(problems):
+        left = _share(budget, started, len(problems) - index)
 
-        def tell(step: Step, name: str = name, index: int = index, left: Budget = left) -> None:
+        def tell(step: Step, name: str = problem.name, index: int = index, left: Budget = left) -> None:
             if on_step:
-                on_step(Progress("search", name, index, len(plan.searches), left, step))
+                on_step(Progress("search", name, index, len(problems), left, step))
 
-        pair = Pair(name, inputs, target, *rates)
         try:
-            match = matcher.match(pair, seed + index, left, tell, skip=interrupted)
+            match = matcher.search(problem, seed + index, left, tell, skip=interrupted)
         except KeyboardInterrupt:
             if interrupted:
                 raise
-            match = matcher.match(pair, seed + index, left, tell, skip=True)
+            match = matcher.search(problem, seed + index, left, tell, skip=True)
         interrupted = interrupted or match.stop == StopReason.INTERRUPTED.value
-        matches[name] = match
+        matches[problem.name] = match
     return matches
 
 
