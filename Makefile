@@ -19,7 +19,8 @@ setup: $(READY)  ## Make the virtual environment
 
 $(READY): pyproject.toml constraints.txt tests/plugin_example/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]' ./tests/plugin_example
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt ./tests/plugin_example
 	@touch $(READY)
 
 demo: $(READY)  ## Compose two songs, transfer the style of one to the other, open demo-out/report.html
