@@ -61,14 +61,15 @@ def test_names_that_only_look_like_one_are_unknown(name: str) -> None:
 
 
 def install(monkeypatch: pytest.MonkeyPatch, plugin: object) -> None:
-    monkeypatch.setattr(registry, "names", lambda kind: ["corners"])
+    installed = registry.names("search")
+    monkeypatch.setattr(registry, "names", lambda kind: sorted([*installed, "corners"]))
     monkeypatch.setattr(registry, "load", lambda kind, name: plugin)
 
 
 def test_plug_ins_are_made_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, Corners)
     assert isinstance(create("corners", 1, seed=0), Corners)
-    assert known() == ["cma", "corners", "gradient", "nevergrad", "random"]
+    assert {"cma", "corners", "gradient", "nevergrad", "random"} <= set(known())
 
 
 def test_a_plug_in_that_is_no_search_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
