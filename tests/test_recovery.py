@@ -11,25 +11,21 @@ from stito.mix import Mix
 from stito.search.base import Budget
 from stito.transfer import transfer
 
-HIDDEN = {
-    "drums": {"eq": {"high_gain_db": 9.0, "low_gain_db": -6.0}, "compressor": {"threshold_db": -30.0, "ratio": 6.0}},
-    "other": {"eq": {"mid_gain_db": -10.0}, "imager": {"width": 1.8}, "panner": {"pan": 0.4}, "reverb": {"mix": 0.3}},
-}
+HIDDEN = {"eq": {"high_gain_db": 9.0, "low_gain_db": -6.0}, "compressor": {"threshold_db": -30.0, "ratio": 6.0}}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stem", sorted(HIDDEN))
 @pytest.mark.parametrize(("method", "evaluations"), [("cma", 1000), ("gradient", 300)])
-def test_most_of_the_distance_to_the_truth_is_removed(stem: str, method: str, evaluations: int) -> None:
+def test_most_of_the_distance_to_the_truth_is_removed(method: str, evaluations: int) -> None:
     chain = load_chain("mixing")
-    songs = song("night", stems=(stem,), seconds=6.0)
+    songs = song("night", stems=("drums",), seconds=6.0)
     dry = Mix(songs.stems, RATE, songs.format, "dry", (), "stem", songs.formats)
-    truth = chain.render_one(dry.stems[stem], chain.settings(chain.encode(HIDDEN[stem])), RATE)
-    reference = Mix({stem: truth}, RATE, songs.format, "reference", (), "stem", songs.formats)
+    truth = chain.render_one(dry.stems["drums"], chain.settings(chain.encode(HIDDEN)), RATE)
+    reference = Mix({"drums": truth}, RATE, songs.format, "reference", (), "stem", songs.formats)
     result = transfer(dry, reference, method=method, budget=Budget(evaluations=evaluations))
 
     def apart(x) -> float:  # type: ignore[no-untyped-def]
         found = multi_scale_spectral(x[None], truth[None])
         return float(0.5 * (found.left_right + found.mid_side)[0])
 
-    assert apart(result.rendered.mix) < 0.2 * apart(dry.stems[stem])
+    assert apart(result.rendered.mix) < 0.2 * apart(dry.stems["drums"])
