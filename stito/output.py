@@ -7,7 +7,8 @@ loses nothing that was found.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,8 @@ def run_transfer(
     from stito.report.build import build_report, clip_start, hear_mix
     from stito.report.html import write_report
 
-    load_separator(separator)
-    mix, target = separated(read_mix(source, stem=stem), read_mix(reference, stem=stem), separator)
+    the_separator = load_separator(separator)
+    mix, target = separated(read_mix(source, stem=stem), read_mix(reference, stem=stem), the_separator)
     title, start_s = f"{mix.name} → {target.name}", clip_start(mix)
     heard = hear_mix("input", mix, start_s), hear_mix("reference", target, start_s)
     # a long song's audio is not held longer than it is needed
@@ -74,21 +75,27 @@ def run_transfer(
     write_atomic(outdir / "preset.json", result.preset.to_json(), overwrite=True)
     write_atomic(outdir / "preset.csv", result.preset.to_csv(), overwrite=True)
     _write_scripts(result, outdir)
-    data = build_report(title, _command(source, reference, result), *heard, result)
+    data = build_report(
+        title, _command(source, reference, options | {"stem": stem, "separator": separator}), *heard, result
+    )
     write_atomic(outdir / "result.json", json.dumps(result_json(result, data), indent=2) + "\n", overwrite=True)
     write_report(outdir / "report.html", data)
     return result
 
 
-def _command(source: Path, reference: Path, result: TransferResult) -> str:
-    """The command line that makes a transfer again."""
-    made = result.preset.provenance
-    if made is None:
-        return ""
-    return (
-        f"stito transfer {source} {reference} -o out --method {made.method} --encoder {made.encoder} "
-        f"--seed {made.seed} --amount {made.amount:g}"
-    )
+def _command(source: Path, reference: Path, options: Mapping[str, Any]) -> str:
+    """The command line that makes a transfer again: every option of it that was given."""
+    budget = options.get("budget")
+    given = {
+        **{name: options.get(name) for name in ("method", "encoder", "chain", "stem", "separator", "seed", "amount")},
+        "evaluations": budget and budget.evaluations,
+        "seconds": budget and budget.seconds,
+    }
+    words = ["stito", "transfer", str(source), str(reference), "-o", "out"]
+    for name, value in given.items():
+        if value is not None:
+            words += [f"--{name}", str(value)]
+    return shlex.join(words)
 
 
 def run_apply(preset_path: Path, source: Path, out: Path, *, stem: str | None = None, force: bool = False) -> Rendered:

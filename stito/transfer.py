@@ -148,7 +148,8 @@ def transfer(
         StitoError: for anything that a person can mend, with a hint. Ctrl-C during a search is not an error: the
         best so far is applied.
     """
-    mix, reference = separated(_load(mix, stem), _load(reference, stem), separator)
+    the_separator = load_separator(separator)
+    mix, reference = separated(_load(mix, stem), _load(reference, stem), the_separator)
     matched = match_style(
         mix,
         reference,
@@ -167,14 +168,13 @@ def transfer(
     return render_match(mix, matched, on_step=on_step)
 
 
-def separated(mix: Mix, reference: Mix, separator: str | Separator) -> tuple[Mix, Mix]:
+def separated(mix: Mix, reference: Mix, separator: Separator | None) -> tuple[Mix, Mix]:
     """Input and reference with every mix among them separated into stems; as they are without a separator."""
-    the_separator = load_separator(separator)
-    if the_separator is None:
+    if separator is None:
         return mix, reference
     return (
-        separate_mix(mix, the_separator) if mix.kind == "mix" else mix,
-        separate_mix(reference, the_separator) if reference.kind == "mix" else reference,
+        separate_mix(mix, separator) if mix.kind == "mix" else mix,
+        separate_mix(reference, separator) if reference.kind == "mix" else reference,
     )
 
 
@@ -313,9 +313,10 @@ def render_match(
     preset, rate = matched.preset, mix.sample_rate
     stems: dict[str, Tensor] = {}
     before: dict[str, float] = {}
-    for index, name in enumerate(list(mix.stems)):
+    names = list(mix.stems)
+    for index, name in enumerate(names):
         if on_step:
-            on_step(Progress("render", name, index, len(matched.preset.stems)))
+            on_step(Progress("render", name, index, len(names)))
         x, strip = mix.stems[name], preset.stems.get(name)
         before[name] = loudness(x, rate)
         stems[name] = render_strip(x, *strip.build(), rate) if strip else x.clone()

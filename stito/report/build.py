@@ -162,9 +162,14 @@ MEASURES: Mapping[str, tuple[str, Callable[[Tensor, int], Tensor | float]]] = {
     "Loudness range (IQR)": ("LU", lambda x, rate: measure(x[None], rate).range()[0]),
     "Crest factor": ("dB", lambda x, rate: crest_db(x[None])[0]),
     "True peak": ("dBTP", lambda x, rate: true_peak_db(x[None], rate)[0]),
-    "Width (side over mid)": ("dB", lambda x, rate: max(-50.0, width_db(x[:, : LONGEST_S * rate]))),
+    "Width (side over mid)": ("dB", lambda x, rate: max(-50.0, width_db(_minute(x, rate)))),
 }
-"""Name, unit and function of (2, t) and its rate, over the whole length."""
+"""Name, unit and function of (2, t) and its rate: over the whole length, the width over the most active minute."""
+
+
+def _minute(x: Tensor, rate: int) -> Tensor:
+    (start,) = active_starts(x, rate, seconds=LONGEST_S, count=1)
+    return x[:, start : start + LONGEST_S * rate]
 
 
 def _sound(voice: Voice, x: Tensor, rate: int, start_s: float) -> Sound:
@@ -210,8 +215,7 @@ def _clip(voice: Voice, x: Tensor, rate: int, start_s: float) -> Clip:
 
 def _curve(voice: Voice, x: Tensor, rate: int) -> Curve:
     grid = log_grid(30.0, min(16_000.0, 0.45 * rate), 12)
-    (start,) = active_starts(x, rate, seconds=LONGEST_S, count=1)
-    levels = long_term_spectrum(x[:, start : start + LONGEST_S * rate], rate, grid)
+    levels = long_term_spectrum(_minute(x, rate), rate, grid)
     return Curve(voice, grid.numpy(), levels.to(torch.float64).numpy())
 
 
