@@ -69,7 +69,9 @@ def test_stems_are_matched_by_name_and_balanced_like_the_reference() -> None:
 
 def test_a_stem_that_the_reference_lacks_is_kept_and_mentioned() -> None:
     mix, reference = song("night"), song("street", styled=True, stems=("drums", "bass"))
-    result = transfer(mix, reference, method="match", **QUICK)
+    steps: list[Progress] = []
+    result = transfer(mix, reference, method="match", on_step=steps.append, **QUICK)
+    assert [(step.index, step.count) for step in steps if step.phase == "render"] == [(i, 4) for i in range(4)]
     assert set(result.rendered.stems) == set(mix.stems)
     assert any(note.startswith("vocals: the reference has no such stem") for note in result.notes)
     ratio = result.rendered.stems["vocals"] / mix.stems["vocals"].clamp_min(1e-9)

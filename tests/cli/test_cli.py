@@ -73,6 +73,7 @@ def test_a_transfer_writes_everything(transferred: tuple[Path, subprocess.Comple
     assert result["searches"]["drums"]["evaluations"] <= 16
     assert "search drums" in done.stderr, "plain progress where stderr is no terminal"
     assert "distance to reference" in done.stdout
+    assert "--evaluations 16" in (out / "report.html").read_text(), "the command that makes it again is whole"
 
 
 def test_the_stems_sum_to_the_mix(transferred: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
