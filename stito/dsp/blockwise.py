@@ -13,7 +13,7 @@ from torch import Tensor
 
 __all__ = ["blockwise"]
 
-BLOCK = 1 << 17
+BLOCK = 1 << 18
 """How many numbers of the result are worked on at a time."""
 
 
