@@ -22,8 +22,8 @@ from stito.chain import Prepared
 from stito.chains import load_chain
 from stito.dsp.spectrum import fast_length
 from stito.encoder import Encoder
+from stito.encoders import load_encoder
 from stito.parallel import each_row
-from stito.transfer import load_encoder
 
 RATE = 44_100
 CHAINS = ("mixing", "pedalboard")

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from stito.audio import check_writable, resample, write_atomic
 from stito.encoder import Encoder
+from stito.encoders import load_encoder
 from stito.errors import OutputError
 from stito.excerpts import active_starts, cut
 from stito.mix import Mix
 from stito.objective import embed_excerpts
-from stito.transfer import load_encoder
 
 __all__ = ["check_target", "embed_mix", "save_embeddings"]
 

@@ -11,6 +11,9 @@ StitoError                    .hint says what to do about it
 ├── ChainError                ValueError          a chain that cannot be built
 ├── PresetError               ValueError          a preset that cannot be read
 ├── PluginError               RuntimeError        a plug-in that breaks its contract
+├── RecipeError               ValueError          a training recipe that cannot be read
+├── WeightsError              ValueError          a weights or checkpoint file that cannot be used
+├── TrainingError             RuntimeError        a training that cannot go on
 ├── MissingDependencyError    ImportError         an optional package is not installed
 └── SearchError               RuntimeError        a search that found nothing finite
 ```
@@ -32,10 +35,13 @@ __all__ = [
     "OutputExistsError",
     "PluginError",
     "PresetError",
+    "RecipeError",
     "SearchError",
     "SettingsError",
     "StitoError",
+    "TrainingError",
     "UnknownNameError",
+    "WeightsError",
 ]
 
 
@@ -96,6 +102,18 @@ class PresetError(StitoError, ValueError):
 
 class PluginError(StitoError, RuntimeError):
     """A plug-in that cannot be loaded or breaks its contract."""
+
+
+class RecipeError(StitoError, ValueError):
+    """A training recipe, or an option that changes it, that cannot be read: the message names file, key and line."""
+
+
+class WeightsError(StitoError, ValueError):
+    """A file of weights, or a checkpoint, that is missing its header, damaged, or made for something else."""
+
+
+class TrainingError(StitoError, RuntimeError):
+    """A training that cannot go on: a loss that is no number, data that does not suffice."""
 
 
 class MissingDependencyError(StitoError, ImportError):

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["each_row"]
+__all__ = ["each_row", "each_slice"]
 
 LARGEST_CHUNK = 4
 CORES = 8
@@ -25,6 +25,8 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LARGEST_REUSED = 32 << 20
 """The most that glibc allows."""
 KEPT = 256 << 20
+ACCELERATED = 64
+"""Rows that an accelerator works on at once: enough to keep it busy, and its memory does not grow with the batch."""
 
 Rowwise = Callable[[Tensor], Tensor]
 """Values (n,) of rows (n, dim), each of its own row alone."""
@@ -43,9 +45,31 @@ def each_row(function: Rowwise, rows: Tensor) -> Tensor:
     return torch.cat(list(_pool(torch.get_num_threads()).map(partial(_value, function), _chunks(rows))))
 
 
+def each_slice(function: Callable[[slice], Tensor], count: int, device: torch.device) -> Tensor:
+    """`function` of slices that cover `count` rows, one result after the other: for rows of more than one tensor.
+
+    On a processor a few rows at a time on all cores, on an accelerator many rows in turn. No gradient passes.
+    """
+    size = _chunk_size(count) if device.type == "cpu" else ACCELERATED
+    slices = [slice(start, min(start + size, count)) for start in range(0, count, size)]
+
+    def value(part: slice) -> Tensor:
+        with torch.no_grad():  # the mode is each thread's own
+            return function(part)
+
+    if len(slices) == 1:
+        return value(slices[0])
+    results = _pool(torch.get_num_threads()).map(value, slices) if device.type == "cpu" else map(value, slices)
+    return torch.cat(list(results))
+
+
 def _chunks(rows: Tensor) -> Sequence[Tensor]:
+    return torch.split(rows.detach(), _chunk_size(len(rows)))
+
+
+def _chunk_size(count: int) -> int:
     """Up to four rows each, so that torch has enough to do per call; fewer where cores would be left without."""
-    return torch.split(rows.detach(), max(1, min(LARGEST_CHUNK, len(rows) // CORES)))
+    return max(1, min(LARGEST_CHUNK, count // CORES))
 
 
 @lru_cache(maxsize=1)

@@ -16,7 +16,6 @@ from typing import Literal
 
 from torch import Tensor
 
-from stito import registry
 from stito.audio import is_silent
 from stito.chain import Chain
 from stito.chains import load_chain
@@ -32,6 +31,7 @@ from stito.console import (
     render_strip,
 )
 from stito.encoder import Encoder
+from stito.encoders import load_encoder
 from stito.errors import AudioError, ChainError, SettingsError
 from stito.matching import Match, Matcher, Pair, Problem
 from stito.mix import Mix, add_up, read_mix
@@ -45,7 +45,6 @@ __all__ = [
     "Matched",
     "Progress",
     "TransferResult",
-    "load_encoder",
     "match_style",
     "render_match",
     "separated",
@@ -131,7 +130,7 @@ def transfer(
         reference: what it should sound like; its content may differ.
         method: `cma`, `gradient`, `random`, `nevergrad[:NAME]`, or `match` (closed form, no search).
         chain: a `Chain`, its name, text or TOML file; `mastering` for a whole mix and `mixing` for stems otherwise.
-        encoder: the metric of style: an installed name or any `Encoder`.
+        encoder: the metric of style: an installed name, a file of weights, or any `Encoder`.
         budget: of each stem's search in evaluations; its seconds are shared by all stems.
         seed: same seed, same settings.
         amount: 0 leaves the input as it is, 1 goes all the way.
@@ -176,14 +175,6 @@ def separated(mix: Mix, reference: Mix, separator: Separator | None) -> tuple[Mi
         separate_mix(mix, separator) if mix.kind == "mix" else mix,
         separate_mix(reference, separator) if reference.kind == "mix" else reference,
     )
-
-
-def load_encoder(encoder: str | Encoder) -> Encoder:
-    """An encoder by its installed name; an object is passed through."""
-    if isinstance(encoder, str):
-        loaded: Encoder = registry.load("encoder", encoder)()
-        return loaded
-    return encoder
 
 
 def match_style(

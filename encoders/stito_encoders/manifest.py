@@ -4,4 +4,9 @@ from stito.registry import Manifest
 
 __all__ = ["MANIFEST"]
 
-MANIFEST = Manifest(encoders={"features": "stito_encoders.features:Features"})
+MANIFEST = Manifest(
+    encoders={
+        "features": "stito_encoders.features:Features",
+        "fxencoder": "stito_encoders.fxencoder:FXencoder",
+    }
+)

@@ -15,10 +15,15 @@ _COMMANDS = {
     "analyze": ("stito.cli.analyze:analyze", "Measure loudness, dynamics, spectrum, stereo and masking."),
     "apply": ("stito.cli.apply:apply", "Render a preset on audio."),
     "compare": ("stito.cli.compare:compare", "Run several methods on one pair and print a table."),
+    "data": ("stito.cli.data:data", "Build, look into, pack and unpack caches of songs to train on."),
     "demo": ("stito.cli.demo:demo", "Compose two songs and transfer the style of one to the other."),
     "effects": ("stito.cli.catalogue:effects", "List effects and chains, or the knobs of one."),
     "embed": ("stito.cli.embed:embed", "Write the style embedding of audio to a file."),
     "encoders": ("stito.cli.catalogue:encoders", "List encoders, or describe one."),
+    "evaluate": ("stito.cli.evaluate:evaluate", "Measure encoders and methods, as the papers do and beyond."),
+    "manipulate": ("stito.cli.manipulate:manipulate", "Give stems a random mixing style."),
+    "normalize": ("stito.cli.normalize:normalize", "Bring stems to the average sound of their kind."),
+    "train": ("stito.cli.train:train", "Train a network as a recipe says."),
     "transfer": ("stito.cli.transfer:transfer", "Make a mix or stems sound like a reference."),
 }
 

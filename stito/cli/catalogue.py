@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from inspect import cleandoc
+
 import click
 
 __all__ = ["effects", "encoders"]
@@ -37,23 +40,26 @@ def effects(name: str | None) -> None:
 def encoders(name: str | None) -> None:
     """List encoders, or describe one.
 
+    NAME may also be a file of weights: what it was trained on and what it scored is in its header.
+
     \b
-    Example:
+    Examples:
       stito encoders features
+      stito encoders runs/small/best.safetensors
     """
     from stito import registry
-    from stito.transfer import load_encoder
+    from stito.encoders import load_encoder
 
     if name is None:
         for plugin in registry.plugins("encoder"):
             click.echo(f"{plugin.name:<24}{plugin.distribution}")
         return
     encoder = load_encoder(name)
-    click.echo(
-        f"{encoder.name}: {encoder.dim} dimensions, {encoder.sample_rate} Hz, "
-        f"from {registry.find('encoder', name).distribution}"
-    )
-    click.echo((type(encoder).__doc__ or "").strip())
+    owner = registry.find("encoder", encoder.name).distribution
+    click.echo(f"{encoder.name}: {encoder.dim} dimensions, {encoder.sample_rate} Hz, from {owner}")
+    click.echo(cleandoc(type(encoder).__doc__ or ""))
+    for key, value in getattr(encoder, "header", {}).items():  # what a file of weights says of itself
+        click.echo(f"{key}: {value if isinstance(value, str) else json.dumps(value)}")
 
 
 def _listing() -> str:

@@ -17,7 +17,7 @@ STEMS = ("vocals", "drums", "bass", "other")
 def search_options(command: Command) -> Command:
     """The options of a transfer, in the order in which help shows them."""
     options = [
-        click.option("--encoder", default="features", show_default=True, help="The metric of style: a name."),
+        click.option("--encoder", default="features", show_default=True, help="The metric of style: a name or a file."),
         click.option(
             "--chain",
             default=None,

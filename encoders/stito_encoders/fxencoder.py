@@ -1,0 +1,95 @@
+"""The `fxencoder`: a trained embedding of audio effects that hears as little of the content as it can.
+
+Source: Koo et al., "Music mixing style transfer: a contrastive learning approach to disentangle audio effects",
+ICASSP 2023. `recipes/fxencoder` trains it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from stito.errors import AudioError, WeightsError
+from stito.weights import digest_of_weights, load_weights
+from stito_encoders.spectral_net import SpectralNet
+from stito_encoders.waveform_net import PAPER, Layer, WaveformNet
+
+__all__ = ["FXencoder"]
+
+SHIPPED = Path(__file__).parent / "weights" / "fxencoder.safetensors"
+SHORTEST_S = 0.1
+
+
+class FXencoder:
+    """A network's embedding of stereo audio of any length; of its own weights, or those of a file.
+
+    Styles are compared by the angle between embeddings. `dim` and `digest` (SHA-256 of the weights) are the file's.
+
+    Raises:
+        MissingFileError, WeightsError: the file is not there, or does not fit the network that it describes.
+    """
+
+    name: ClassVar[str] = "fxencoder"
+    sample_rate: ClassVar[int] = 44_100
+
+    def __init__(self, weights: str | Path = SHIPPED) -> None:
+        path = Path(weights)
+        state, self.header = load_weights(path)
+        self.digest = digest_of_weights(path)
+        self._net = self.network(self.header["config"])
+        try:
+            self._net.load_state_dict(state)
+        except RuntimeError as error:
+            raise WeightsError(f"{path}: {error}", hint="Train it again with this version of stito.") from error
+        self._net.eval().requires_grad_(False)
+        self.dim = int(self._net.dim)  # type: ignore[arg-type]
+
+    @staticmethod
+    def network(config: Mapping[str, Any]) -> nn.Module:
+        """The untrained network, audio (b, 2, t) to embeddings (b, dim), that a recipe's `[network]` describes.
+
+        `front` is `waveform` (as published; `layers` as [channels, kernel, stride] for another size) or `spectral`
+        (small; `bands`, `width`, `depth`, `hidden`, `dim`). `WeightsError` for anything else.
+        """
+        options = dict(config)
+        front = options.pop("front", "spectral")
+        if front == "waveform":
+            layers = options.pop("layers", PAPER)
+            make = partial(WaveformNet, tuple(Layer(*layer) for layer in layers))
+        elif front == "spectral":
+            make = partial(SpectralNet)
+        else:
+            raise WeightsError(f"There is no front '{front}'.", hint='Use "spectral" or "waveform".')
+        try:
+            return make(**options)
+        except TypeError as error:
+            raise WeightsError(
+                f"A {front} network does not take these options: {error}", hint="See `[network]` of the recipes."
+            ) from error
+
+    def embed(self, x: Tensor) -> Tensor:
+        """The embedding (b, dim) of audio (b, 2, t) at 44.1 kHz; `AudioError` for other shapes or less than .1 s."""
+        if x.dim() != 3 or x.shape[1] != 2 or x.shape[-1] < SHORTEST_S * self.sample_rate:
+            raise AudioError(
+                f"The fxencoder needs stereo audio (b, 2, t) of {SHORTEST_S:g} s or more, not {tuple(x.shape)}.",
+                hint="Give it a few seconds.",
+            )
+        if next(self._net.parameters()).device != x.device:
+            self._net.to(x.device)
+        embedded: Tensor = self._net(x)
+        return embedded
+
+    def __repr__(self) -> str:
+        return f"FXencoder({self.dim} dims, weights {self.digest[:12]})"
+
+
+def untrained(config: Mapping[str, Any], seed: int = 0) -> nn.Module:
+    """A network with random weights: the floor that training has to leave behind."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return FXencoder.network(config)

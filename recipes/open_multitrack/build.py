@@ -1,0 +1,272 @@
+"""Build an open multitrack set: an album of stems, band songs rendered from MIDI, voices.
+
+    python recipes/open_multitrack/build.py --midi DIR --album DIR --voices DIR --soundfont SF2 -o songs/
+
+writes `songs/<song>/<stem>.flac` and `songs/split.json`; README.md says from what. A rerun goes on where one stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from arrange import excerpt, only, parts_of, stems_of, substitutes
+from midi import Event, MidiError, read_midi, write_midi
+from torch import Tensor
+
+from stito.audio import AUDIO_SUFFIXES, read_audio, resample
+from stito.audio.compressed import write_compressed
+from stito.data.songs import SAMPLE_RATE, SPLIT_FILE, find_songs
+from stito.data.stems import STEMS
+
+ABOUT = "song.json"
+"""Written last into each song's folder: what it was made of. A folder without it is made again."""
+SILENT = 10 ** (-60 / 20)
+PEAK = 10 ** (-3 / 20)
+LEAST_NOTES = 8
+TAIL_S = 1.0
+SHORT_S = 10.0
+"""Recordings shorter than this are words or notes, and are strung together."""
+VALID_PERCENT = 8
+
+
+def main() -> None:
+    """Build all that was named, then say how much there is."""
+    options = parse()
+    out: Path = options.output
+    out.mkdir(parents=True, exist_ok=True)
+    for root in options.album:
+        link_album(root, out)
+    for root in options.voices:
+        string_voices(root, out, options.seed)
+    render_all(list(midi_files(options.midi))[: options.limit], options)
+    write_split(out, options.hold_out)
+    report(out)
+
+
+def parse() -> argparse.Namespace:
+    """The options."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    add = parser.add_argument
+    add("--midi", type=Path, nargs="+", default=[], metavar="DIR", help="folders of MIDI files, searched through")
+    add("--soundfont", type=Path, nargs="+", default=[], metavar="SF2", help="what to render them with")
+    add("--album", type=Path, nargs="+", default=[], metavar="DIR", help="folders of songs as stems, linked to")
+    add("--voices", type=Path, nargs="+", default=[], metavar="DIR", help="folders of recorded voices")
+    add("-o", "--output", type=Path, required=True, metavar="DIR", help="where the songs go")
+    add("--seconds", type=float, default=60.0, help="how much of each MIDI song (default: 60)")
+    add("--limit", type=int, default=None, metavar="N", help="at most so many MIDI songs, chosen by hash")
+    add("--hold-out", nargs="+", default=[], metavar="SONG", help="songs of albums that are for validation")
+    add("--seed", type=int, default=0, help="same seed, same songs (default: 0)")
+    add("--workers", type=int, default=2, help="renderers side by side (default: 2)")
+    options = parser.parse_args()
+    if options.midi and not (options.soundfont and shutil.which("fluidsynth")):
+        parser.error("MIDI needs --soundfont, and fluidsynth on the PATH")
+    return options
+
+
+def hashed(text: str) -> int:
+    """A number that depends on a text alone, on every machine."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+
+# --- MIDI
+
+
+def midi_files(roots: Sequence[Path]) -> Iterator[tuple[str, Path]]:
+    """MIDI files with a name for the song of each, in an order that mixes the folders; copies are left out."""
+    found, seen = {}, set()
+    for root in roots:
+        for path in sorted(root.rglob("*")):
+            if path.suffix.lower() not in (".mid", ".midi"):
+                continue
+            digest = hashlib.sha256(path.read_bytes()).digest()
+            if digest not in seen:
+                seen.add(digest)
+                place = "-".join([root.name, *path.relative_to(root).with_suffix("").parts])
+                found[re.sub(r"[^A-Za-z0-9]+", "-", place).strip("-").lower()] = path
+    yield from sorted(found.items(), key=lambda item: hashed(item[0]))
+
+
+def render_all(files: Sequence[tuple[str, Path]], options: argparse.Namespace) -> None:
+    """Render the songs that are not there yet, some at a time."""
+    todo = [(name, path) for name, path in files if not (options.output / name / ABOUT).is_file()]
+    print(f"{len(files)} MIDI songs, {len(files) - len(todo)} of them there already", flush=True)
+    began = time.monotonic()
+    with ThreadPoolExecutor(options.workers) as pool:
+        for at, line in enumerate(pool.map(lambda song: render_song(song[0], song[1], options), todo), 1):
+            left = (time.monotonic() - began) / at * (len(todo) - at) / 60
+            print(f"{at}/{len(todo)} {line} ({left:.0f} min left)", flush=True)
+
+
+def render_song(name: str, path: Path, options: argparse.Namespace) -> str:
+    """Render the stems of one song into its folder; a line about it."""
+    generator = np.random.default_rng([options.seed, hashed(name)])
+    try:
+        events = read_midi(path.read_bytes())
+    except MidiError as error:
+        return f"{name}: left out, {error}"
+    speed, semitones = 1 + generator.uniform(-0.08, 0.08), int(generator.integers(-3, 4))
+    length = max((event.time for event in events), default=0.0)
+    start = generator.uniform(0, max(0.0, length - speed * options.seconds))
+    seconds = min(options.seconds, length / speed)
+    part = options.output / f".{name}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    events = excerpt(events, start, seconds, speed=speed)
+    stems = render_stems(events, seconds, semitones, part, options.soundfont, generator)
+    about = {"source": path.name, "start_s": start, "speed": speed, "semitones": semitones, "stems": stems}
+    (part / ABOUT).write_text(json.dumps(about, indent=1) + "\n")
+    shutil.rmtree(options.output / name, ignore_errors=True)
+    part.rename(options.output / name)
+    return f"{name}: {' '.join(stems) or 'nothing to hear'}"
+
+
+def render_stems(
+    events: Sequence[Event],
+    seconds: float,
+    semitones: int,
+    folder: Path,
+    soundfonts: Sequence[Path],
+    generator: np.random.Generator,
+) -> dict[str, dict[str, object]]:
+    """Write the stems of a stretch of a song; what each was rendered with, and how long it is."""
+    parts = parts_of(events)
+    stems = stems_of(parts)
+    programs = substitutes(stems, generator)
+    written: dict[str, dict[str, object]] = {}
+    for stem in STEMS:
+        font = soundfonts[int(generator.integers(len(soundfonts)))]
+        chosen = {part: programs[part] for part in stems if stems[part] == stem}
+        if sum(len(parts[part]) for part in chosen) < LEAST_NOTES:
+            continue
+        audio = synthesise(write_midi(only(events, chosen, semitones=semitones), seconds + TAIL_S), font)
+        if audio is not None:
+            write_compressed(folder / f"{stem}.flac", audio, SAMPLE_RATE)
+            written[stem] = {"soundfont": font.name, "seconds": audio.shape[-1] / SAMPLE_RATE}
+    return written
+
+
+def synthesise(song: bytes, soundfont: Path) -> Tensor | None:
+    """A MIDI file as audio (2, t) that peaks at -3 dBFS, without reverb and chorus; None if nothing is heard."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "song.mid").write_bytes(song)
+        wav = Path(folder) / "song.wav"
+        command = ["fluidsynth", "-ni", "-q", "-R", "0", "-C", "0", "-g", "0.6", "-r", str(SAMPLE_RATE)]
+        command += ["-T", "wav", "-O", "float", "-o", "synth.dynamic-sample-loading=1", "-F", str(wav)]
+        subprocess.run([*command, str(soundfont), str(wav.with_suffix(".mid"))], check=True, capture_output=True)
+        return levelled(read_audio(wav).stereo())
+
+
+def levelled(x: Tensor) -> Tensor | None:
+    """Audio that peaks at -3 dBFS; None if it is as good as silent."""
+    peak = x.abs().max().item()
+    return None if peak < SILENT else x * (PEAK / peak)
+
+
+# --- Albums and voices
+
+
+def link_album(root: Path, out: Path) -> None:
+    """Take over songs that are stems already, by links."""
+    for song in find_songs(root):
+        folder = out / song.name
+        folder.mkdir(exist_ok=True)
+        for stem, path in song.stems.items():
+            link = folder / f"{stem}{path.suffix.lower()}"
+            link.unlink(missing_ok=True)
+            link.symlink_to(path.resolve())
+
+
+def string_voices(root: Path, out: Path, seed: int) -> None:
+    """One song for each folder of recordings, or for each first word of their names if they lie side by side.
+
+    Words and notes follow each other in random order, as close as in a phrase; longer recordings stay as they are.
+    Copies of a recording are left out.
+    """
+    groups: dict[str, list[Path]] = defaultdict(list)
+    seen = set()
+    for path in sorted(root.rglob("*")):
+        if path.suffix.lower() not in AUDIO_SUFFIXES or (digest := hashlib.sha256(path.read_bytes()).digest()) in seen:
+            continue
+        seen.add(digest)
+        inside = path.relative_to(root)
+        groups[inside.parts[0] if len(inside.parts) > 1 else inside.stem.split("-")[0]].append(path)
+    for group, paths in groups.items():
+        name = f"voice-{root.name}-{group}"
+        folder = out / name
+        if (folder / ABOUT).is_file():
+            continue
+        x = torch.cat(list(phrases(paths, np.random.default_rng([seed, hashed(name)]))), -1)
+        folder.mkdir(exist_ok=True)
+        write_compressed(folder / "vocals.flac", x, SAMPLE_RATE, overwrite=True)
+        seconds = x.shape[-1] / SAMPLE_RATE
+        about = {"source": [path.name for path in paths], "stems": {"vocals": {"seconds": seconds}}}
+        (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n")
+        print(f"{name}: {seconds:.0f} s of {len(paths)} recordings", flush=True)
+
+
+def phrases(paths: Sequence[Path], generator: np.random.Generator) -> Iterator[Tensor]:
+    """Recordings (2, t) and the gaps between them."""
+    for number in generator.permutation(len(paths)):
+        audio = read_audio(paths[number])
+        x = levelled(resample(audio.stereo(), audio.sample_rate, SAMPLE_RATE))
+        if x is not None:
+            yield trimmed(x) if audio.duration_s < SHORT_S else x
+            yield torch.zeros(2, round(generator.uniform(0.02, 0.25) * SAMPLE_RATE))
+
+
+def trimmed(x: Tensor) -> Tensor:
+    """Audio (2, t) from where it begins to be heard to where it ceases, 40 dB below its peak."""
+    heard = (x.abs().amax(0) > 0.01 * x.abs().max()).nonzero().flatten()
+    margin = round(0.02 * SAMPLE_RATE)
+    return x[:, max(0, int(heard[0]) - margin) : int(heard[-1]) + margin]
+
+
+# --- What there is
+
+
+def write_split(out: Path, hold_out: Iterable[str]) -> None:
+    """Hold songs out for validation: those named, and about 8 % of the rendered ones by a hash of their names.
+
+    Songs whose names differ in a last number only are variations of one, and stay together. What a split file there
+    says already is kept.
+    """
+    path = out / SPLIT_FILE
+    split: dict[str, list[str]] = json.loads(path.read_text()) if path.is_file() else {}
+    valid = {*hold_out, *split.get("valid", [])}
+    for song in out.iterdir():
+        rendered = (song / ABOUT).is_file() and not song.name.startswith("voice-")
+        if rendered and hashed(re.sub(r"-\d+$", "", song.name)) % 100 < VALID_PERCENT:
+            valid.add(song.name)
+    path.write_text(json.dumps(split | {"valid": sorted(valid)}, indent=1) + "\n")
+
+
+def report(out: Path) -> None:
+    """Print the hours of each stem, pauses included."""
+    seconds: dict[tuple[str, str], float] = defaultdict(float)
+    songs = find_songs(out)
+    for song in songs:
+        about = out / song.name / ABOUT
+        known = json.loads(about.read_text()).get("stems", {}) if about.is_file() else {}
+        for stem, path in song.stems.items():
+            length = known[stem]["seconds"] if stem in known else read_audio(path).duration_s
+            seconds[song.split or "train", stem] += length
+    for split in ("train", "valid"):
+        hours = ", ".join(f"{stem} {seconds[split, stem] / 3600:.2f} h" for stem in STEMS)
+        print(f"{split}: {sum((song.split or 'train') == split for song in songs)} songs: {hours}")
+
+
+if __name__ == "__main__":
+    main()

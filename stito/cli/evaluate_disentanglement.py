@@ -1,0 +1,93 @@
+"""`stito evaluate disentanglement`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import click
+
+__all__ = ["disentanglement"]
+
+
+@click.command()
+@click.option(
+    "--encoder",
+    "encoders",
+    multiple=True,
+    default=("features",),
+    show_default=True,
+    help="What is evaluated: a name or a file of weights; may be given several times.",
+)
+@click.option("--data", type=click.Path(path_type=Path), default=None, metavar="CACHE", help="A cache of stems.")
+@click.option("--split", default="valid", show_default=True, help="Which songs of the cache: train, valid, test.")
+@click.option("--segments", type=int, default=25, show_default=True, help="Pieces of music in a draw.")
+@click.option("--configurations", type=int, default=10, show_default=True, help="Effect settings in a draw.")
+@click.option("--seeds", type=int, default=4, show_default=True, help="Draws, from which the intervals come.")
+@click.option("--seconds", type=float, default=6.0, show_default=True, help="Length of a segment.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result.")
+@click.option("--device", default="cpu", show_default=True, help="Where to render and embed: cpu, cuda, ...")
+@click.option("-o", "--output", "outdir", metavar="OUTDIR", required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--force", is_flag=True, help="Overwrite what is in OUTDIR.")
+@click.option("--smoke", is_flag=True, help="A little of everything; without --data, on songs that stito composes.")
+def disentanglement(
+    encoders: tuple[str, ...],
+    data: Path | None,
+    split: str,
+    segments: int,
+    configurations: int,
+    seeds: int,
+    seconds: float,
+    seed: int,
+    device: str,
+    outdir: Path,
+    as_json: bool,
+    force: bool,
+    smoke: bool,
+) -> None:
+    """Measure whether encoders tell effects apart, whatever music they are applied to.
+
+    Prints Table 1 of Koo et al. (2022) with the encoders beside the published ones. OUTDIR gets report.html,
+    tables.md, result.json and a t-SNE map of each encoder.
+
+    \b
+    Example:
+      stito evaluate disentanglement --encoder features --data cache/ --split test -o out/
+    """
+    if data is None and not smoke:
+        raise click.UsageError("Give a cache of stems with --data, or try it out with --smoke.")
+    from stito.encoders import load_encoder
+    from stito.evaluation.cases import Plan
+    from stito.evaluation.study import DemoSongs, cache_material, check_outdir, study_encoders, write_study
+    from stito.evaluation.tables import as_text
+
+    plan = Plan(segments, configurations, seeds, seconds, seed, device)
+    check_outdir(outdir, force=force)
+    loaded = {_label(name): load_encoder(name) for name in encoders}
+    if len(loaded) < len(encoders):
+        raise click.UsageError("Two encoders have one name: rename a file.")
+    material, sentence = cache_material(data, split) if data else (DemoSongs(), DemoSongs.sentence)
+    outcome = study_encoders(
+        loaded, material, sentence, plan, smoke=smoke, on_step=lambda text: click.echo(text, err=True)
+    )
+    write_study(outdir, outcome, command=_command(encoders, data, split, plan=outcome.plan, smoke=smoke))
+    click.echo(json.dumps(outcome.as_json(), indent=2) if as_json else as_text(outcome))
+
+
+def _label(encoder: str) -> str:
+    """What an encoder is called in tables: its name, or that of its file."""
+    return Path(encoder).stem if encoder.endswith(".safetensors") else encoder
+
+
+def _command(encoders: tuple[str, ...], data: Path | None, split: str, *, plan: object, smoke: bool) -> str:
+    """The command line that makes this evaluation again."""
+    words = ["stito", "evaluate", "disentanglement"]
+    for encoder in encoders:
+        words += ["--encoder", encoder]
+    words += ["--data", str(data), "--split", split] if data else []
+    names = ("seed", "device") if smoke else ("segments", "configurations", "seeds", "seconds", "seed", "device")
+    for name in names:
+        words += [f"--{name}", f"{getattr(plan, name)}"]
+    return shlex.join([*words, *(["--smoke"] if smoke else []), "-o", "out"])

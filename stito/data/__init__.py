@@ -1,0 +1,1 @@
+"""Songs to train on and to evaluate with: finding, caching, normalising, manipulating."""

@@ -1,0 +1,144 @@
+"""Songs on disk: where their stems lie, and which of them are for training, for validation, for the test.
+
+Three layouts are known, and may be mixed in one folder:
+
+```
+songs/<song>/{vocals,drums,bass,other}.<wav|flac|ogg|...>      one folder for each song, as in MUSDB18-HQ
+songs/<song>.stem.mp4                                          one stem file for each song, as in MUSDB18
+songs/{train,valid,test}/...                                   either, in one folder for each split
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from stito.audio import AUDIO_SUFFIXES, Audio, is_stem_file, read_audio, read_stem_file, resample
+from stito.data.stems import STEMS
+from stito.documents import parse_json
+from stito.errors import AudioError, MissingFileError, SettingsError
+
+__all__ = ["SAMPLE_RATE", "SPLITS", "SPLIT_FILE", "Song", "check_names", "find_songs", "read_stems"]
+
+SAMPLE_RATE = 44_100
+"""The rate at which everything is trained, in Hz."""
+
+SPLITS = ("train", "valid", "test")
+SPLIT_FILE = "split.json"
+"""A file of this name in a folder of songs says which songs belong to which split."""
+
+
+@dataclass(frozen=True)
+class Song:
+    """One song: the files of its stems by kind (a stem file stands for all four), and its split if that is known."""
+
+    name: str
+    stems: Mapping[str, Path]
+    split: str | None = None
+
+    def fingerprint(self) -> str:
+        """A text that changes when a file of the song changes: sizes and times of change."""
+        states = [(stem, path.stat()) for stem, path in sorted(self.stems.items())]
+        return " ".join(f"{stem}:{state.st_size}:{state.st_mtime_ns}" for stem, state in states)
+
+
+class _Split(BaseModel):
+    """A split file: song names for each split; what it does not name keeps the split of its folder."""
+
+    model_config = ConfigDict(extra="forbid")
+    train: list[str] = []
+    valid: list[str] = []
+    test: list[str] = []
+
+
+def find_songs(root: Path, *, split_file: Path | None = None) -> list[Song]:
+    """The songs in a folder, ordered by name.
+
+    A song's split is what `split_file` (JSON: `{"valid": [names], "test": [names]}`) says, else `split.json` in the
+    folder, else the folder `train`, `valid` or `test` that it lies in. The 14 songs of MUSDB18's published validation
+    set are known by name, so its 86/14/50 needs no file.
+
+    Raises:
+        MissingFileError: there is no such folder or split file.
+        AudioError: it holds no song.
+        SettingsError: two songs have one name, or the split file cannot be read or names none of the songs.
+    """
+    if not root.is_dir():
+        raise MissingFileError(f"{root} is not a folder.", hint="Give a folder of songs.")
+    found = list(_songs_in(root, None))
+    for split in SPLITS:
+        found += _songs_in(root / split, split) if (root / split).is_dir() else []
+    if not found:
+        raise AudioError(
+            f"{root} holds no songs.",
+            hint=f"A song is a folder with files named {', '.join(STEMS)}, or a file that ends in .stem.mp4.",
+        )
+    check_names(found)
+    return sorted(_with_splits(found, root, split_file), key=lambda song: song.name)
+
+
+def check_names(songs: Iterable[Song]) -> None:
+    """Raise `SettingsError` if two songs have one name: names tell them apart in splits and caches."""
+    seen: dict[str, Song] = {}
+    for song in songs:
+        if song.name in seen:
+            places = sorted(str(next(iter(one.stems.values()))) for one in (song, seen[song.name]))
+            raise SettingsError(
+                f"Two songs are called {song.name!r}: {places[0]} and {places[1]}.", hint="Rename one of them."
+            )
+        seen[song.name] = song
+
+
+def _songs_in(folder: Path, split: str | None) -> Iterator[Song]:
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith("."):
+            continue
+        if entry.is_file() and is_stem_file(entry):
+            yield Song(entry.name.rsplit(".stem.", 1)[0], dict.fromkeys(STEMS, entry), split)
+        elif entry.is_dir() and (stems := _stems_in(entry)):
+            yield Song(entry.name, stems, split)
+
+
+def _stems_in(folder: Path) -> dict[str, Path]:
+    """The files of a song by the kind of stem that each is named after; mixtures and other files are passed over."""
+    audio = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in AUDIO_SUFFIXES]
+    found = {path.stem.lower(): path for path in audio}
+    return {stem: found[stem] for stem in STEMS if stem in found}
+
+
+def _with_splits(songs: list[Song], root: Path, split_file: Path | None) -> Iterator[Song]:
+    by_name = _splits_by_name((files("stito.data") / "splits" / "musdb18.json").read_text(encoding="utf-8"), "musdb18")
+    beside = root / SPLIT_FILE
+    if split_file is None and beside.is_file():
+        split_file = beside
+    if split_file is not None:
+        if not split_file.is_file():
+            raise MissingFileError(f"{split_file} does not exist.", hint='It would hold JSON: {"valid": [names]}.')
+        said = _splits_by_name(split_file.read_text(encoding="utf-8"), str(split_file))
+        if not said.keys() & {song.name for song in songs}:
+            raise SettingsError(
+                f"{split_file} names none of the songs in {root}.",
+                hint=f"Songs are called after their folders, such as {songs[0].name!r}.",
+            )
+        by_name |= said
+    for song in songs:
+        yield replace(song, split=by_name.get(song.name, song.split))
+
+
+def _splits_by_name(text: str, source: str) -> dict[str, str]:
+    split = parse_json(text, _Split, source=source, error=SettingsError)
+    return {name: kind for kind in SPLITS for name in getattr(split, kind)}
+
+
+def read_stems(song: Song) -> Iterator[tuple[str, Tensor]]:
+    """The stems of a song one by one, as stereo (2, t) at 44.1 kHz; `AudioError` as `read_audio` raises it."""
+    stem_files = {path: read_stem_file(path) for path in set(song.stems.values()) if is_stem_file(path)}
+    for stem, path in song.stems.items():
+        audio: Audio = stem_files[path].pop(stem) if path in stem_files else read_audio(path)
+        yield stem, resample(audio.stereo(), audio.sample_rate, SAMPLE_RATE)

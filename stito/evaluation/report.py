@@ -1,0 +1,95 @@
+"""The page of an evaluation: one HTML file with its tables and pictures that loads nothing from anywhere."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import jinja2
+from markupsafe import Markup
+
+from stito.evaluation.outcome import Outcome
+from stito.evaluation.retrieval import Retrieval
+from stito.evaluation.tables import figure, tables
+from stito.version import __version__
+
+__all__ = ["render_page"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG as the page holds it."""
+
+    encoder: str
+    source: str
+
+
+def render_page(outcome: Outcome, pictures: Mapping[str, bytes], command: str = "") -> str:
+    """The page as text; `pictures` are the maps of each encoder, as PNGs."""
+    return (
+        _environment()
+        .get_template("disentanglement.html.j2")
+        .render(
+            outcome=outcome,
+            tables=tables(outcome),
+            pictures=[Picture(name, _data_url(png)) for name, png in pictures.items()],
+            bars=_bars(outcome),
+            command=command,
+            version=__version__,
+            style=Markup(_source("report.css") + _source("evaluation.css")),
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A share of queries found, in per cent, with its interval."""
+
+    label: str
+    hard: bool
+    value: float
+    low: float
+    high: float
+    text: str
+
+
+def _bars(outcome: Outcome) -> dict[str, list[Bar]]:
+    """For each subject the bars of all encoders."""
+    found: dict[str, list[Bar]] = {}
+    for of in outcome.retrieval:
+        found.setdefault(of.subject, []).extend(_bar(of, hard) for hard in (False, True))
+    return found
+
+
+def _bar(of: Retrieval, hard: bool) -> Bar:
+    share = of.hard if hard else of.found
+    inside = [
+        100 * min(max(value, 0.0), 1.0) if value == value else 100 * share.mean for value in (share.low, share.high)
+    ]
+    label = f"{of.encoder}, hard" if hard else of.encoder
+    return Bar(label, hard, 100 * share.mean, inside[0], inside[1], figure(share.mean, digits=2))
+
+
+def _data_url(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+
+
+@lru_cache(maxsize=1)
+def _environment() -> jinja2.Environment:
+    """Our templates, and those of the transfer's report for its style."""
+    return jinja2.Environment(
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader("stito.evaluation"), jinja2.PackageLoader("stito.report")]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _source(name: str) -> str:
+    """A stylesheet as it is: CSS is no template."""
+    loader = _environment().loader
+    assert loader is not None
+    return loader.get_source(_environment(), name)[0]

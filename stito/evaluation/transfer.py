@@ -1,0 +1,259 @@
+"""Transfer with a known truth: Table 2 of Koo et al. (2022), for searches.
+
+Stems of two songs, A and B, both FX-normalised, get the same random effects. A method hears A as its input and the
+manipulated B as its reference; the truth is the manipulated A. How far a result is from the truth is something that a
+metric can say, without anybody's taste:
+
+```
+ A ──────────────── method ──▶ result ─┐
+                      ▲                ├─▶ multi-scale spectral distance
+ B ─ effects ─▶ reference              │
+ A ─ effects ─▶ truth ─────────────────┘
+```
+
+All results but `input` and `oracle` get the level that the reference asks for: since normalised stems of one kind have
+one loudness, what the reference's differs from it is the effects' doing.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import Tensor
+
+from stito.audio import AudioFormat, write_atomic
+from stito.chain import Chain, ChainSettings
+from stito.console import gain, loudness
+from stito.data.targets import Targets
+from stito.errors import OutputError, SettingsError
+from stito.evaluation.cases import SAMPLE_RATE, Material, draw_cases
+from stito.metrics.spectral import multi_scale_spectral
+from stito.mix import Mix
+from stito.objective import SpectralObjective
+from stito.search import create
+from stito.search.base import Budget
+from stito.search.driver import minimise
+from stito.transfer import PRIOR_WEIGHT, match_style
+
+if TYPE_CHECKING:
+    from stito.data.manipulate import Manipulator
+
+__all__ = [
+    "METHODS",
+    "Case",
+    "Row",
+    "TransferPlan",
+    "draw_transfers",
+    "evaluate_transfers",
+    "read_rows",
+    "summarise",
+    "table",
+]
+
+METHODS = ("input", "level", "match", "cma:features", "cma:fxencoder", "oracle")
+"""`input` does nothing, `level` only settles the loudness; a search is written with its encoder behind a colon."""
+
+ORACLE_SEARCH = "cma"
+PLACE = 2_000
+"""Keeps this randomness apart from the other parts' of the same seed."""
+
+
+@dataclass(frozen=True)
+class TransferPlan:
+    """What is run. Cases take the kinds of stems in turn; each is drawn from (seed, its number) alone."""
+
+    cases: int = 40
+    seconds: float = 12.0
+    evaluations: int = 300
+    methods: tuple[str, ...] = METHODS
+    chain: str = "mixing"
+    prior: float = PRIOR_WEIGHT
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.cases < 1 or self.seconds < 1 or self.evaluations < 1 or not self.methods:
+            raise SettingsError("A transfer evaluation needs cases of a second or more, evaluations, and methods.")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One transfer: input, reference and truth, all (2, t) at 44.1 kHz, and the loudness of a normalised stem."""
+
+    number: int
+    stem: str
+    source: Tensor
+    reference: Tensor
+    truth: Tensor
+    standard_lufs: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one method made of one case."""
+
+    case: int
+    stem: str
+    method: str
+    left_right: float
+    mid_side: float
+    seconds: float
+
+
+def draw_transfers(material: Material, manipulator: Manipulator, plan: TransferPlan) -> Iterator[Case]:
+    """The plan's cases, one by one."""
+    targets = Targets.shipped()
+    for number in range(plan.cases):
+        stem = material.stems[number % len(material.stems)]
+        generator = np.random.default_rng([plan.seed, PLACE, number])
+        drawn = draw_cases(material, manipulator, stem, generator, segments=2, configurations=1, seconds=plan.seconds)
+        source = drawn.segments[stem][0]
+        truth, reference = drawn.render([0, 1], [0, 0])
+        yield Case(number, stem, source, reference, truth, targets.of(stem).loudness_lufs)
+
+
+def evaluate_transfers(
+    material: Material,
+    manipulator: Manipulator,
+    plan: TransferPlan,
+    *,
+    chain: Chain,
+    log: Path | None = None,
+    on_row: Callable[[Row], None] | None = None,
+) -> list[Row]:
+    """Every method on every case.
+
+    With `log` each row is appended to that file of JSON lines as soon as it is known, and rows that are there already
+    are not computed again: an interrupted evaluation goes on where it stopped.
+    """
+    done = {(row.case, row.method): row for row in (read_rows(log, plan) if log else [])}
+    rows = []
+    for case in draw_transfers(material, manipulator, plan):
+        for method in plan.methods:
+            row = done.get((case.number, method))
+            if row is None:
+                row = _run(case, method, chain, plan)
+                if log:
+                    _append(log, row, plan)
+            rows.append(row)
+            if on_row:
+                on_row(row)
+    return rows
+
+
+def read_rows(log: Path, plan: TransferPlan) -> list[Row]:
+    """The rows of a log; `OutputError` if they are of another plan."""
+    if not log.is_file():
+        return []
+    header, *lines = log.read_text(encoding="utf-8").splitlines()
+    if json.loads(header) != _identity(plan):
+        raise OutputError(f"{log} is of another evaluation.", hint="Choose another folder, or delete it.")
+    return [Row(**json.loads(line)) for line in lines if line.endswith("}")]
+
+
+def _identity(plan: TransferPlan) -> dict[str, Any]:
+    """What rows depend on: all but which methods and how many cases were asked for."""
+    return {key: value for key, value in asdict(plan).items() if key not in ("cases", "methods")}
+
+
+def _append(log: Path, row: Row, plan: TransferPlan) -> None:
+    before = log.read_text(encoding="utf-8") if log.is_file() else json.dumps(_identity(plan)) + "\n"
+    whole = before[: before.rindex("\n") + 1]  # without the line at which it was interrupted
+    write_atomic(log, whole + json.dumps(asdict(row)) + "\n", overwrite=True)
+
+
+def _run(case: Case, method: str, chain: Chain, plan: TransferPlan) -> Row:
+    started = time.perf_counter()
+    result = chain.render_one(case.source, _settings(case, method, chain, plan), SAMPLE_RATE)
+    if method not in ("input", "oracle"):
+        asked = loudness(case.source, SAMPLE_RATE) + loudness(case.reference, SAMPLE_RATE) - case.standard_lufs
+        result = result * gain(asked - loudness(result, SAMPLE_RATE))
+    seconds = time.perf_counter() - started
+    apart = multi_scale_spectral(result[None], case.truth[None])
+    return Row(case.number, case.stem, method, float(apart.left_right[0]), float(apart.mid_side[0]), seconds)
+
+
+def _settings(case: Case, method: str, chain: Chain, plan: TransferPlan) -> ChainSettings:
+    if method in ("input", "level"):
+        return chain.neutral()
+    budget = Budget(evaluations=plan.evaluations)
+    if method == "oracle":
+        objective = SpectralObjective([chain.prepare(case.source, SAMPLE_RATE)], [case.truth])
+        search = create(ORACLE_SEARCH, chain.dim, seed=plan.seed, start=chain.encode({}))
+        return chain.settings(minimise(objective, search, budget=budget).theta)
+    search_name, _, encoder = method.partition(":")
+    matched = match_style(
+        _as_stem(case.source),
+        _as_stem(case.reference),
+        method=search_name,
+        chain=chain,
+        encoder=encoder or "features",
+        budget=budget,
+        seed=plan.seed,
+        prior_weight=plan.prior,
+    )
+    return matched.matches["stem"].strips["stem"][1]
+
+
+def _as_stem(x: Tensor) -> Mix:
+    audio_format = AudioFormat(SAMPLE_RATE, 2, "FLOAT")
+    return Mix({"stem": x}, SAMPLE_RATE, audio_format, "case", (), "stem", {"stem": audio_format})
+
+
+def summarise(rows: Sequence[Row], *, draws: int = 2000) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
+    """By kind of stem (and `all`) and method: mean distances with 95 % bootstrap intervals over cases.
+
+    Also `reduction`, the share of `input`'s mean left/right distance that is gone, with the interval of the paired
+    difference.
+    """
+    kinds = ["all", *dict.fromkeys(row.stem for row in rows)]
+    methods = list(dict.fromkeys(row.method for row in rows))
+    return {
+        kind: {method: _summary([r for r in rows if kind in ("all", r.stem)], method, draws) for method in methods}
+        for kind in kinds
+    }
+
+
+def _summary(rows: Sequence[Row], method: str, draws: int) -> dict[str, float]:
+    mine = {row.case: row for row in rows if row.method == method}
+    inputs = {row.case: row for row in rows if row.method == "input"}
+    cases = sorted(mine)
+    picks = np.random.default_rng(0).integers(len(cases), size=(draws, len(cases)))
+    found: dict[str, float] = {"cases": len(cases), "seconds": float(np.mean([mine[case].seconds for case in cases]))}
+    for measure in ("left_right", "mid_side"):
+        values = np.array([getattr(mine[case], measure) for case in cases])
+        low, high = np.percentile(values[picks].mean(1), [2.5, 97.5])
+        found |= {measure: float(values.mean()), f"{measure}_low": float(low), f"{measure}_high": float(high)}
+        if set(cases) <= set(inputs):
+            before = np.array([getattr(inputs[case], measure) for case in cases])
+            gone = 1 - values[picks].mean(1) / before[picks].mean(1)
+            low, high = np.percentile(gone, [2.5, 97.5])
+            found |= {
+                f"{measure}_reduction": float(1 - values.mean() / before.mean()),
+                f"{measure}_reduction_low": float(low),
+                f"{measure}_reduction_high": float(high),
+            }
+    return found
+
+
+def table(summary: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
+    """The summary as text, one row for each kind of stem and method."""
+    lines = [
+        f"{'stem':<9}{'method':<24}{'cases':>6}{'left/right (95 %)':>26}{'mid/side (95 %)':>26}{'gone':>8}{'s':>8}"
+    ]
+    for kind, methods in summary.items():
+        for method, found in methods.items():
+            spans = [
+                f"{found[m]:.3f} ({found[m + '_low']:.3f} to {found[m + '_high']:.3f})"
+                for m in ("left_right", "mid_side")
+            ]
+            gone = f"{found['left_right_reduction']:.0%}" if "left_right_reduction" in found else ""
+            lines.append(
+                f"{kind:<9}{method:<24}{found['cases']:>6.0f}{spans[0]:>26}{spans[1]:>26}{gone:>8}{found['seconds']:>8.1f}"
+            )
+    return "\n".join(lines)

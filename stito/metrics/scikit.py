@@ -1,0 +1,61 @@
+"""What is asked of scikit-learn, and the only place that knows it: forests and maps in two dimensions.
+
+It comes with `pip install 'stito[eval]'`; everything else works without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stito.errors import MissingDependencyError
+
+__all__ = ["regression_forest", "require", "tsne"]
+
+Matrix = NDArray[np.float64]
+TREES = 10
+MAX_FEATURES = 0.4
+
+
+def regression_forest(codes: Matrix, targets: Matrix, seed: int) -> Callable[[Matrix], Matrix]:
+    """A forest of ten trees that guesses targets (n, k) from codes (n, d): the function from codes to guesses.
+
+    Each split looks at 40 % of the dims; trees grow until their leaves are pure.
+    """
+    ensemble = _imported("sklearn.ensemble")
+    forest = ensemble.RandomForestRegressor(n_estimators=TREES, max_features=MAX_FEATURES, random_state=seed)
+    forest.fit(codes, targets[:, 0] if targets.shape[1] == 1 else targets)
+
+    def guess(unseen: Matrix) -> Matrix:
+        found: Matrix = forest.predict(unseen).reshape(len(unseen), -1)
+        return found
+
+    return guess
+
+
+def tsne(codes: Matrix, seed: int) -> Matrix:
+    """Places (n, 2) such that neighbours among the codes (n, d) stay neighbours (van der Maaten & Hinton 2008)."""
+    manifold = _imported("sklearn.manifold")
+    perplexity = min(30.0, max(1.0, (len(codes) - 1) / 3))
+    places: Matrix = manifold.TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(codes)
+    return places
+
+
+def require() -> None:
+    """`MissingDependencyError` now, rather than after a long computation."""
+    _imported("sklearn")
+
+
+def _imported(module: str) -> Any:
+    import importlib
+
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"Evaluations need scikit-learn, which cannot be imported: {error}",
+            hint="Install it with: pip install 'stito[eval]'",
+        ) from error

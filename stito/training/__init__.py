@@ -1,0 +1,1 @@
+"""Training: recipes, batches, losses, and the one loop that every recipe runs in."""

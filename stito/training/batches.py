@@ -1,0 +1,203 @@
+"""Batches for contrastive training: contents of different songs, manipulated and mixed.
+
+```
+kinds of stems of each group ─┐
+contents  (group, content, stem) ─┼─▶ rows (group, configuration, content, stem) ─ render ─▶ sum over stems ─▶ clips
+settings  (group, configuration, stem) ┘
+```
+
+A batch follows from its seeds alone: (seed, step) say what is drawn, whatever was drawn before. So a run that goes on
+where another stopped needs no state of a generator, and two processes with half of the groups each hear together what
+one process hears.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stito.errors import TrainingError
+
+if TYPE_CHECKING:
+    from stito.data.manipulate import Manipulation, Manipulator
+
+__all__ = ["Batches", "ContentSource", "Drawn", "Layout", "ahead"]
+
+ROW_SAMPLES = 1 << 25
+"""Stems are rendered this many samples at a time: enough to fill an accelerator, little enough for its memory."""
+
+MOST_WORKERS = 12
+
+T = TypeVar("T")
+Subset = tuple[str, ...]
+
+
+class ContentSource(Protocol):
+    """What contents are drawn from: see `stito.data.contents.Contents`."""
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """The kinds of stems that occur."""
+        ...
+
+    def draw(self, stem: str, count: int, samples: int, generator: np.random.Generator) -> Tensor:
+        """Segments (count, 2, samples) of as many different songs."""
+        ...
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What batches look like; `groups` is over all processes."""
+
+    groups: int
+    configurations: int
+    contents: int
+    min_samples: int
+    max_samples: int
+    single_stem: float = 0.5
+    level_jitter_db: float = 0.0
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A batch before it is rendered.
+
+    Row r is content `content[r]`, turned up by the factor `gain[content[r]]`, under settings `setting[r]`, and belongs
+    to clip `clip[r]`.
+    """
+
+    audio: Tensor
+    gain: Tensor
+    manipulation: Manipulation
+    content: Tensor
+    setting: Tensor
+    clip: Tensor
+    shape: tuple[int, int, int]
+
+
+class Batches:
+    """Draws and renders batches; `rank` of `processes` gets its share of the groups."""
+
+    def __init__(
+        self,
+        contents: ContentSource,
+        manipulator: Manipulator,
+        layout: Layout,
+        *,
+        rank: int = 0,
+        processes: int = 1,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        if layout.groups % processes:
+            raise TrainingError(
+                f"{layout.groups} groups cannot be shared by {processes} processes.",
+                hint="Make the number of groups a multiple of the number of processes.",
+            )
+        if not contents.stems:
+            raise TrainingError("There is nothing to train on.", hint="Build a cache with `stito data build`.")
+        self.contents, self.manipulator, self.layout = contents, manipulator, layout
+        share = layout.groups // processes
+        self.mine = range(rank * share, (rank + 1) * share)
+        self.device = torch.device(device)
+
+    def draw(self, seeds: Sequence[int], *, kinds: Sequence[Subset] = (), only: str | None = None) -> Drawn:
+        """The batch that follows from `seeds`, on the CPU.
+
+        Args:
+            seeds: any numbers; equal ones give equal batches.
+            kinds: subsets of stems to choose from; by default all, as the layout's `single_stem` says.
+            only: an effect that is always used, alone.
+        """
+        generator = np.random.default_rng([*seeds])
+        samples = int(generator.integers(self.layout.min_samples, self.layout.max_samples, endpoint=True))
+        subsets = [self._subset(kinds, generator) for _ in range(self.layout.groups)]
+        # settings of all processes' groups are drawn, which costs little, so that who hears what follows from seeds
+        slots = [
+            (group, configuration, stem)
+            for group, subset in enumerate(subsets)
+            for configuration in range(self.layout.configurations)
+            for stem in subset
+        ]
+        manipulation = self.manipulator.sample([stem for *_, stem in slots], generator, only=only)
+        mine = [index for index, (group, *_) in enumerate(slots) if group in self.mine]
+        audio, gain, first = self._contents(subsets, samples, seeds)
+        configurations, contents = self.layout.configurations, self.layout.contents
+        rows = [
+            (first[group, stem] + j, place, ((group - self.mine.start) * configurations + i) * contents + j)
+            for place, (group, i, stem) in enumerate(slots[index] for index in mine)
+            for j in range(contents)
+        ]
+        content, setting, clip = torch.from_numpy(np.array(rows, dtype=np.int64)).unbind(1)
+        shape = (len(self.mine), configurations, contents)
+        return Drawn(audio, gain, manipulation.rows(mine), content, setting, clip, shape)
+
+    def _subset(self, kinds: Sequence[Subset], generator: np.random.Generator) -> Subset:
+        """The stems that the clips of one group have."""
+        if kinds:
+            return kinds[int(generator.integers(len(kinds)))]
+        stems = self.contents.stems
+        size = 1
+        if len(stems) > 1 and generator.random() >= self.layout.single_stem:
+            size = int(generator.integers(2, len(stems), endpoint=True))
+        return tuple(stems[index] for index in sorted(generator.permutation(len(stems))[:size]))
+
+    def _contents(
+        self, subsets: Sequence[Subset], samples: int, seeds: Sequence[int]
+    ) -> tuple[Tensor, Tensor, dict[tuple[int, str], int]]:
+        """Audio (rows, 2, samples) and gains (rows,) of this process's groups; the first row of each (group, stem)."""
+        count = self.layout.contents
+        slots = [(group, stem) for group in self.mine for stem in subsets[group]]
+        first = {slot: index * count for index, slot in enumerate(slots)}
+        audio = torch.empty(len(slots) * count, 2, samples, pin_memory=self.device.type == "cuda")
+        gain = torch.empty(len(audio))
+        for group in self.mine:
+            generator = np.random.default_rng([*seeds, group])
+            jitter_db = torch.from_numpy(generator.uniform(-1, 1, count)) * self.layout.level_jitter_db
+            for stem in subsets[group]:
+                rows = slice(first[group, stem], first[group, stem] + count)
+                audio[rows] = self.contents.draw(stem, count, samples, generator)
+                gain[rows] = 10 ** (jitter_db / 20)
+        return audio, gain, first
+
+    @torch.no_grad()
+    def render(self, drawn: Drawn) -> Tensor:
+        """The clips (groups, configurations, contents, 2, samples) on the device."""
+        audio = drawn.audio.to(self.device, non_blocking=True) * drawn.gain.to(self.device)[:, None, None]
+        content, clip = drawn.content.to(self.device), drawn.clip.to(self.device)
+        clips = audio.new_zeros((int(np.prod(drawn.shape)), *audio.shape[1:]))
+        size = max(1, ROW_SAMPLES // audio[0].numel())
+        for start in range(0, len(clip), size):
+            part = slice(start, start + size)
+            rows = self.manipulator.render(
+                audio[content[part]], drawn.manipulation.rows(drawn.setting[part]).to(self.device)
+            )
+            clips.index_add_(0, clip[part], rows)
+        return clips.view(*drawn.shape, *clips.shape[1:])
+
+
+def ahead(prepare: Callable[[int], T], steps: Iterable[int], *, workers: int = 0) -> Generator[T, None, None]:
+    """`prepare(step)` for each step in order, prepared by threads before it is asked for.
+
+    Without a number of `workers` there is one per core but one, up to twelve. In each, torch works alone.
+    """
+    workers = workers or max(1, min(MOST_WORKERS, (os.cpu_count() or 2) - 1))
+    pending: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(workers, "stito-batches", torch.set_num_threads, (1,)) as pool:
+        try:
+            for step in steps:
+                pending.append(pool.submit(prepare, step))
+                if len(pending) > workers + 1:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()

@@ -1,0 +1,227 @@
+"""Recipes: everything that decides what a training run makes, in one TOML file.
+
+A value is changed for one run with `--set batch.groups=8`. A `[smoke]` table holds such changes under the same dotted
+names; `--smoke` applies them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+
+from stito.documents import parse_toml
+from stito.errors import MissingFileError, RecipeError
+
+__all__ = [
+    "Batch",
+    "Data",
+    "Loss",
+    "Network",
+    "Objective",
+    "Optimiser",
+    "Probabilities",
+    "Recipe",
+    "Run",
+    "Validation",
+    "load_recipe",
+    "parse_recipe",
+]
+
+Objective = Literal["style", "song"]
+Share = float
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Network(_Section):
+    """What is trained: the encoder's name, and the config that its `network` factory takes."""
+
+    encoder: str = "fxencoder"
+    config: dict[str, Any] = {}
+
+
+class Data(_Section):
+    """What it is trained on, as it will be told in the header of the weights."""
+
+    description: str = ""
+    licences: list[str] = []
+    speed: float = Field(default=0.25, ge=0, le=0.5)
+    """Largest relative change of pitch and tempo of training content."""
+    impulses: str | None = None
+    """A folder of room responses; without one the synthetic bank is used."""
+
+
+class Batch(_Section):
+    """One batch: `groups` (over all processes) x `configurations` x `contents` clips of one length."""
+
+    groups: PositiveInt = 16
+    configurations: int = Field(default=2, ge=2)
+    contents: int = Field(default=2, ge=2)
+    min_seconds: PositiveFloat = 2.0
+    max_seconds: PositiveFloat = 4.0
+    single_stem: Share = Field(default=0.5, ge=0, le=1)
+    """Share of groups that hear one stem; the others hear mixes of two or more."""
+    level_jitter_db: float = Field(default=3.0, ge=0)
+    """Each content is turned up or down by up to this before it is manipulated."""
+
+    @model_validator(mode="after")
+    def _lengths_in_order(self) -> Self:
+        if self.min_seconds > self.max_seconds:
+            raise ValueError("min_seconds is larger than max_seconds")
+        return self
+
+
+class Loss(_Section):
+    """What is minimised: see `stito.training.contrastive`."""
+
+    objective: Objective = "style"
+    temperature: PositiveFloat = 0.1
+    subvector: PositiveInt | None = None
+    """The loss acts on this many dims of the embedding only (DirectCLR)."""
+    strong_negatives: bool = True
+
+
+class Optimiser(_Section):
+    """AdamW, and how its rate goes up and down."""
+
+    steps: PositiveInt = 10_000
+    rate: PositiveFloat = 1e-3
+    weight_decay: float = Field(default=1e-2, ge=0)
+    warmup: int = Field(default=200, ge=0)
+    final: Share = Field(default=0.0, ge=0, le=1)
+    """The rate at the end, as a share of `rate`."""
+    clip: float = Field(default=1.0, ge=0)
+    """Largest norm of the gradient; 0 never clips."""
+    average: float = Field(default=0.0, ge=0, lt=1)
+    """Decay of the running average of the weights that is validated and kept; 0 keeps the weights themselves."""
+
+
+class Probabilities(_Section):
+    """How often each effect is used, and whether that follows from the validation losses."""
+
+    initial: dict[str, float] = {}
+    """Probabilities that differ from the published ones."""
+    every: int = Field(default=0, ge=0)
+    """Set anew every so many validations; 0 never."""
+    low: Share = Field(default=0.1, ge=0, le=1)
+    high: Share = Field(default=1.0, ge=0, le=1)
+
+
+class Validation(_Section):
+    """What decides which weights are kept: seeded batches of songs that are not trained on."""
+
+    every: PositiveInt = 500
+    batches: PositiveInt = 2
+    groups: PositiveInt = 8
+    configurations: int = Field(default=4, ge=2)
+    seconds: PositiveFloat = 4.0
+
+
+class Run(_Section):
+    """What changes the speed, and hardly the result."""
+
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """auto: bfloat16 on accelerators that have it."""
+    workers: int = Field(default=0, ge=0)
+    """Threads that prepare batches; 0: one per core but one, up to twelve."""
+    log_every: PositiveInt = 20
+    one_batch: bool = False
+    """Train on the first batch over and over: a network that cannot learn that cannot learn."""
+
+
+class Recipe(_Section):
+    """A whole recipe."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    seed: int = Field(default=0, ge=0)
+    network: Network = Network()
+    data: Data = Data()
+    batch: Batch = Batch()
+    loss: Loss = Loss()
+    optimiser: Optimiser = Optimiser()
+    probabilities: Probabilities = Probabilities()
+    validation: Validation = Validation()
+    run: Run = Run()
+    smoke: dict[str, Any] = Field(default={}, exclude=True)
+
+
+def load_recipe(path: Path, changes: Iterable[str] = (), *, smoke: bool = False) -> Recipe:
+    """The recipe of a file, or of `recipe.toml` in a folder, with changes such as `"batch.groups=8"`."""
+    file = path / "recipe.toml" if path.is_dir() else path
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise MissingFileError(
+            f"{file}: no recipe there.", hint="Recipes are .toml files, such as recipes/fxencoder/small.toml."
+        ) from error
+    return parse_recipe(text, changes, source=str(file), smoke=smoke)
+
+
+def parse_recipe(text: str, changes: Iterable[str] = (), *, source: str = "recipe", smoke: bool = False) -> Recipe:
+    """The recipe of a TOML text; `RecipeError` names the file, key and line, or the change that does not fit."""
+    recipe = parse_toml(text, Recipe, source=source, error=RecipeError)
+    document = tomllib.loads(text)
+    applied: list[tuple[str, str, object]] = []
+    if smoke:
+        applied += [(f"{source}, [smoke] {key}", key, value) for key, value in recipe.smoke.items()]
+    applied += [_parsed(change) for change in changes]
+    for where, key, value in applied:
+        document = _changed(document, key, value, where)
+    try:
+        return Recipe.model_validate(document)
+    except ValidationError as error:
+        raise _explained(error, applied, source) from error
+
+
+def _parsed(change: str) -> tuple[str, str, object]:
+    """What `--set a.b=c` says: c is a TOML value; a bare word is text."""
+    key, equals, text = change.partition("=")
+    if not equals or not key.strip():
+        raise RecipeError(f"--set {change}: not of the form key=value.", hint="For example: --set batch.groups=8")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    return f"--set {change}", key.strip(), value
+
+
+def _changed(document: Mapping[str, Any], key: str, value: object, where: str) -> dict[str, Any]:
+    """A copy of the document in which the dotted key has that value."""
+    head, _, rest = key.partition(".")
+    if not rest:
+        return {**document, head: value}
+    inside = document.get(head, {})
+    if not isinstance(inside, Mapping):
+        raise RecipeError(f"{where}: {head} is a value, not a table.", hint="Name the key alone, without a dot.")
+    return {**document, head: _changed(inside, rest, value, where)}
+
+
+def _explained(error: ValidationError, applied: Iterable[tuple[str, str, object]], source: str) -> RecipeError:
+    """The first problem, and the change that brought it."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    blamed = [where for where, changed, _ in applied if key.startswith(changed) or changed.startswith(key)]
+    hint = f"The value was {first['input']!r}."
+    if first["type"] == "extra_forbidden":
+        known = _keys(Recipe)
+        near = difflib.get_close_matches(key, known, n=2)
+        beside = [name for name in known if name.startswith(key.rpartition(".")[0] + ".")] or known
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(beside)}."
+    return RecipeError(f"{blamed[-1] if blamed else source}: {key}: {first['msg']}.", hint=hint)
+
+
+def _keys(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """All dotted keys of a model."""
+    keys = []
+    for name, field in model.model_fields.items():
+        inner = [kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type)]
+        tables = [kind for kind in inner if issubclass(kind, BaseModel)]
+        keys += _keys(tables[0], f"{prefix}{name}.") if tables else [prefix + name]
+    return keys

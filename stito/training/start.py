@@ -1,0 +1,150 @@
+"""From a recipe, a cache and a folder to a training."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stito import registry
+from stito.audio import check_writable
+from stito.errors import MissingFileError, OutputExistsError, RecipeError, SettingsError
+from stito.training.batches import ContentSource
+from stito.training.devices import make_fabric
+from stito.training.fxencoder import FXencoderTask, NetworkFactory
+from stito.training.loop import BEST, LAST, Outcome, Progress, Training
+from stito.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from stito.data.manipulate import Manipulator
+
+__all__ = ["DemoContents", "train"]
+
+RATE = 44_100
+ROOMS = 64
+DEMO_S, DEMO_ROOMS = 3.0, 8
+"""A check needs little to play, and few rooms to play it in."""
+
+
+def train(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    data: Path | None,
+    device: str = "auto",
+    seconds: float | None = None,
+    resume: bool = False,
+    force: bool = False,
+    tensorboard: bool = True,
+    on_step: Callable[[Progress], None] | None = None,
+) -> Outcome:
+    """Train what a recipe says, into `folder`: `last.pt` to resume from, `best.safetensors` to use, `log.jsonl`.
+
+    Args:
+        recipe: see `stito.training.recipe`.
+        folder: of this run.
+        data: a cache made by `stito data build`; None trains on the songs that stito composes itself, as a check.
+        device: auto, cpu or cuda; under `torchrun`, all processes of it.
+        seconds: when to stop, after the step or validation that is under way; resume to go on.
+        resume: go on from the folder's checkpoint.
+        force: start anew over what is there; with `resume`, go on although the recipe changed.
+        tensorboard: also write curves for TensorBoard, if that is installed.
+        on_step: is told now and then.
+    """
+    began = time.monotonic()
+    if seconds is not None and seconds <= 0:
+        raise SettingsError(f"Training for {seconds:g} seconds is not possible.", hint="Give a positive number.")
+    _check_folder(folder, resume=resume, force=force)
+    factory = _factory(recipe)
+    fabric = make_fabric(device, recipe.run.precision)
+    contents, held_out, about = _contents(recipe, data)
+    manipulator = _manipulators(recipe, fabric.device, rooms=DEMO_ROOMS if data is None else ROOMS)
+    task = FXencoderTask(recipe, factory, contents, held_out, manipulator, fabric, sample_rate=RATE, data=about)
+    training = Training(task, recipe, fabric, folder, on_step=on_step, tensorboard=tensorboard)
+    if resume:
+        training.resume(force=force)
+    return training.run(seconds=None if seconds is None else seconds - (time.monotonic() - began))
+
+
+def _check_folder(folder: Path, *, resume: bool, force: bool) -> None:
+    taken = [name for name in (LAST, BEST) if (folder / name).exists()]
+    if taken and not (resume or force):
+        raise OutputExistsError(
+            f"{folder} already holds {' and '.join(taken)}.",
+            hint="Go on with --resume, start anew with --force, or name another folder with -o.",
+        )
+    if resume and LAST not in taken:
+        raise MissingFileError(f"{folder} has no checkpoint to resume.", hint="Start the training without --resume.")
+    check_writable(folder / LAST, overwrite=True)
+
+
+def _factory(recipe: Recipe) -> NetworkFactory:
+    """The function that builds the network of an installed encoder."""
+    encoder = registry.load("encoder", recipe.network.encoder)
+    factory: NetworkFactory | None = getattr(encoder, "network", None)
+    if factory is None:
+        raise RecipeError(
+            f"The encoder '{recipe.network.encoder}' has no network to train.",
+            hint="Encoders that can be trained have a classmethod `network(config)`.",
+        )
+    return factory
+
+
+def _contents(recipe: Recipe, data: Path | None) -> tuple[ContentSource, ContentSource, dict[str, Any]]:
+    """What to train on and what to hold out, and what there is of it."""
+    if data is None:
+        demo = DemoContents()
+        return demo, demo, {"songs": "composed by stito"}
+    from stito.data.cache import Cache
+    from stito.data.contents import Contents
+
+    cache = Cache.open(data)
+    about: dict[str, Any] = {"hours": {}, "songs": len({piece.song for piece in cache.pieces})}
+    for piece in cache.pieces:
+        kind = f"{piece.split}.{piece.stem}"
+        about["hours"][kind] = about["hours"].get(kind, 0.0) + piece.samples / cache.sample_rate / 3600
+    about["hours"] = {kind: round(hours, 3) for kind, hours in sorted(about["hours"].items())}
+    return Contents(cache, speed=recipe.data.speed), Contents(cache, split="valid", speed=0.0), about
+
+
+def _manipulators(recipe: Recipe, device: torch.device, *, rooms: int) -> Callable[[Mapping[str, float]], Manipulator]:
+    from stito.data.impulses import Impulses
+    from stito.data.manipulate import Manipulator
+
+    folder = recipe.data.impulses
+    bank = (Impulses.read(Path(folder), RATE) if folder else Impulses.synthetic(RATE, count=rooms)).to(device)
+
+    Manipulator(bank, sample_rate=RATE, probabilities=recipe.probabilities.initial)  # refuses what it does not know
+
+    def make(probabilities: Mapping[str, float]) -> Manipulator:
+        return Manipulator(bank, sample_rate=RATE, probabilities=probabilities)
+
+    return make
+
+
+class DemoContents:
+    """Segments of the songs that stito composes: enough to see that training works, too little to train on."""
+
+    def __init__(self, seconds: float = DEMO_S) -> None:
+        from stito.demo import SONGS, STEMS, compose
+
+        self.stems: tuple[str, ...] = STEMS
+        songs = [compose(name, seconds=seconds) for name in SONGS]
+        self._audio = {stem: [torch.from_numpy(song[stem].copy()) for song in songs] for stem in STEMS}
+
+    def draw(self, stem: str, count: int, samples: int, generator: np.random.Generator) -> Tensor:
+        """Segments (count, 2, samples), from different songs as long as there are enough."""
+        songs = self._audio[stem]
+        order = generator.permutation(len(songs))
+        rows = []
+        for index in range(count):
+            song = songs[order[index % len(songs)]]
+            start = int(generator.integers(max(1, song.shape[-1] - samples)))
+            piece = song[:, start : start + samples]
+            rows.append(torch.nn.functional.pad(piece, (0, samples - piece.shape[-1])))
+        return torch.stack(rows)

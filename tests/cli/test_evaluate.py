@@ -1,0 +1,72 @@
+"""`stito evaluate`: the smallest run leaves everything that the largest does."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from stito.cli.evaluate import evaluate
+from stito.errors import OutputError, OutputExistsError, SettingsError, UnknownNameError
+from stito.evaluation import study
+from stito.evaluation.cases import Plan
+
+
+def run(*words: object, catch: bool = True) -> Result:
+    return CliRunner().invoke(evaluate, [str(word) for word in words], catch_exceptions=catch)
+
+
+def test_help_lists_the_evaluations_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from click.testing import CliRunner; from stito.cli.evaluate import evaluate\n"
+        "print(CliRunner().invoke(evaluate, ['--help']).output)\n"
+        "heavy = {'torch', 'numpy', 'sklearn', 'matplotlib'} & set(sys.modules); assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "disentanglement" in done.stdout
+    assert "stito evaluate disentanglement" in run("disentanglement", "--help").output.split("Example")[1]
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """One evaluation on the songs that stito composes, smaller still than the usual smoke."""
+    out = tmp_path_factory.mktemp("evaluate") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(study, "SMOKE", Plan(segments=2, configurations=2, seeds=1, seconds=0.5))
+        patch.setattr(study.DemoSongs, "stems", ("drums",))
+        return out, run("disentanglement", "--smoke", "--json", "-o", out, catch=False)
+
+
+def test_smoke_leaves_tables_a_page_and_maps(smoke: tuple[Path, Result]) -> None:
+    out, result = smoke
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in out.iterdir()} == {"report.html", "result.json", "tables.md", "tsne-features.png"}
+    printed = json.loads(result.stdout)
+    assert printed == json.loads((out / "result.json").read_text())
+    assert set(printed["encoders"]) == {"features"}
+    assert "drums, full effects" in result.stderr
+    assert "stito evaluate disentanglement --encoder features --seed 0" in (out / "report.html").read_text()
+    assert "figures mean nothing" in (out / "tables.md").read_text()
+
+
+def test_nothing_is_overwritten_and_nothing_long_begins_in_vain(smoke: tuple[Path, Result], tmp_path: Path) -> None:
+    out, _ = smoke
+    assert isinstance(run("disentanglement", "--smoke", "-o", out).exception, OutputExistsError)
+    file = tmp_path / "file"
+    file.write_text("")
+    assert isinstance(run("disentanglement", "--smoke", "-o", file).exception, OutputError)
+    unknown = run("disentanglement", "--smoke", "--encoder", "nobody", "-o", tmp_path / "new")
+    assert isinstance(unknown.exception, UnknownNameError)
+    nowhere = run("disentanglement", "--smoke", "--device", "nowhere", "-o", tmp_path / "new")
+    assert isinstance(nowhere.exception, SettingsError)
+    assert not (tmp_path / "new").exists()
+
+
+def test_without_data_the_usage_says_what_to_do(tmp_path: Path) -> None:
+    result = run("disentanglement", "-o", tmp_path)
+    assert result.exit_code == 2
+    assert "--smoke" in result.output

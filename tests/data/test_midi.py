@@ -1,0 +1,190 @@
+"""The open multitrack recipe: MIDI files are read as written, and parts find their stems."""
+
+from __future__ import annotations
+
+import importlib.util
+import struct
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "open_multitrack"
+DRUMS = 9
+
+
+def load(name: str) -> ModuleType:
+    """A module of the recipe, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, RECIPE / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module", autouse=True)
+def modules() -> Iterator[None]:
+    """The recipe's modules under the names by which they import each other."""
+    load("midi")
+    load("arrange")
+    yield
+    for name in ("midi", "arrange"):
+        del sys.modules[name]
+
+
+def midi() -> Any:
+    return sys.modules["midi"]
+
+
+def arrange() -> Any:
+    return sys.modules["arrange"]
+
+
+def file_of(*tracks: bytes, division: int = 100, form: int = 1) -> bytes:
+    """A MIDI file of these tracks."""
+    head = struct.pack(">4sIHHH", b"MThd", 6, form, len(tracks), division)
+    return head + b"".join(struct.pack(">4sI", b"MTrk", len(track)) + track for track in tracks)
+
+
+def line(channel: int, program: int, keys: list[int], *, length: float = 0.4, step: float = 0.5) -> list[Any]:
+    """Events of notes one after the other (together, where they are longer than a step)."""
+    event = midi().Event
+    out = [event(0.0, 0xC0 | channel, bytes([program]))]
+    for number, key in enumerate(keys):
+        out.append(event(number * step, 0x90 | channel, bytes([key, 100])))
+        out.append(event(number * step + length, 0x80 | channel, bytes([key, 0])))
+    return sorted(out, key=lambda one: one.time)
+
+
+def band(*lines: list[Any]) -> list[Any]:
+    return sorted((event for one in lines for event in one), key=lambda event: event.time)
+
+
+def test_running_status_meta_and_sysex_are_read() -> None:
+    track = bytes.fromhex(
+        "00 f0 03 01 02 f7  00 90 3c 40  64 3c 00  32 ff 01 02 68 69  8148 c0 05  00 ff 2f 00  00 90 00 00"
+    )
+    events = midi().read_midi(file_of(track))
+    assert [(event.status, event.data.hex()) for event in events] == [
+        (0xF0, "0102f7"),
+        (0x90, "3c40"),
+        (0x90, "3c00"),
+        (0xFF, "016869"),
+        (0xC0, "05"),
+        (0xFF, "2f"),
+    ]
+    assert [event.time for event in events] == pytest.approx([0, 0, 0.5, 0.75, 1.75, 1.75])
+
+
+def test_tempo_counts_on_all_tracks_from_where_it_changes() -> None:
+    tempo = bytes.fromhex("64 ff 51 03 0f 42 40  00 ff 2f 00")  # a second per quarter, after the first quarter
+    notes = bytes.fromhex("8148 90 3c 40  00 ff 2f 00")  # after two quarters
+    events = [event for event in midi().read_midi(file_of(tempo, notes)) if event.kind == 9]
+    assert events[0].time == pytest.approx(0.5 + 1.0)
+
+
+def test_what_is_written_is_read_again() -> None:
+    events = band(line(0, 5, [60, 64, 200 % 128]), line(DRUMS, 0, [36, 38]))
+    again = midi().read_midi(midi().write_midi(events, 10.0))
+    assert [(event.status, event.data) for event in again[:-1]] == [(event.status, event.data) for event in events]
+    assert [event.time for event in again[:-1]] == pytest.approx([event.time for event in events], abs=1 / 1920)
+    assert again[-1].time == pytest.approx(10)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"RIFF....WAVE", "no MIDI header"),
+        (file_of(b"", form=2), "format 2"),
+        (file_of(b"", division=0xE728), "division"),
+        (file_of(bytes.fromhex("00 90 3c")), "cut short"),
+        (file_of(bytes.fromhex("00 3c 40")), "without a status"),
+    ],
+)
+def test_what_is_no_midi_is_refused(content: bytes, says: str) -> None:
+    with pytest.raises(midi().MidiError, match=says):
+        midi().read_midi(content)
+
+
+def stems(events: list[Any]) -> dict[tuple[int, int], str]:
+    return {(part.channel, part.program): stem for part, stem in arrange().stems_of(arrange().parts_of(events)).items()}
+
+
+def test_parts_find_their_stems() -> None:
+    chords = line(3, 0, [60, 64, 67, 60, 64, 67], length=2.0)
+    solo = line(4, 65, [70, 72, 74])
+    events = band(line(DRUMS, 0, [36, 38]), line(1, 33, [40, 43]), chords, solo, line(5, 52, [60, 64], length=2.0))
+    assert stems(events) == {
+        (DRUMS, 0): "drums",
+        (1, 33): "bass",
+        (3, 0): "other",
+        (4, 65): "vocals",
+        (5, 52): "vocals",
+    }
+
+
+def test_a_low_line_is_a_bass_and_a_chord_of_brass_no_voice() -> None:
+    tuba, section = line(0, 58, [30, 33, 35]), line(1, 61, [60, 64, 67], length=2.0)
+    assert stems(band(tuba, section)) == {(0, 58): "bass", (1, 61): "other"}
+
+
+def test_without_a_lead_a_high_line_sings_if_something_is_left() -> None:
+    chords, bells = line(0, 0, [60, 64, 67, 60], length=2.0), line(1, 11, [80, 82, 84, 85])
+    assert stems(band(chords, bells)) == {(0, 0): "other", (1, 11): "vocals"}
+    assert stems(bells) == {(1, 11): "other"}
+
+
+def test_a_channel_may_change_its_program() -> None:
+    event = midi().Event
+    events = [*line(0, 33, [40]), event(1.0, 0xC0, bytes([0])), event(1.0, 0x90, bytes([60, 90]))]
+    events.append(event(2.0, 0x90, bytes([60, 0])))
+    parts = arrange().parts_of(events)
+    assert {part.program: [(note.start, note.end, note.key) for note in notes] for part, notes in parts.items()} == {
+        33: [(0.0, 0.4, 40)],
+        0: [(1.0, 2.0, 60)],
+    }
+
+
+def test_an_excerpt_keeps_what_was_set_and_ends_its_notes() -> None:
+    events = line(0, 5, list(range(60, 70)), length=0.75)
+    cut = arrange().excerpt(events, 1.0, 1.0, speed=2.0)
+    assert cut[0].kind == 0xC
+    ons = [(event.time, event.data[0]) for event in cut if event.kind == 9]
+    assert ons == [(0.0, 62), (0.25, 63), (0.5, 64), (0.75, 65)]
+    assert {key: cut[-2:][at].time for at, key in enumerate(event.data[0] for event in cut[-2:])} == {
+        64: 0.875,
+        65: 1.0,
+    }
+    sounding: set[int] = set()
+    for event in cut:
+        (sounding.add if event.kind == 9 else sounding.discard)(event.data[0])
+    assert not sounding
+
+
+def test_one_stem_alone_is_transposed_and_plays_another_program() -> None:
+    events = band(line(0, 33, [40, 41]), line(1, 0, [60, 61]), line(DRUMS, 0, [36, 38]))
+    part = arrange().Part
+    bass = arrange().only(events, {part(0, 33): 38}, semitones=2)
+    notes = [event for event in bass if event.kind in (8, 9)]
+    assert {event.channel for event in notes} == {0}
+    assert [event.data[0] for event in notes] == [42, 42, 43, 43]
+    assert [event.data[0] for event in bass if event.kind == 0xC] == [38]
+    drums = arrange().only(events, {part(DRUMS, 0): 8}, semitones=2)
+    assert [event.data[0] for event in drums if event.kind == 9] == [36, 38], "drums have no pitch to move"
+
+
+def test_substitutes_stay_in_their_family() -> None:
+    part = arrange().Part
+    kinds = {part(0, 33): "bass", part(1, 0): "other", part(2, 11): "vocals", part(DRUMS, 0): "drums"}
+    drawn = [arrange().substitutes(kinds, np.random.default_rng(seed)) for seed in range(50)]
+    assert {one[part(0, 33)] for one in drawn} == set(range(32, 40))
+    assert {one[part(1, 0)] for one in drawn} == set(range(8))
+    assert {one[part(2, 11)] for one in drawn} <= set(arrange().SUNG)
+    assert drawn[0] == arrange().substitutes(kinds, np.random.default_rng(0))
+    assert sum(one[part(1, 0)] == 0 for one in drawn) > 20, "every second one stays"

@@ -1,0 +1,27 @@
+"""A bench of toys, and what is measured on it."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from evaluation.toys import Louder, Noise, ears
+from stito.data.manipulate import Manipulator
+from stito.evaluation.cases import Bench, Plan
+from stito.evaluation.disentanglement import Disentanglement, measure_disentanglement
+
+
+@pytest.fixture
+def bench() -> Bench:
+    """Ears on toys, small enough for a test."""
+    plan = Plan(segments=4, configurations=3, seeds=2, seconds=0.5)
+    return Bench(ears("effects", "music", "both"), Noise(), cast(Manipulator, Louder()), plan)
+
+
+@pytest.fixture(scope="session")
+def measured() -> tuple[Bench, Disentanglement]:
+    """A bench, and what it measured: two ears that ought to fare well and one that ought not."""
+    plan = Plan(segments=10, configurations=5, seeds=2, seconds=0.5)
+    bench = Bench(ears("selective", "music", "both"), Noise(), cast(Manipulator, Louder()), plan)
+    return bench, measure_disentanglement(bench, subjects=["multitrack", "vocals"], effects=["gain"])

@@ -1,0 +1,84 @@
+"""Transfers with a known truth: cases that are what they say, rows that survive an interruption, honest summaries."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from stito.chains import load_chain
+from stito.data.manipulate import Manipulator
+from stito.errors import OutputError
+from stito.evaluation.study import DemoSongs
+from stito.evaluation.transfer import (
+    Row,
+    TransferPlan,
+    draw_transfers,
+    evaluate_transfers,
+    read_rows,
+    summarise,
+    table,
+)
+from stito.metrics.spectral import multi_scale_spectral
+
+PLAN = TransferPlan(cases=2, seconds=2.0, evaluations=8, methods=("input", "level", "oracle"), chain="eq")
+
+
+def run(plan: TransferPlan, log: Path | None = None) -> list[Row]:
+    return evaluate_transfers(DemoSongs(), Manipulator(), plan, chain=load_chain(plan.chain), log=log)
+
+
+def test_the_same_seed_draws_the_same_cases_however_many_there_are() -> None:
+    first, *_ = draw_transfers(DemoSongs(), Manipulator(), PLAN)
+    again = next(iter(draw_transfers(DemoSongs(), Manipulator(), replace(PLAN, cases=9))))
+    assert torch.equal(first.truth, again.truth)
+    assert torch.equal(first.reference, again.reference)
+
+
+def test_reference_and_truth_are_different_music_and_the_truth_is_not_the_input() -> None:
+    for case in draw_transfers(DemoSongs(), Manipulator(), PLAN):
+        assert multi_scale_spectral(case.source[None], case.truth[None]).left_right > 0.01
+        assert multi_scale_spectral(case.reference[None], case.truth[None]).left_right > 0.01
+
+
+def test_a_search_that_may_look_at_the_truth_beats_doing_nothing() -> None:
+    rows = run(replace(PLAN, evaluations=60))
+    for case in range(2):
+        apart = {row.method: row.left_right + row.mid_side for row in rows if row.case == case}
+        assert apart["oracle"] < apart["input"]
+
+
+def test_an_interrupted_evaluation_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    log = tmp_path / "cases.jsonl"
+    short = run(replace(PLAN, cases=1), log)
+    lines = log.read_text().splitlines()
+    log.write_text("\n".join([*lines, '{"case": 1, "st']))  # cut off while writing
+    whole = run(PLAN, log)
+    assert whole[: len(short)] == short
+    assert {(row.case, row.method) for row in whole} == {(c, m) for c in range(2) for m in PLAN.methods}
+
+
+def test_rows_of_another_evaluation_are_refused(tmp_path: Path) -> None:
+    log = tmp_path / "cases.jsonl"
+    run(replace(PLAN, cases=1, methods=("input",)), log)
+    with pytest.raises(OutputError, match="another evaluation"):
+        read_rows(log, replace(PLAN, evaluations=9))
+
+
+def test_the_summary_says_what_share_is_gone() -> None:
+    rows = [
+        *(Row(case, "bass", "input", 2.0 + case, 4.0, 0.1) for case in range(3)),
+        *(Row(case, "bass", "cma:x", 1.0 + case / 2, 1.0, 9.0) for case in range(3)),
+    ]
+    summary = summarise(rows)
+    found = summary["all"]["cma:x"]
+    assert found["left_right"] == pytest.approx(1.5)
+    assert found["left_right_reduction"] == pytest.approx(0.5)
+    assert found["left_right_reduction_low"] == pytest.approx(0.5)  # each case is halved, whichever are drawn
+    assert found["mid_side_reduction"] == pytest.approx(0.75)
+    assert found["left_right_low"] < 1.5 < found["left_right_high"]
+    assert summary["bass"] == summary["all"]
+    assert "cma:x" in table(summary)
+    assert "50%" in table(summary)

@@ -1,0 +1,151 @@
+"""Batches: who shares what with whom, and that they follow from their seeds alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from stito.errors import TrainingError
+from stito.training.batches import Batches, Layout, ahead
+from training.toys import Noise, Turner
+
+LAYOUT = Layout(groups=4, configurations=3, contents=2, min_samples=300, max_samples=900)
+
+
+class Three(Noise):
+    """Constant audio that says its stem: drums 1, vocals 100, bass 10,000."""
+
+    stems = ("drums", "vocals", "bass")
+    level = MappingProxyType({"drums": 1.0, "vocals": 100.0, "bass": 10_000.0})
+
+    def draw(self, stem: str, count: int, samples: int, generator: np.random.Generator) -> Tensor:
+        return torch.full((count, 2, samples), self.level[stem])
+
+
+class Nothing(Turner):
+    """Manipulations that do nothing, and remember what they were asked."""
+
+    def render(self, x: Tensor, manipulation: object) -> Tensor:
+        return x.clone()
+
+
+def batches(layout: Layout = LAYOUT, **options: int) -> Batches:
+    return Batches(Noise(), Turner(), layout, **options)  # type: ignore[arg-type]
+
+
+def test_a_batch_follows_from_its_seeds() -> None:
+    one, two = batches(), batches()
+    two.draw((5, 5))
+    first, again, other = (b.render(b.draw(seeds)) for b, seeds in ((one, (1, 2)), (two, (1, 2)), (one, (1, 3))))
+    assert first.shape[:4] == (4, 3, 2, 2)
+    assert torch.equal(first, again)
+    assert first.shape != other.shape or not torch.equal(first, other)
+
+
+def test_lengths_differ_between_batches_within_the_bounds() -> None:
+    lengths = {batches().draw((0, step)).audio.shape[-1] for step in range(12)}
+    assert len(lengths) > 6
+    assert min(lengths) >= 300
+    assert max(lengths) <= 900
+
+
+def test_two_processes_hear_the_halves_of_what_one_hears() -> None:
+    whole = batches()
+    halves = [batches(rank=rank, processes=2) for rank in range(2)]
+    heard = torch.cat([half.render(half.draw((7, 1))) for half in halves])
+    assert torch.equal(heard, whole.render(whole.draw((7, 1))))
+
+
+def test_groups_must_share_evenly() -> None:
+    with pytest.raises(TrainingError, match="4 groups cannot be shared by 3"):
+        batches(rank=0, processes=3)
+
+
+def test_a_configuration_is_the_same_for_all_contents_of_a_group_and_differs_from_the_others() -> None:
+    """The toy effects only scale both sides: of one stem, the gains can be read off against the other contents."""
+    source = batches(Layout(2, 3, 2, 400, 400, single_stem=1.0))
+    source.manipulator.probabilities.update(gain=1.0, panner=1.0)
+    clips = source.render(source.draw((3,)))
+    level = clips.square().mean(-1).sqrt().log()  # (groups, configurations, contents, side)
+    between = level[:, :, 0] - level[:, :1, 0]
+    assert torch.allclose(between, level[:, :, 1] - level[:, :1, 1], atol=1e-4)
+    assert between[:, 1:].abs().min() > 1e-3
+
+
+def test_all_clips_of_a_group_have_the_same_kinds_of_stems() -> None:
+    source = Batches(Three(), Nothing(), Layout(64, 2, 2, 10, 10))  # type: ignore[arg-type]
+    clips = source.render(source.draw((0,)))
+    assert (clips.amax(dim=(1, 2, 3, 4)) == clips.amin(dim=(1, 2, 3, 4))).all()
+    sums = clips[:, 0, 0, 0, 0].tolist()
+    assert set(sums) <= {1.0, 100.0, 10_000.0, 101.0, 10_001.0, 10_100.0, 10_101.0}
+    assert 0.3 < np.mean([value in (1.0, 100.0, 10_000.0) for value in sums]) < 0.7
+    assert 10_101.0 in sums
+
+
+@pytest.mark.parametrize(("single", "stems"), [(1.0, {1}), (0.0, {2, 3})])
+def test_the_share_of_single_stems_is_kept(single: float, stems: set[int]) -> None:
+    source = Batches(Three(), Nothing(), Layout(32, 2, 2, 10, 10, single_stem=single))  # type: ignore[arg-type]
+    sums = source.render(source.draw((0,)))[:, 0, 0, 0, 0].long()
+    assert {sum(int(digit) for digit in str(value)) for value in sums.tolist()} == stems
+
+
+def test_kinds_can_be_fixed_and_effects_singled_out() -> None:
+    drawn = batches().draw((0,), kinds=[("vocals",)], only="gain")
+    assert set(drawn.manipulation.stems) == {"vocals"}
+    assert drawn.manipulation.pan.abs().max() == 0  # type: ignore[attr-defined]
+    assert drawn.manipulation.gain.abs().min() > 0  # type: ignore[attr-defined]
+
+
+def test_the_level_of_a_content_is_jittered_but_not_between_its_stems_or_configurations() -> None:
+    layout = Layout(16, 2, 2, 10, 10, single_stem=0.0, level_jitter_db=3.0)
+    source = Batches(Three(), Nothing(), layout)  # type: ignore[arg-type]
+    clips = source.render(source.draw((0,)))[..., 0, 0]
+    assert torch.equal(clips[:, 0], clips[:, 1])
+    ratio_db = 20 * torch.log10(clips[:, 0, 0] / clips[:, 0, 1])
+    assert 1.0 < ratio_db.abs().max() <= 6.0
+
+
+def test_rendering_in_parts_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = batches()
+    whole = source.render(source.draw((1,)))
+    monkeypatch.setattr("stito.training.batches.ROW_SAMPLES", 3000)
+    assert torch.allclose(source.render(source.draw((1,))), whole, atol=1e-6)
+
+
+def test_batches_come_in_order_and_ahead_of_time() -> None:
+    made: list[int] = []
+    later = threading.Event()
+
+    def prepare(step: int) -> int:
+        made.append(step)
+        if step == 2:
+            later.set()
+        return step
+
+    stream = ahead(prepare, range(6))
+    assert next(stream) == 0
+    assert later.wait(5)
+    assert list(stream) == [1, 2, 3, 4, 5]
+    assert sorted(made) == list(range(6))
+
+
+def test_an_error_in_a_thread_comes_out() -> None:
+    def prepare(step: int) -> int:
+        raise TrainingError("no such song")
+
+    with pytest.raises(TrainingError, match="no such song"):
+        list(ahead(prepare, range(3)))
+
+
+def test_nothing_to_train_on() -> None:
+    class Empty(Noise):
+        stems: Sequence[str] = ()  # type: ignore[assignment]
+
+    with pytest.raises(TrainingError, match="nothing to train on"):
+        Batches(Empty(), Turner(), LAYOUT)  # type: ignore[arg-type]
