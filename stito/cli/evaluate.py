@@ -11,7 +11,6 @@ _COMMANDS = {
         "stito.cli.evaluate_disentanglement:disentanglement",
         "Score encoders as the papers do: DCIMIG, explicitness, retrieval.",
     ),
-    "transfer": ("stito.cli.evaluate_transfer:transfer", "Score methods on transfers whose truth is known."),
     "transfer": (
         "stito.cli.evaluate_transfer:transfer",
         "Score methods on transfers whose truth is known.",

@@ -2,11 +2,11 @@
 
 Each of several draws takes new segments and new random configurations, and puts every segment under every
 configuration. The *factors* are the configurations themselves, one column each that says whether a clip is under it.
-The paper does not say what its factors were; it can hardly have been the settings: with ten configurations all
-settings are functions of which of the ten it is, so they tell each other, and even an embedding that consists of the
-settings has a DCIMIG of .1. With one column per configuration an embedding of pure noise scores about what the paper
-reports for the worst encoder, and tight clusters score what it reports for the best. DCIMIG then asks for a code that
-tells one configuration from all others: a single code on which all ten stand in line tells each as well, and has none.
+The paper does not say what its factors were. They can hardly have been the settings: of ten configurations every
+setting is a function of which one it is, so settings tell each other, and even an embedding that consists of them has
+a DCIMIG of .1. With a column per configuration 2,048 dims of noise score .10 / .78, about as the paper's worst encoder
+does, and tight clusters .66 / 1.00, about as its best. DCIMIG then asks for a code that tells one configuration from
+all others: on a single code where all ten stand in line each is told as well as any, and it scores 0.
 
 What the settings are is asked separately, of clips that have a configuration each.
 """

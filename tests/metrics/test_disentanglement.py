@@ -102,6 +102,16 @@ def test_content_alone_explains_no_settings() -> None:
     assert dci_explicitness(codes, factors, [0], groups=content)[0] == 0
 
 
+def test_settings_of_ten_configurations_tell_each_other_and_so_cannot_be_told_apart() -> None:
+    """Even codes that are the settings fare badly; the configurations themselves are told by a cell for each."""
+    configuration = np.tile(np.arange(10), 25)
+    settings = uniform(0, 10, 12)[configuration]
+    assert dcimig(settings, settings) < 0.2
+    cells = np.eye(10)[configuration]
+    assert dcimig(cells + 0.01 * uniform(1, 250, 10), cells) > 0.9
+    assert dcimig(configuration[:, None], cells) < 1e-9
+
+
 def test_long_embeddings_are_read_through_their_principal_components() -> None:
     configuration, content = np.tile(np.arange(10), 25), np.repeat(np.arange(25), 10)
     factors = uniform(0, 10, 3)[configuration]
