@@ -22,7 +22,7 @@ MID_RATIO = {"vocals": 0.918, "drums": 0.945, "bass": 0.982, "other": 0.794}
 LOUDNESS_LUFS = {"vocals": -25.37, "drums": -28.97, "bass": -24.37, "other": -26.16}
 SOURCE = (
     "MUSDB18. Spectra and onset peaks: the statistics published with FxNorm-automix (github.com/sony/FxNorm-automix, "
-    "MIT License, Copyright (c) 2022 Sony Group Corporation; Martínez-Ramírez et al., ISMIR 2022), reduced to 256 "
+    "MIT License; Martínez-Ramírez et al., ISMIR 2022), reduced to 256 "
     "frequencies. Mid ratios and loudness: Koo et al., Music mixing style transfer, ICASSP 2023."
 )
 

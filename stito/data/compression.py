@@ -32,11 +32,9 @@ SETTINGS = {
     "other": {"attack_ms": 15.0, "release_ms": 666.0, "ratio": 4.0},
 }
 """The published settings; a kind of stem that is none of these is compressed as `other`."""
-DEPTHS_DB = tuple(float(depth) for depth in range(2, 32, 2))
+DEPTHS_DB = tuple(range(3, 33, 3))
 """Thresholds that are tried, below the peak: the published range."""
-PRICE = 0.05
-"""A threshold that is 1 dB lower must bring the onsets this much nearer, in dB: no compression without a reason."""
-INSIDE = 0.5
+INSIDE = 0.75
 """Onsets outside one standard deviation are brought to within this of it, so that doing it twice changes nothing."""
 LIMIT_DB = 12.0
 RELEASE_MS = 50.0
@@ -47,7 +45,7 @@ HALVINGS = 12
 def compress(x: Tensor, goal: StemTargets, stem: str, sample_rate: int) -> Tensor:
     """Audio (2, t) with as little compression as brings its strong onsets to their usual level: (2, t).
 
-    Where they are there already, or nothing brings them nearer, the audio is what it was.
+    Where they are there already, or nothing brings them there, the audio is what it was.
     """
     onsets, peaks = find_onsets(x, sample_rate), peaks_of(x, sample_rate)
     levels = onset_levels(peaks, onsets, sample_rate)
@@ -77,23 +75,19 @@ def _limit(levels: Tensor, goal: StemTargets) -> float:
 
 
 def _depth(peaks: Tensor, onsets: Tensor, goal: StemTargets, knobs: Mapping[str, float], sample_rate: int) -> float:
-    """The depth of the compressor's threshold below the peak that earns most, in dB; 0 for no compression.
+    """The smallest depth of the compressor's threshold below the peak that brings onsets to their usual level, in dB.
 
-    The compressor hears peaks of control steps: at their rate the track is sixteen times shorter, the gains the same.
+    0 if none does: music played evenly, without pauses, stays even. The compressor hears peaks of control steps: at
+    their rate the track is sixteen times shorter, the gains the same.
     """
     rate = round(sample_rate / control_hop(sample_rate))
     top_db = float(20 * torch.log10(peaks.amax()))
-    best = 0.0
-    least = onset_peak_db(onset_levels(peaks, onsets, sample_rate)) - goal.onset_peak_db - goal.onset_peak_std_db
     for depth in DEPTHS_DB:
-        if PRICE * depth >= least:
-            break
         heard = _through("compressor", peaks.expand(2, -1), {**knobs, "threshold_db": top_db - depth}, rate)[0]
-        away = abs(onset_peak_db(onset_levels(heard, onsets, sample_rate)) - goal.onset_peak_db)
-        cost = PRICE * depth + max(away - INSIDE * goal.onset_peak_std_db, 0.0)
-        if cost < least:
-            best, least = depth, cost
-    return best
+        reached = onset_peak_db(onset_levels(heard, onsets, sample_rate))
+        if abs(reached - goal.onset_peak_db) <= INSIDE * goal.onset_peak_std_db:
+            return depth
+    return 0.0
 
 
 def _through(name: str, x: Tensor, knobs: Mapping[str, float], sample_rate: int) -> Tensor:

@@ -42,7 +42,8 @@ EDGES_HZ = (20.0, 20_000.0)
 def normalize(x: Tensor, stem: str, *, sample_rate: int = 44_100, targets: Targets | None = None) -> Tensor:
     """Bring a whole track (2, t), or (1, t) as both channels, to the usual sound of its kind: (2, t).
 
-    Equaliser, compressor, image, panning, loudness, each towards `targets`, by default those of MUSDB18. Nothing is
+    Equaliser, compression, imaging, panning and loudness, each towards `targets`, by default those of MUSDB18. The
+    image is set before compression too, so that onsets are judged alike wherever a stem was panned. Nothing is
     clipped: a quiet, spiky stem may come out beyond full scale. The same track gives the same samples.
 
     Raises:
@@ -57,8 +58,9 @@ def normalize(x: Tensor, stem: str, *, sample_rate: int = 44_100, targets: Targe
         raise AudioError(f"This {stem} stem is silent: there is nothing to normalise.", hint="Leave it out.")
     x = to_stereo(x.detach().float()) * (10 ** (REFERENCE_DB / 20) / peak)
     x = equalise(x, goal, sample_rate)
-    x = compress(x, goal, stem, sample_rate)
     x = image(x, goal.mid_ratio, sample_rate)
+    x = compress(x, goal, stem, sample_rate)
+    x = image(x, goal.mid_ratio, sample_rate)  # compression moves what is wide and loud
     gain_db = goal.loudness_lufs - float(integrated_loudness(x[None], sample_rate))
     return x * 10 ** (gain_db / 20)
 

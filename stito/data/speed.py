@@ -25,22 +25,29 @@ def nearest_speed(ratio: float) -> Fraction:
 
 def needed(samples: int, speed: Fraction) -> int:
     """How many samples are played in the time of `samples` at a speed; the wings beside them included."""
-    blocks = -(-samples // speed.denominator)
-    return samples if speed == 1 else blocks * speed.numerator + 2 * WINGS
+    step, made = _block(speed)
+    return samples if speed == 1 else -(-samples // made) * step + 2 * WINGS
 
 
 def change_speed(x: Tensor, speed: Fraction, samples: int) -> Tensor:
     """The first `samples` samples of (..., t) at another speed; 2 is an octave higher in half of the time.
 
-    `x` has the `needed` length at least. Band-limited interpolation with a Hann-windowed sinc: at speed n/d, each block
-    of n samples becomes d, by one small matrix for all blocks (Smith, Digital Audio Resampling, 1984).
+    `x` has the `needed` length at least; its first 8 samples are only heard beside the first that is played.
+    Band-limited interpolation with a Hann-windowed sinc: at speed n/d, each block of n samples becomes d, by one small
+    matrix for all blocks (Smith & Gossett, A flexible sampling-rate conversion method, 1984).
     """
     if speed == 1:
         return x[..., :samples]
-    step, made = speed.numerator, speed.denominator
+    step, made = _block(speed)
     width, blocks = step + 2 * WINGS, -(-samples // made)
     windows = x.unfold(-1, width, step)[..., :blocks, :]
     return (windows @ _kernel(step, made).to(x)).flatten(-2)[..., :samples]
+
+
+def _block(speed: Fraction) -> tuple[int, int]:
+    """Samples that are played, and samples that they become, in a block large enough for its wings not to matter."""
+    times = -(-LARGEST_DENOMINATOR // (2 * speed.denominator))
+    return times * speed.numerator, times * speed.denominator
 
 
 @lru_cache(maxsize=1024)
