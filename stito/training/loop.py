@@ -158,8 +158,7 @@ class Training:
             while self.step < steps and self.stopped is None:
                 end = min(steps, self.step - self.step % every + every)
                 # batches are prepared no further than to the next validation, which may change what follows
-                batches = ahead(self.task.prepare, range(self.step, end), workers=self.recipe.run.workers)
-                with contextlib.closing(batches):
+                with contextlib.closing(self._batches(range(self.step, end))) as batches:
                     for batch in meter.waiting(batches):
                         meter.add(self._train(batch), self.step)
                         self._agree_to_stop()
@@ -170,6 +169,12 @@ class Training:
                 self.save()
         self.stopped = self.stopped or Stop.FINISHED
         return Outcome(self.step, steps, self.stopped, self.best, self.scores, meter.last)
+
+    def _batches(self, steps: range) -> Generator[Any, None, None]:
+        """Batches prepared by threads beside an accelerator; a processor trains on all cores, and takes them in turn."""
+        if self.fabric.device.type == "cpu":
+            return (self.task.prepare(step) for step in steps)
+        return ahead(self.task.prepare, steps, workers=self.recipe.run.workers)
 
     def _train(self, batch: Any) -> Mapping[str, Tensor]:
         """One step; what dropout and its like draw follows from the step as well."""
