@@ -6,8 +6,7 @@ ICASSP 2023. `recipes/fxencoder` trains it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,11 +16,12 @@ from torch import Tensor, nn
 from stito.errors import AudioError, WeightsError
 from stito.weights import digest_of_weights, load_weights
 from stito_encoders.spectral_net import SpectralNet
-from stito_encoders.waveform_net import PAPER, Layer, WaveformNet
+from stito_encoders.waveform_net import Layer, WaveformNet
 
 __all__ = ["FXencoder"]
 
 SHIPPED = Path(__file__).parent / "weights" / "fxencoder.safetensors"
+FRONTS: Mapping[str, Callable[..., nn.Module]] = {"spectral": SpectralNet, "waveform": WaveformNet}
 SHORTEST_S = 0.1
 
 
@@ -58,15 +58,12 @@ class FXencoder:
         """
         options = dict(config)
         front = options.pop("front", "spectral")
-        if front == "waveform":
-            layers = options.pop("layers", PAPER)
-            make = partial(WaveformNet, tuple(Layer(*layer) for layer in layers))
-        elif front == "spectral":
-            make = partial(SpectralNet)
-        else:
-            raise WeightsError(f"There is no front '{front}'.", hint='Use "spectral" or "waveform".')
+        if front not in FRONTS:
+            raise WeightsError(f"There is no front '{front}'.", hint=f"Use {' or '.join(FRONTS)}.")
+        if "layers" in options:
+            options["layers"] = tuple(Layer(*layer) for layer in options["layers"])
         try:
-            return make(**options)
+            return FRONTS[front](**options)
         except TypeError as error:
             raise WeightsError(
                 f"A {front} network does not take these options: {error}", hint="See `[network]` of the recipes."

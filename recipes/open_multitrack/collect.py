@@ -1,9 +1,8 @@
-"""Audio that is at hand, arranged as song folders: each file a song with one stem, or each folder of short files.
+"""Audio files as song folders of one stem each: more content for songs that were built.
 
-    python recipes/open_multitrack/collect.py -o songs/ --files other "music/*.ogg" --folders vocals "speech/*/"
+    python recipes/open_multitrack/collect.py -o songs/ other "music/**/*.ogg"
 
-Released mixes serve as `other`: for an encoder of effects they are one more instrumentation. Speech and single sung
-notes serve as `vocals`: short files of one folder, thus of one speaker or session, are strung together.
+Released mixes serve as `other`: for an encoder of effects they are one more instrumentation.
 """
 
 from __future__ import annotations
@@ -15,15 +14,14 @@ from glob import glob
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from stito.audio import read_audio, resample, write_audio
+from stito.audio import AUDIO_SUFFIXES, read_audio, resample, write_audio
+from stito.data.stems import STEMS
 from stito.errors import StitoError
 
 RATE = 44_100
 SHORTEST_S = 10.0
-SUFFIXES = (".ogg", ".wav", ".flac", ".mp3", ".opus")
 
 
 def stretch(x: Tensor, seconds: float, generator: np.random.Generator) -> Tensor:
@@ -39,40 +37,28 @@ def stereo(path: Path) -> Tensor:
     return resample(audio.stereo(), audio.sample_rate, RATE)
 
 
-def joined(folder: Path, seconds: float) -> Tensor:
-    """The files of a folder one after the other, until there is enough."""
-    parts, length = [torch.zeros(2, 0)], 0
-    for path in sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES):
-        parts.append(stereo(path))
-        length += parts[-1].shape[-1]
-        if length > seconds * RATE:
-            break
-    return torch.cat(parts, dim=-1)
-
-
-def songs(arguments: argparse.Namespace) -> Iterator[tuple[str, str, Path]]:
-    """Kind of stem, name and place of every song that was asked for."""
-    for stem, *patterns in [*arguments.files, *arguments.folders]:
-        for place in sorted(Path(found) for pattern in patterns for found in glob(pattern, recursive=True)):
-            if place.is_dir() or place.suffix.lower() in SUFFIXES:
-                yield stem, re.sub(r"[^\w-]+", "-", "-".join(place.parts[-2:])), place
+def songs(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
+    """Name and place of every song that was asked for."""
+    for place in sorted(Path(found) for pattern in arguments.files for found in glob(pattern, recursive=True)):
+        if place.suffix.lower() in AUDIO_SUFFIXES:
+            yield re.sub(r"[^\w-]+", "-", "-".join(place.parts[-2:])), place
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write the song folders."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--files", nargs="+", action="append", default=[], metavar=("STEM", "GLOB"))
-    parser.add_argument("--folders", nargs="+", action="append", default=[], metavar=("STEM", "GLOB"))
+    parser.add_argument("stem", choices=STEMS, help="what the files are")
+    parser.add_argument("files", nargs="+", metavar="GLOB", help="which files, quoted; ** stands for any folders")
     parser.add_argument("--seconds", type=float, default=60.0, help="as much of each song, from anywhere")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args(argv)
-    for index, (stem, name, place) in enumerate(songs(arguments)):
-        target = arguments.output / name / f"{stem}.wav"
+    for index, (name, place) in enumerate(songs(arguments)):
+        target = arguments.output / name / f"{arguments.stem}.wav"
         if target.exists():
             continue
         try:
-            x = joined(place, arguments.seconds) if place.is_dir() else stereo(place)
+            x = stereo(place)
         except StitoError as error:
             print(f"left out {place}: {error.message}")
             continue

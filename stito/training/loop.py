@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -171,7 +171,7 @@ class Training:
         return Outcome(self.step, steps, self.stopped, self.best, self.scores, meter.last)
 
     def _batches(self, steps: range) -> Generator[Any, None, None]:
-        """Batches prepared by threads beside an accelerator; a processor trains on all cores, and takes them in turn."""
+        """Prepared by threads beside an accelerator; in turn by a processor, which has no core to spare."""
         if self.fabric.device.type == "cpu":
             return (self.task.prepare(step) for step in steps)
         return ahead(self.task.prepare, steps, workers=self.recipe.run.workers)
