@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from stito.errors import StitoError
     from stito.mix import Mix, read_mix
     from stito.preset import Preset, load_preset
+    from stito.results import TransferResult
     from stito.search.base import Budget
-    from stito.transfer import TransferResult, transfer
+    from stito.transfer import transfer
 
 __all__ = [
     "Budget",
@@ -48,7 +49,7 @@ _HOMES = {
     "Mix": "stito.mix",
     "Preset": "stito.preset",
     "StitoError": "stito.errors",
-    "TransferResult": "stito.transfer",
+    "TransferResult": "stito.results",
     "load_chain": "stito.chains",
     "load_preset": "stito.preset",
     "read_mix": "stito.mix",

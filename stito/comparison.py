@@ -11,7 +11,7 @@ from typing import Any
 from stito.audio import write_atomic
 from stito.errors import SettingsError
 from stito.output import prepare, run_transfer
-from stito.transfer import Progress
+from stito.results import Progress
 
 __all__ = ["compare_methods", "table"]
 

@@ -8,7 +8,10 @@ from stito import registry
 from stito.encoder import Encoder
 from stito.weights import read_header
 
-__all__ = ["SUFFIX", "load_encoder"]
+__all__ = ["DEFAULT_ENCODER", "SUFFIX", "load_encoder"]
+
+DEFAULT_ENCODER = "features"
+"""The metric of style where none is named."""
 
 SUFFIX = ".safetensors"
 

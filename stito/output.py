@@ -15,10 +15,12 @@ from typing import Any
 from stito.audio import check_writable, peak_of, write_atomic, write_audio
 from stito.console import Rendered, render_preset
 from stito.errors import OutputError, OutputExistsError, StitoError
+from stito.finishing import render_match
 from stito.mix import Mix, read_mix
 from stito.preset import load_preset
+from stito.results import Matched, Progress, TransferResult
 from stito.separate import load_separator
-from stito.transfer import Matched, Progress, TransferResult, match_style, render_match, separated
+from stito.transfer import match_style, separated
 
 __all__ = ["prepare", "result_json", "run_apply", "run_transfer", "summary", "write_audio_files"]
 

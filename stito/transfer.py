@@ -1,55 +1,35 @@
 """Transfer: from two mixes to settings, and from settings to audio.
 
-Four matchings: stems to the stems of the same name; a mix to a mix with one chain; stems to a mix jointly, so that
-their *sum* matches; and a mix to stems, which is a mix to their sum. A separator turns every mix into stems first.
+A separator, if there is one, turns every mix into stems; `planning` says who is matched to whom, `matching` searches
+each pair, `finishing` renders what was found.
 """
 
 from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
 
-from torch import Tensor
-
-from stito.audio import is_silent
 from stito.chain import Chain
 from stito.chains import load_chain
-from stito.console import (
-    CEILING_DBTP,
-    SILENT_LUFS,
-    Rendered,
-    balance_faders,
-    bounded_balance,
-    gain,
-    loudness,
-    mix_down,
-    render_strip,
-)
+from stito.console import loudness
 from stito.encoder import Encoder
-from stito.encoders import load_encoder
-from stito.errors import AudioError, ChainError, SettingsError
+from stito.encoders import DEFAULT_ENCODER, load_encoder
+from stito.errors import ChainError, SettingsError
+from stito.finishing import render_match
 from stito.matching import Match, Matcher, Pair, Problem
-from stito.mix import Mix, add_up, read_mix
+from stito.mix import Mix, read_mix
+from stito.planning import plan_transfer
 from stito.preset import Preset, Provenance, StripPreset
+from stito.results import Matched, Progress, TransferResult
 from stito.search.base import Budget, Step, StopReason
 from stito.separate import Separator, load_separator, separate_mix
 from stito.version import __version__
 
-__all__ = [
-    "Match",
-    "Matched",
-    "Progress",
-    "TransferResult",
-    "match_style",
-    "render_match",
-    "separated",
-    "transfer",
-]
+__all__ = ["DEFAULT_BUDGET", "PRIOR_WEIGHT", "match_style", "separated", "transfer"]
 
 DEFAULT_BUDGET = Budget(evaluations=1000)
 DEFAULT_CHAINS = {"mix": "mastering"}
@@ -59,59 +39,13 @@ EXCERPT_SECONDS = 6.0
 EXCERPT_COUNT = 2
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Where a transfer stands: what is being searched or rendered, and how the search does."""
-
-    phase: Literal["search", "render"]
-    name: str
-    index: int
-    count: int
-    budget: Budget | None = None
-    step: Step | None = None
-
-
-@dataclass(frozen=True)
-class Matched:
-    """Settings for every stem, before rendering: enough to write a preset."""
-
-    matches: Mapping[str, Match]
-    preset: Preset
-    target_lufs: Mapping[str, float]
-    notes: tuple[str, ...] = ()
-    interrupted: bool = False
-
-
-@dataclass(frozen=True)
-class TransferResult:
-    """The settings as a preset, the audio that they make, and how they were found."""
-
-    preset: Preset
-    rendered: Rendered
-    matched: Matched
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What was and what was not matched, in sentences."""
-        return self.matched.notes
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is searched: for each name the input stems and the reference audio that their sum is to match."""
-
-    searches: dict[str, tuple[dict[str, Tensor], Tensor]]
-    loudness_targets: dict[str, Tensor]
-    notes: list[str] = field(default_factory=list)
-
-
 def transfer(
     mix: Mix | str | Path,
     reference: Mix | str | Path,
     *,
     method: str = "cma",
     chain: str | Path | Chain | None = None,
-    encoder: str | Encoder = "features",
+    encoder: str | Encoder = DEFAULT_ENCODER,
     budget: Budget = DEFAULT_BUDGET,
     seed: int = 0,
     amount: float = 1.0,
@@ -183,7 +117,7 @@ def match_style(
     *,
     method: str = "cma",
     chain: str | Path | Chain | None = None,
-    encoder: str | Encoder = "features",
+    encoder: str | Encoder = DEFAULT_ENCODER,
     budget: Budget = DEFAULT_BUDGET,
     seed: int = 0,
     amount: float = 1.0,
@@ -202,7 +136,7 @@ def match_style(
         raise SettingsError(f"amount = {amount:g} is outside 0 to 1.", hint="0 is the input, 1 the whole transfer.")
     if excerpt_seconds < 0.5 or excerpt_count < 1:
         raise SettingsError("An analysis needs at least one excerpt of half a second.")
-    plan = _plan(mix, reference)
+    plan = plan_transfer(mix, reference)
     the_chain = load_chain(chain or DEFAULT_CHAINS.get(mix.kind, "mixing"))
     if method == "gradient" and not the_chain.differentiable:
         names = [slot.label for slot in the_chain.slots if not slot.effect.differentiable]
@@ -294,101 +228,8 @@ def _search_all(
     return matches
 
 
-def render_match(
-    mix: Mix, matched: Matched, *, on_step: Callable[[Progress], None] | None = None, consume: bool = False
-) -> TransferResult:
-    """The second half of `transfer`: render at length, settle the balance on the sum, keep the peak in bounds.
-
-    With `consume` each stem of `mix` is released once it is rendered, so that a long song is not held twice.
-    """
-    preset, rate = matched.preset, mix.sample_rate
-    stems: dict[str, Tensor] = {}
-    before: dict[str, float] = {}
-    names = list(mix.stems)
-    for index, name in enumerate(names):
-        if on_step:
-            on_step(Progress("render", name, index, len(names)))
-        x, strip = mix.stems[name], preset.stems.get(name)
-        before[name] = loudness(x, rate)
-        stems[name] = render_strip(x, *strip.build(), rate) if strip else x.clone()
-        del x
-        if consume:
-            mix.release(name)
-    amount = preset.provenance.amount if preset.provenance else 1.0
-    faders = _faders(stems, rate, before, matched.target_lufs, amount)
-    for name, x in stems.items():
-        x.mul_(gain(faders[name]))
-    rendered = mix_down(stems, rate)
-    settled = {
-        name: preset.stems[name].model_copy(update={"fader_db": faders[name]})
-        if name in preset.stems
-        else StripPreset(chain=[], fader_db=faders[name])
-        for name in stems
-    }
-    preset = preset.model_copy(update={"stems": settled, "output_gain_db": rendered.output_gain_db})
-    notes = list(matched.notes)
-    if rendered.output_gain_db < -0.05:
-        notes.append(
-            f"The sum was turned down by {-rendered.output_gain_db:.1f} dB so that its true peak stays below "
-            f"{CEILING_DBTP:g} dBTP; it is that much quieter than the reference."
-        )
-    return TransferResult(preset, rendered, replace(matched, preset=preset, notes=tuple(notes)))
-
-
-def _faders(
-    stems: Mapping[str, Tensor], rate: int, before: Mapping[str, float], targets: Mapping[str, float], amount: float
-) -> dict[str, float]:
-    """Fader gains for the rendered stems; with an amount, a part of the way from the input's loudness."""
-    after = {name: loudness(x, rate) for name, x in stems.items()}
-    if "mix" in targets and "mix" not in stems:
-        faders = bounded_balance(before, after)
-        scaled = [x * gain(faders[name]) for name, x in stems.items()] if any(faders.values()) else stems.values()
-        have, want = loudness(add_up(scaled), rate), targets["mix"]
-        shift = amount * (want - have) if min(have, want) > SILENT_LUFS else 0.0
-        return {name: fader + shift for name, fader in faders.items()}
-    wanted = {name: before[name] + amount * (target - before[name]) for name, target in targets.items()}
-    return balance_faders(after, wanted)
-
-
 def _load(source: Mix | str | Path, stem: str | None) -> Mix:
     return source if isinstance(source, Mix) else read_mix(source, stem=stem)
-
-
-def _plan(mix: Mix, reference: Mix) -> Plan:
-    """Who is matched to whom."""
-    inputs = {name: mix.stereo(name) for name in mix.stems}
-    sounding = {name: x for name, x in inputs.items() if not is_silent(x)}
-    notes = [*mix.notes, *(f"Reference: {note}" for note in reference.notes)]
-    notes += [f"{name}: silent, left as it is." for name in inputs if name not in sounding]
-    if not sounding:
-        raise AudioError(f"{mix.name} is silent.", hint="There is nothing to transfer a style to.")
-    if mix.kind == "mix":
-        target = reference.stereo_sum()
-        return Plan({"mix": (sounding, target)}, {"mix": target}, notes)
-    if reference.kind == "mix":
-        target = reference.stereo_sum()
-        if len(sounding) > 1:
-            notes.append("The reference is one mix: all stems were searched jointly, so that their sum matches it.")
-        return Plan({"sum": (sounding, target)}, {"mix": target}, notes)
-    return _plan_stems(sounding, mix, reference, notes)
-
-
-def _plan_stems(sounding: Mapping[str, Tensor], mix: Mix, reference: Mix, notes: list[str]) -> Plan:
-    """Stems to the stems of the same name."""
-    searches, targets = {}, {}
-    for name, x in sounding.items():
-        if name in reference.stems and not is_silent(reference.stems[name]):
-            target = reference.stereo(name)
-            searches[name], targets[name] = ({name: x}, target), target
-        else:
-            notes.append(f"{name}: the reference has no such stem; it was left as it is, at its place in the balance.")
-    notes += [f"{name}: only the reference has this stem." for name in reference.stems if name not in mix.stems]
-    if not searches:
-        raise AudioError(
-            f"Input and reference share no stem: {', '.join(mix.stems)} against {', '.join(reference.stems)}.",
-            hint="Name the files alike (vocals, drums, bass, other), or give the reference as one mix.",
-        )
-    return Plan(searches, targets, notes)
 
 
 def _share(budget: Budget, started: float, searches_left: int) -> Budget:

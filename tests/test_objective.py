@@ -7,8 +7,8 @@ import torch
 
 from conftest import CHAIN, RATE, STYLES, song
 from stito.chains import load_chain
+from stito.encoders import load_encoder
 from stito.objective import Prior, SpectralObjective, StyleObjective, SumObjective, embed_excerpts
-from stito.transfer import load_encoder
 
 ENCODER = load_encoder("features")
 

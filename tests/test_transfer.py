@@ -14,10 +14,12 @@ from stito.chains import load_chain
 from stito.console import loudness, render_preset
 from stito.dsp.loudness import true_peak_db
 from stito.errors import AudioError, ChainError, PluginError, SettingsError, UnknownNameError
+from stito.finishing import render_match
 from stito.mix import Mix
 from stito.preset import Preset
+from stito.results import Progress
 from stito.search.base import Budget, StopReason
-from stito.transfer import Progress, match_style, render_match, separated, transfer
+from stito.transfer import match_style, separated, transfer
 
 BUDGET = Budget(evaluations=48)
 QUICK = {"chain": CHAIN, "excerpt_seconds": 1.5, "excerpt_count": 1}

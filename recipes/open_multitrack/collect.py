@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from stito.audio import AUDIO_SUFFIXES, read_audio, resample, write_audio
+from stito.audio import AUDIO_SUFFIXES, read_audio, resample
+from stito.audio.compressed import write_compressed
 from stito.data.stems import STEMS
 from stito.errors import StitoError
 
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args(argv)
     for index, (name, place) in enumerate(songs(arguments)):
-        target = arguments.output / name / f"{arguments.stem}.wav"
+        target = arguments.output / name / f"{arguments.stem}.ogg"
         if target.exists():
             continue
         try:
@@ -66,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if x.shape[-1] < SHORTEST_S * RATE:
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_audio(target, x / max(1.0, float(x.abs().max())), RATE, subtype="PCM_16")
+        write_compressed(target, x / max(1.0, float(x.abs().max())), RATE)
         print(f"{target}: {x.shape[-1] / RATE:.0f} s", flush=True)
 
 

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import click
 
+from stito.cli.options import ENCODER
+
 __all__ = ["embed"]
 
 
 @click.command()
 @click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
 @click.option("-o", "--output", "out", metavar="FILE", required=True, type=click.Path(path_type=Path))
-@click.option("--encoder", default="features", show_default=True, help="The metric of style: a name or a file.")
+@click.option("--encoder", default=ENCODER, show_default=True, help="The metric of style: a name or a file.")
 @click.option("--stem", default=None, metavar="NAME", help="What a single file is (vocals, drums, bass, other).")
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 def embed(source: Path, out: Path, encoder: str, stem: str | None, force: bool) -> None:

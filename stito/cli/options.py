@@ -11,13 +11,15 @@ __all__ = ["budget_of", "search_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+ENCODER = "features"
+"""`stito.encoders.DEFAULT_ENCODER`, written again because `--help` does not wait for torch."""
 STEMS = ("vocals", "drums", "bass", "other")
 
 
 def search_options(command: Command) -> Command:
     """The options of a transfer, in the order in which help shows them."""
     options = [
-        click.option("--encoder", default="features", show_default=True, help="The metric of style: a name or a file."),
+        click.option("--encoder", default=ENCODER, show_default=True, help="The metric of style: a name or a file."),
         click.option(
             "--chain",
             default=None,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from stito.transfer import Progress
+    from stito.results import Progress
 
 __all__ = ["Reporter"]
 

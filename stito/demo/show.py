@@ -20,8 +20,8 @@ from stito.metrics.spectral import multi_scale_spectral
 from stito.mix import Mix
 from stito.output import prepare, run_transfer
 from stito.preset import Preset
+from stito.results import Progress, TransferResult
 from stito.search.base import Budget
-from stito.transfer import Progress, TransferResult
 
 __all__ = ["Demo", "StemOutcome", "run_demo"]
 

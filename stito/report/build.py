@@ -30,7 +30,7 @@ from stito.report.data import (
     ReportRow,
     Voice,
 )
-from stito.transfer import TransferResult
+from stito.results import TransferResult
 
 __all__ = ["Heard", "Sound", "build_report", "clip_start", "hear", "hear_mix"]
 

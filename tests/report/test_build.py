@@ -9,8 +9,9 @@ from stito.mix import Mix
 from stito.report.build import build_report, clip_start, hear_mix
 from stito.report.data import ReportData
 from stito.report.html import write_report
+from stito.results import TransferResult
 from stito.search.base import Budget
-from stito.transfer import TransferResult, transfer
+from stito.transfer import transfer
 
 
 def built(mix: Mix, reference: Mix, result: TransferResult) -> ReportData:

@@ -1,0 +1,80 @@
+"""From settings to audio: render at length, settle the balance on the sum, keep the peak in bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from torch import Tensor
+
+from stito.console import (
+    CEILING_DBTP,
+    SILENT_LUFS,
+    balance_faders,
+    bounded_balance,
+    gain,
+    loudness,
+    mix_down,
+    render_strip,
+)
+from stito.mix import Mix, add_up
+from stito.preset import StripPreset
+from stito.results import Matched, Progress, TransferResult
+
+__all__ = ["render_match"]
+
+
+def render_match(
+    mix: Mix, matched: Matched, *, on_step: Callable[[Progress], None] | None = None, consume: bool = False
+) -> TransferResult:
+    """The second half of `transfer`: render at length, settle the balance on the sum, keep the peak in bounds.
+
+    With `consume` each stem of `mix` is released once it is rendered, so that a long song is not held twice.
+    """
+    preset, rate = matched.preset, mix.sample_rate
+    stems: dict[str, Tensor] = {}
+    before: dict[str, float] = {}
+    names = list(mix.stems)
+    for index, name in enumerate(names):
+        if on_step:
+            on_step(Progress("render", name, index, len(names)))
+        x, strip = mix.stems[name], preset.stems.get(name)
+        before[name] = loudness(x, rate)
+        stems[name] = render_strip(x, *strip.build(), rate) if strip else x.clone()
+        del x
+        if consume:
+            mix.release(name)
+    amount = preset.provenance.amount if preset.provenance else 1.0
+    faders = _faders(stems, rate, before, matched.target_lufs, amount)
+    for name, x in stems.items():
+        x.mul_(gain(faders[name]))
+    rendered = mix_down(stems, rate)
+    settled = {
+        name: preset.stems[name].model_copy(update={"fader_db": faders[name]})
+        if name in preset.stems
+        else StripPreset(chain=[], fader_db=faders[name])
+        for name in stems
+    }
+    preset = preset.model_copy(update={"stems": settled, "output_gain_db": rendered.output_gain_db})
+    notes = list(matched.notes)
+    if rendered.output_gain_db < -0.05:
+        notes.append(
+            f"The sum was turned down by {-rendered.output_gain_db:.1f} dB so that its true peak stays below "
+            f"{CEILING_DBTP:g} dBTP; it is that much quieter than the reference."
+        )
+    return TransferResult(preset, rendered, replace(matched, preset=preset, notes=tuple(notes)))
+
+
+def _faders(
+    stems: Mapping[str, Tensor], rate: int, before: Mapping[str, float], targets: Mapping[str, float], amount: float
+) -> dict[str, float]:
+    """Fader gains for the rendered stems; with an amount, a part of the way from the input's loudness."""
+    after = {name: loudness(x, rate) for name, x in stems.items()}
+    if "mix" in targets and "mix" not in stems:
+        faders = bounded_balance(before, after)
+        scaled = [x * gain(faders[name]) for name, x in stems.items()] if any(faders.values()) else stems.values()
+        have, want = loudness(add_up(scaled), rate), targets["mix"]
+        shift = amount * (want - have) if min(have, want) > SILENT_LUFS else 0.0
+        return {name: fader + shift for name, fader in faders.items()}
+    wanted = {name: before[name] + amount * (target - before[name]) for name, target in targets.items()}
+    return balance_faders(after, wanted)

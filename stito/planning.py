@@ -1,0 +1,64 @@
+"""Who is matched to whom.
+
+Stems to the stems of the same name; a mix to a mix; stems to a mix jointly, so that their *sum* matches; a mix to
+stems, which is a mix to their sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from stito.audio import is_silent
+from stito.errors import AudioError
+from stito.mix import Mix
+
+__all__ = ["Plan", "plan_transfer"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is searched: for each name the input stems and the reference audio that their sum is to match."""
+
+    searches: dict[str, tuple[dict[str, Tensor], Tensor]]
+    loudness_targets: dict[str, Tensor]
+    notes: list[str] = field(default_factory=list)
+
+
+def plan_transfer(mix: Mix, reference: Mix) -> Plan:
+    """Who is matched to whom."""
+    inputs = {name: mix.stereo(name) for name in mix.stems}
+    sounding = {name: x for name, x in inputs.items() if not is_silent(x)}
+    notes = [*mix.notes, *(f"Reference: {note}" for note in reference.notes)]
+    notes += [f"{name}: silent, left as it is." for name in inputs if name not in sounding]
+    if not sounding:
+        raise AudioError(f"{mix.name} is silent.", hint="There is nothing to transfer a style to.")
+    if mix.kind == "mix":
+        target = reference.stereo_sum()
+        return Plan({"mix": (sounding, target)}, {"mix": target}, notes)
+    if reference.kind == "mix":
+        target = reference.stereo_sum()
+        if len(sounding) > 1:
+            notes.append("The reference is one mix: all stems were searched jointly, so that their sum matches it.")
+        return Plan({"sum": (sounding, target)}, {"mix": target}, notes)
+    return _plan_stems(sounding, mix, reference, notes)
+
+
+def _plan_stems(sounding: Mapping[str, Tensor], mix: Mix, reference: Mix, notes: list[str]) -> Plan:
+    """Stems to the stems of the same name."""
+    searches, targets = {}, {}
+    for name, x in sounding.items():
+        if name in reference.stems and not is_silent(reference.stems[name]):
+            target = reference.stereo(name)
+            searches[name], targets[name] = ({name: x}, target), target
+        else:
+            notes.append(f"{name}: the reference has no such stem; it was left as it is, at its place in the balance.")
+    notes += [f"{name}: only the reference has this stem." for name in reference.stems if name not in mix.stems]
+    if not searches:
+        raise AudioError(
+            f"Input and reference share no stem: {', '.join(mix.stems)} against {', '.join(reference.stems)}.",
+            hint="Name the files alike (vocals, drums, bass, other), or give the reference as one mix.",
+        )
+    return Plan(searches, targets, notes)

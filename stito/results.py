@@ -1,0 +1,51 @@
+"""What a transfer tells: where it stands, the settings that it found, the audio that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from stito.console import Rendered
+from stito.matching import Match
+from stito.preset import Preset
+from stito.search.base import Budget, Step
+
+__all__ = ["Matched", "Progress", "TransferResult"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a transfer stands: what is being searched or rendered, and how the search does."""
+
+    phase: Literal["search", "render"]
+    name: str
+    index: int
+    count: int
+    budget: Budget | None = None
+    step: Step | None = None
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Settings for every stem, before rendering: enough to write a preset."""
+
+    matches: Mapping[str, Match]
+    preset: Preset
+    target_lufs: Mapping[str, float]
+    notes: tuple[str, ...] = ()
+    interrupted: bool = False
+
+
+@dataclass(frozen=True)
+class TransferResult:
+    """The settings as a preset, the audio that they make, and how they were found."""
+
+    preset: Preset
+    rendered: Rendered
+    matched: Matched
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was and what was not matched, in sentences."""
+        return self.matched.notes
