@@ -1,4 +1,4 @@
-"""One thread per test process, since tests run side by side; and small songs that many tests transfer."""
+"""One thread per test process, since tests run side by side; small songs that many tests transfer."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from hypothesis import settings
 
 from stito.audio import AudioFormat
 from stito.chains import load_chain
@@ -16,6 +17,8 @@ from stito.demo import compose
 from stito.mix import Mix
 
 torch.set_num_threads(1)
+settings.register_profile("stito", deadline=None)  # a busy machine is no bug
+settings.load_profile("stito")
 
 RATE = 44_100
 CHAIN = "eq | compressor | panner | imager | gain"

@@ -135,7 +135,7 @@ def test_the_same_call_writes_the_same_bytes(tmp_path: Path, subtype: str) -> No
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     channels=st.integers(1, 9),
     rate=st.sampled_from([8_000, 22_050, 44_100, 48_000]),
@@ -352,7 +352,7 @@ def test_what_lies_below_nyquist_survives_and_what_lies_above_vanishes(from_rate
     from_rate=st.sampled_from([8_000, 22_050, 44_100, 48_000, 96_000]),
     to_rate=st.sampled_from([8_000, 44_100, 48_000]),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_resampled_length_is_exact(length: int, from_rate: int, to_rate: int) -> None:
     out = resample(noise(2, length)[None], from_rate, to_rate)
     assert out.shape == (1, 2, round(length * to_rate / from_rate))

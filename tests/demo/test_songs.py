@@ -222,7 +222,7 @@ def test_long_notes_of_the_melody_belong_to_their_chord(name: str) -> None:
 
 
 @given(root=st.integers(0, 11), quality=st.sampled_from(["major", "m7", "m9", "13", "7sus4"]), voices=st.integers(3, 5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_voice_leading_keeps_the_chord_and_moves_little(root: int, quality: str, voices: int) -> None:
     before = voice_lead(None, Chord(0, "m7", 4).tones(voices), 48, 74)
     tones = Chord(root, quality, 4).tones(voices)

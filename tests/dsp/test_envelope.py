@@ -72,7 +72,7 @@ def test_parallel_recurrence_is_the_loop(
         np.testing.assert_allclose(y[row, 0].numpy(), loop(x, decay), rtol=1e-5, atol=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.one_of(st.just(0.0), st.floats(1e-3, 80.0)), min_size=1, max_size=300),
     st.floats(1e-4, 5.0),
@@ -136,7 +136,7 @@ def test_control_steps_last_a_third_of_a_millisecond_at_any_rate() -> None:
         assert control_hop(rate) / rate == pytest.approx(16 / 44_100, rel=0.06)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 100))
 def test_peak_level_is_the_peak_of_each_step_and_of_the_rest(length: int) -> None:
     x = torch.randn(1, 2, length, generator=torch.Generator().manual_seed(length))
@@ -158,7 +158,7 @@ def test_linked_channels_follow_the_louder() -> None:
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.floats(0.0, 40.0, width=32), min_size=1, max_size=60), st.integers(1, 9))
 def test_look_ahead_covers_every_peak_and_invents_none(values: list[float], window: int) -> None:
     x = torch.tensor(values).reshape(1, 1, -1)

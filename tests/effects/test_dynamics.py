@@ -286,7 +286,7 @@ def test_attack_opens_and_release_closes_the_gate() -> None:
 # --- limiter ------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.floats(-24, 0), st.floats(10, 1000), st.integers(0, 10_000), st.integers(1, 3000), st.floats(0, 3))
 def test_limiter_never_exceeds_its_threshold(
     threshold: float, release: float, seed: int, length: int, sparsity: float

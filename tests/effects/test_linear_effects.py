@@ -79,7 +79,7 @@ def test_the_tail_is_long_enough(effect: type[LinearEffect]) -> None:
 
 
 @given(st.floats(-24, 24))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_gain_is_in_decibels(gain_db: float) -> None:
     x = probe(RATE, 0.05)[0]
     change = 20 * torch.log10(rendered(Gain(), x, gain_db=gain_db).abs().max() / x.abs().max())
@@ -87,7 +87,7 @@ def test_gain_is_in_decibels(gain_db: float) -> None:
 
 
 @given(st.floats(-1, 1))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_panning_keeps_the_energy_of_equal_channels(pan: float) -> None:
     x = torch.ones(2, 64)
     assert rendered(Panner(), x, pan=pan).square().sum().item() == pytest.approx(128, rel=1e-5)
@@ -102,7 +102,7 @@ def test_panning_hard_silences_the_other_side() -> None:
 
 
 @given(st.floats(0, 2), st.floats(0, 2))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_more_width_is_more_side_and_the_same_mid(a: float, b: float) -> None:
     x = probe(RATE, 0.05)[0]
     narrow, wide = (rendered(Imager(), x, width=width) for width in sorted((a, b)))
@@ -179,7 +179,7 @@ def test_equalisers_agree_with_filtering_in_time(
 
 
 @given(st.floats(-15, 15), st.floats(200, 1000), st.floats(0.1, 2))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_bell_gives_its_gain_at_its_centre(gain_db: float, hz: float, q: float) -> None:
     n = 1 << 18
     values = as_batch({"gain_db": gain_db, "hz": round(hz * n / RATE) * RATE / n, "q": q})
@@ -245,14 +245,14 @@ def test_gain_match_brings_loudness_together() -> None:
 
 
 @given(st.floats(-0.8, 0.8))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_panner_match_finds_the_place(pan: float) -> None:
     guess = Panner().match(noise(0.5), rendered(Panner(), noise(0.5, seed=4), pan=pan), RATE)
     assert guess["pan"] == pytest.approx(pan, abs=0.02)
 
 
 @given(st.floats(0.1, 1.9))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_imager_match_finds_the_width(width: float) -> None:
     guess = Imager().match(noise(0.5), rendered(Imager(), noise(0.5, seed=4), width=width), RATE)
     assert guess["width"] == pytest.approx(width, rel=0.03)
@@ -287,7 +287,7 @@ def test_parallel_echoes_keep_their_side() -> None:
 
 
 @given(st.floats(20, 800), st.floats(0, 0.7), st.floats(0, 1))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 def test_a_delay_answers_only_after_its_time(time_ms: float, feedback: float, ping_pong: float) -> None:
     """Neither wrapped repeats nor later ones come early; the low-pass may reach 2 ms ahead."""
     y = rendered(Delay(), click(), time_ms=time_ms, feedback=feedback, ping_pong=ping_pong, damping_hz=4000.0, mix=1.0)
@@ -421,7 +421,7 @@ def test_the_long_term_spectrum_finds_a_tone() -> None:
 
 
 @given(st.floats(-20, 20))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_balance_and_width_are_in_decibels(level_db: float) -> None:
     x, factor = noise(0.2), 10 ** (level_db / 20)
     assert balance_db(torch.stack([x[0], factor * x[0]])) == pytest.approx(level_db, abs=1e-3)

@@ -73,7 +73,7 @@ def test_every_effect_keeps_the_contract(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(EFFECTS))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_anywhere_on_the_knobs_is_finite_and_repeatable(name: str, data: st.DataObject) -> None:
     effect = EFFECTS[name]()
@@ -118,7 +118,7 @@ def test_the_compressor_keeps_its_ratio() -> None:
 
 
 @given(st.floats(-30, 0), st.floats(10, 1_000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_nothing_passes_the_limiter(threshold_db: float, release_ms: float) -> None:
     x = 2.0 * probe(RATE, 0.1)
     y = render("pedalboard_limiter", x, threshold_db=threshold_db, release_ms=release_ms)

@@ -99,7 +99,7 @@ def test_mono_anti_phase_and_unrelated_channels() -> None:
     assert float(describe(noise(0), RATE)["side_mid_db"]) == pytest.approx(0, abs=0.2)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(gain_db=st.floats(-40, 12))
 def test_gain_moves_levels_alone(gain_db: float) -> None:
     x = coloured(-3, seed=1)[..., : 2 * RATE]

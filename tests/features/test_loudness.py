@@ -149,7 +149,7 @@ def test_true_peak_finds_what_lies_between_samples() -> None:
     assert float(true_peak_db(inside, RATE)) == pytest.approx(-6.0, abs=0.05)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10_000))
 def test_true_peak_is_never_below_the_samples(seed: int) -> None:
     x = torch.randn(1, 2, 300, generator=torch.Generator().manual_seed(seed))

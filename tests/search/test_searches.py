@@ -57,7 +57,7 @@ starts = st.integers(1, 12).flatmap(
 
 
 @pytest.mark.parametrize("name", OWN)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(start=starts, evaluations=st.integers(1, 100), seed=st.integers(0, 2**32 - 1))
 def test_candidates_stay_in_the_cube_and_begin_with_the_start(
     name: str, start: list[float], evaluations: int, seed: int
@@ -71,7 +71,7 @@ def test_candidates_stay_in_the_cube_and_begin_with_the_start(
 
 
 @pytest.mark.parametrize("name", NEVERGRAD)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(start=starts, evaluations=st.integers(1, 40))
 def test_nevergrad_stays_in_the_cube_and_begins_with_the_start(name: str, start: list[float], evaluations: int) -> None:
     theta = evaluated(name, len(start), evaluations=evaluations, start=torch.tensor(start))

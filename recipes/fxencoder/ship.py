@@ -1,0 +1,57 @@
+"""Put trained weights into the package: half as large, with what they scored in their header.
+
+    python recipes/fxencoder/ship.py runs/fxencoder-small/best.safetensors --scores out/result.json transfer/result.json
+
+The description and licences of the data are the recipe's as it stands beside this file; everything else is what
+`stito train` wrote.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stito.training.recipe import load_recipe
+from stito.weights import load_weights, save_weights
+
+HERE = Path(__file__).parent
+TARGET = HERE.parents[1] / "encoders" / "stito_encoders" / "weights" / "fxencoder.safetensors"
+DROPPED = ("loss", "probability")
+"""Scores that mean nothing outside the run."""
+
+
+def scores_of(path: Path) -> dict[str, Any]:
+    """What an evaluation found, without its details: the summary of a transfer, else the whole result."""
+    result = json.loads(path.read_text(encoding="utf-8"))
+    return {"data": result.get("data"), **result.get("summary", {}).get("all", result.get("scores", {}))}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the file that the wheel carries."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("--recipe", type=Path, default=HERE / "small.toml")
+    parser.add_argument(
+        "--scores", type=Path, nargs="*", default=[], metavar="RESULT", help="result.json of evaluations"
+    )
+    parser.add_argument("-o", "--output", type=Path, default=TARGET)
+    arguments = parser.parse_args(argv)
+    state, header = load_weights(arguments.weights)
+    recipe = load_recipe(arguments.recipe)
+    validation = {key: value for key, value in header["scores"].items() if not key.endswith(DROPPED)}
+    header |= {
+        "config": recipe.network.config,
+        "data": {**header["data"], "description": recipe.data.description},
+        "licences": recipe.data.licences,
+        "scores": {"validation": validation, **{path.parent.name: scores_of(path) for path in arguments.scores}},
+    }
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    save_weights(arguments.output, state, header, half=True, overwrite=True)
+    print(f"{arguments.output}: {arguments.output.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
