@@ -183,8 +183,9 @@ class FXencoderTask:
         return {"probabilities": dict(self.train_manipulator.probabilities)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on with these probabilities."""
-        self.train_manipulator.probabilities = dict(state["probabilities"])
+        """Go on with these probabilities, unless the recipe has since been told to keep its own."""
+        if self.recipe.probabilities.every:
+            self.train_manipulator.probabilities = dict(state["probabilities"])
 
     def header(self) -> dict[str, Any]:
         """What the weights say of themselves."""

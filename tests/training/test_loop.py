@@ -91,6 +91,14 @@ def test_probabilities_follow_the_validations(whole: Path) -> None:
     assert line[f"{hardest}.probability"] == probabilities[hardest] == 1.0
 
 
+def test_a_run_that_goes_on_without_scheduling_uses_its_recipes_probabilities(whole: Path) -> None:
+    task = training(whole, "probabilities.every=0").task
+    assert isinstance(task, FXencoderTask)
+    before = dict(task.train_manipulator.probabilities)
+    task.restore(load_checkpoint(whole / LAST)["task"])
+    assert task.train_manipulator.probabilities == before
+
+
 def test_the_best_weights_say_what_they_are(whole: Path) -> None:
     state, header = load_weights(whole / BEST)
     assert header["architecture"] == "fxencoder"
