@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from stito.chains import load_chain
+from stito.data.normalize import normalize
+from stito.demo import compose
+from stito.encoder import distance
 from stito.encoders import load_encoder
 from stito.errors import AudioError, MissingFileError, UnknownNameError, WeightsError
 from stito.testing import check_encoder
 from stito.weights import save_weights
-from stito_encoders.fxencoder import FXencoder, untrained
+from stito_encoders.fxencoder import SHIPPED, FXencoder, untrained
 from stito_encoders.waveform_net import Layer, WaveformNet
 
 TINY = {"front": "spectral", "bands": 24, "width": 16, "depth": 2, "hidden": 32, "dim": 8}
@@ -90,3 +94,41 @@ def test_too_little_audio_is_refused(tmp_path: Path) -> None:
     encoder = load_encoder(saved(tmp_path / "weights.safetensors", TINY))
     with pytest.raises(AudioError, match=r"\.1 s|0\.1 s"):
         encoder.embed(torch.zeros(1, 2, 100))
+
+
+@pytest.fixture(scope="module")
+def shipped() -> FXencoder:
+    return FXencoder()
+
+
+def test_the_shipped_weights_keep_the_contract(shipped: FXencoder) -> None:
+    check_encoder(shipped)
+
+
+def test_the_shipped_weights_say_where_they_come_from(shipped: FXencoder) -> None:
+    for key in ("data", "licences", "scores", "recipe"):
+        assert shipped.header[key], key
+    assert SHIPPED.stat().st_size < 30e6
+    scores = shipped.header["scores"]["transfer"]
+    assert scores["cma:fxencoder"]["left_right"] < scores["cma:features"]["left_right"] < scores["input"]["left_right"]
+
+
+@pytest.mark.parametrize("stem", ["drums", "other"])
+def test_the_shipped_weights_hear_effects_rather_than_music(shipped: FXencoder, stem: str) -> None:
+    """Two songs under one style are nearer than one song under two styles."""
+    chain = load_chain("eq | compressor | imager")
+    styles = (
+        {"eq": {"low_gain_db": 9.0, "high_gain_db": -9.0}, "imager": {"width": 0.3}},
+        {"eq": {"low_gain_db": -9.0, "high_gain_db": 9.0}, "compressor": {"threshold_db": -40.0, "ratio": 8.0}},
+    )
+    songs = [torch.from_numpy(compose(name, seconds=4.0)[stem].copy()) for name in ("night", "street")]
+    songs = [normalize(song, stem) for song in songs]
+    embedded = [
+        [shipped.embed(chain.render_one(song, chain.settings(chain.encode(style)), 44_100)[None]) for style in styles]
+        for song in songs
+    ]
+    for song in range(2):
+        for style in range(2):
+            same_style = distance(shipped, embedded[song][style], embedded[1 - song][style])
+            same_song = distance(shipped, embedded[song][style], embedded[song][1 - style])
+            assert same_style < same_song
