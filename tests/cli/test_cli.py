@@ -243,7 +243,13 @@ def test_ctrl_c_saves_the_best_so_far(songs: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = [sys.executable, "-m", "stito", "transfer", str(songs / "night"), str(songs / "street"), "-o", str(out)]
     command += ["--chain", CHAIN, "--evaluations", "100000"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
+    )
     assert process.stderr is not None
     while "search" not in process.stderr.readline():
         assert process.poll() is None
