@@ -25,18 +25,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stito.audio import AudioFormat, resample
+from stito.audio import resample
 from stito.chain import Chain, ChainSettings
 from stito.chains import load_chain
 from stito.console import gain, loudness
 from stito.demo import compose
+from stito.evaluation.transfer import as_stem, oracle
 from stito.excerpts import active_starts
 from stito.metrics.spectral import multi_scale_spectral
-from stito.mix import Mix, read_mix
-from stito.objective import SpectralObjective
-from stito.search import create
+from stito.mix import read_mix
 from stito.search.base import Budget
-from stito.search.driver import minimise
 from stito.transfer import PRIOR_WEIGHT, match_style
 
 RATE = 44_100
@@ -112,12 +110,6 @@ def cases(count: int, seed: int, content: str, chain: Chain, library: dict[str, 
         yield Case(name, source, reference, truth, hidden)
 
 
-def as_stem(x: Tensor) -> Mix:
-    """A stem of a song as the engine takes it."""
-    audio_format = AudioFormat(RATE, 2, "FLOAT")
-    return Mix({"stem": x}, RATE, audio_format, "case", (), "stem", {"stem": audio_format})
-
-
 def spectral(x: Tensor, truth: Tensor) -> float:
     """Multi-scale spectral distance, mean of left/right and mid/side."""
     found = multi_scale_spectral(x[None], truth[None])
@@ -132,19 +124,12 @@ def distance(case: Case, method: str, chain: Chain, settings: ChainSettings) -> 
     return spectral(x, case.truth)
 
 
-def oracle(case: Case, chain: Chain, evaluations: int, seed: int) -> ChainSettings:
-    """The settings that a search finds when it may look at the truth."""
-    objective = SpectralObjective([chain.prepare(case.source, RATE)], [case.truth])
-    search = create("cma", chain.dim, seed=seed, start=chain.encode({}))
-    return chain.settings(minimise(objective, search, budget=Budget(evaluations=evaluations)).theta)
-
-
 def solve(case: Case, method: str, chain: Chain, arguments: argparse.Namespace) -> ChainSettings:
     """One method's settings for a case."""
     if method in ("input", "level"):
         return chain.neutral()
     if method == "oracle":
-        return oracle(case, chain, arguments.evaluations, arguments.seed)
+        return oracle(case.source, case.truth, chain, arguments.evaluations, arguments.seed)
     matched = match_style(
         as_stem(case.source),
         as_stem(case.reference),

@@ -12,10 +12,10 @@ from torch import Tensor
 from stito.audio import resample
 from stito.chain import Chain, ChainSettings
 from stito.encoder import Encoder
-from stito.errors import SettingsError
 from stito.excerpts import active_starts, cut, same_performance
 from stito.mix import add_up
 from stito.objective import Prior, StyleObjective, SumObjective, embed_excerpts
+from stito.parallel import check_device
 from stito.search import create
 from stito.search.base import Budget, Found, Step, StopReason
 from stito.search.driver import minimise
@@ -96,12 +96,7 @@ class Matcher:
 
     def check(self, seed: int) -> None:
         """Fail on an unknown method or device before anything long begins."""
-        try:
-            torch.zeros(1, device=self.device)
-        except (RuntimeError, AssertionError) as error:
-            raise SettingsError(
-                f"The device '{self.device}' cannot be used here.", hint="Use cpu, or cuda where torch finds one."
-            ) from error
+        check_device(self.device)
         if self.method != "match":
             create(self.method, self.chain.dim, seed=seed).close()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,11 @@ __all__ = ["prepare", "result_json", "run_apply", "run_transfer", "summary", "wr
 NAMES = ("mix.wav", "stems", "preset.json", "preset.csv", "result.json", "report.html")
 
 
-def prepare(outdir: Path, *, force: bool) -> None:
-    """Make the folder and fail now, not after a long search, if results could not be written there."""
+def prepare(outdir: Path, *, force: bool, names: Sequence[str] = NAMES) -> None:
+    """Make the folder and fail now, not after long work, if results of these names could not be written there."""
     if outdir.exists() and not outdir.is_dir():
         raise OutputError(f"{outdir} is a file, not a folder.", hint="Name a folder for the results with -o.")
-    taken = [name for name in NAMES if (outdir / name).exists()]
+    taken = [name for name in names if (outdir / name).exists()]
     if taken and not force:
         raise OutputExistsError(
             f"{outdir} already holds {', '.join(taken)}.", hint="Name another folder, or overwrite with --force."
@@ -40,7 +40,7 @@ def prepare(outdir: Path, *, force: bool) -> None:
         outdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{outdir} cannot be made: {error.strerror}.", hint="Choose a folder of yours.") from error
-    check_writable(outdir / "preset.json", overwrite=force)
+    check_writable(outdir / "result.json", overwrite=force)
 
 
 def run_transfer(

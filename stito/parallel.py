@@ -16,7 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["each_row", "each_slice"]
+from stito.errors import SettingsError
+
+__all__ = ["check_device", "each_row", "each_slice"]
 
 LARGEST_CHUNK = 4
 CORES = 8
@@ -30,6 +32,16 @@ ACCELERATED = 64
 
 Rowwise = Callable[[Tensor], Tensor]
 """Values (n,) of rows (n, dim), each of its own row alone."""
+
+
+def check_device(device: str) -> None:
+    """`SettingsError` if torch cannot compute there; said before anything long begins."""
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise SettingsError(
+            f"The device '{device}' cannot be used here.", hint="Use cpu, or cuda where torch finds one."
+        ) from error
 
 
 def each_row(function: Rowwise, rows: Tensor) -> Tensor:

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from stito.audio import read_audio, resample
+from stito.dsp.impulse import ring_s, unit_energy
 from stito.dsp.spectrum import Response
 from stito.effect import LinearEffect
 from stito.errors import AudioError
 from stito.params import Param
 from stito_effects.reverb import impulse_response
-from stito_effects.wet import unit_energy, wet_response
+from stito_effects.wet import wet_response
 
 __all__ = ["ConvolutionReverb"]
 
@@ -83,7 +84,7 @@ class ConvolutionReverb(LinearEffect):
         key = (sample_rate, dtype, device)
         if key not in self._prepared:
             impulse = _trimmed(resample(self._recorded, self._recorded_rate, sample_rate), sample_rate)
-            self._prepared[key] = impulse.to(dtype).to(device), _ring_s(impulse, sample_rate)
+            self._prepared[key] = impulse.to(dtype).to(device), ring_s(impulse, sample_rate)
         return self._prepared[key]
 
 
@@ -115,10 +116,3 @@ def _hall() -> Tensor:
             early[channel, round(time_ms * BUILT_IN_RATE / 1000)] = REFLECTION_LOSS**order * (-1) ** (order // 2)
     balance = (REFLECTIONS * diffuse.square().sum() / early.square().sum()).sqrt()
     return (balance * early + diffuse).float()
-
-
-def _ring_s(impulse: Tensor, sample_rate: int) -> float:
-    """The time to -60 dB, from the fall between -5 and -25 dB of the energy still to come (Schroeder, 1965)."""
-    ahead = impulse.double().square().sum(dim=0).flip(0).cumsum(0).flip(0)
-    below = [int((ahead < ahead[0] * 10 ** (level / 10)).int().argmax()) for level in (-5, -25)]
-    return 3 * max(below[1] - below[0], 1) / sample_rate

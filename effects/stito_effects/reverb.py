@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from stito.audio import resample
+from stito.dsp.impulse import unit_energy
 from stito.dsp.spectrum import Response
 from stito.effect import LinearEffect
 from stito.params import Param
-from stito_effects.wet import unit_energy, wet_response
+from stito_effects.wet import wet_response
 
 __all__ = ["Reverb"]
 

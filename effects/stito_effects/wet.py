@@ -12,9 +12,7 @@ from torch import Tensor
 from stito.dsp.blockwise import blockwise
 from stito.dsp.phase import delay_response, nyquist_fade
 
-__all__ = ["unit_energy", "wet_response"]
-
-ENERGY_RATE = 44_100
+__all__ = ["wet_response"]
 
 
 def wet_response(
@@ -58,12 +56,3 @@ def _tables(n: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, T
     fourth = k.square().square()
     fade = nyquist_fade(n, slice(0, len(k)), k)
     return fourth.to(dtype), fourth.clamp_min(1e-6).reciprocal().to(dtype), fade.to(dtype)
-
-
-def unit_energy(impulse: Tensor, sample_rate: int) -> Tensor:
-    """Impulse responses (b, 2, t) that leave the level of noise as it is; the balance between channels is kept.
-
-    The energy of the same room grows with the sample rate, and its gain does not: it is counted at 44.1 kHz.
-    """
-    energy = impulse.square().mean(dim=1).sum(dim=-1) * (sample_rate / ENERGY_RATE)
-    return impulse * energy.clamp_min(1e-12).rsqrt()[:, None, None]

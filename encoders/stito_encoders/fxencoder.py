@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from stito.errors import AudioError, WeightsError
@@ -83,10 +82,3 @@ class FXencoder:
 
     def __repr__(self) -> str:
         return f"FXencoder({self.dim} dims, weights {self.digest[:12]})"
-
-
-def untrained(config: Mapping[str, Any], seed: int = 0) -> nn.Module:
-    """A network with random weights: the floor that training has to leave behind."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return FXencoder.network(config)

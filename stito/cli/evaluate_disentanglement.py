@@ -60,14 +60,15 @@ def disentanglement(
         raise click.UsageError("Give a cache of stems with --data, or try it out with --smoke.")
     from stito.encoders import load_encoder
     from stito.evaluation.cases import Plan
-    from stito.evaluation.study import DemoSongs, cache_material, check_outdir, study_encoders, write_study
+    from stito.evaluation.study import NAMES, DemoSongs, cache_material, study_encoders, write_study
     from stito.evaluation.tables import as_text
+    from stito.output import prepare
 
     plan = Plan(segments, configurations, seeds, seconds, seed, device)
-    check_outdir(outdir, force=force)
     loaded = {_label(name): load_encoder(name) for name in encoders}
     if len(loaded) < len(encoders):
         raise click.UsageError("Two encoders have one name: rename a file.")
+    prepare(outdir, force=force, names=NAMES)
     material, sentence = cache_material(data, split) if data else (DemoSongs(), DemoSongs.sentence)
     outcome = study_encoders(
         loaded, material, sentence, plan, smoke=smoke, on_step=lambda text: click.echo(text, err=True)

@@ -55,10 +55,10 @@ def transfer(
     from stito.evaluation.transfer import METHODS, TransferPlan, evaluate_transfers, summarise, table
 
     wanted = tuple(methods.split(",")) if methods else METHODS
-    plan = TransferPlan(cases, seconds, evaluations, wanted, chain, seed=seed)
+    material, sentence = cache_material(data, split)
+    plan = TransferPlan(cases, seconds, evaluations, wanted, chain, seed=seed, data=sentence)
     check_writable(outdir / "result.json", overwrite=True)
     outdir.mkdir(parents=True, exist_ok=True)
-    material, sentence = cache_material(data, split)
     rows = evaluate_transfers(
         material,
         Manipulator(),

@@ -7,13 +7,14 @@ from typing import Any, TypeVar
 
 import click
 
+from stito.data.stems import STEMS
+
 __all__ = ["budget_of", "search_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 ENCODER = "features"
 """`stito.encoders.DEFAULT_ENCODER`, written again because `--help` does not wait for torch."""
-STEMS = ("vocals", "drums", "bass", "other")
 
 
 def search_options(command: Command) -> Command:

@@ -14,6 +14,7 @@ from stito.audio import AUDIO_SUFFIXES, resample, to_stereo
 from stito.audio.read import check_file
 from stito.audio.sndfile import decode_sndfile
 from stito.data.rooms import ROOM_RATE, synthesise_rooms
+from stito.dsp.impulse import ring_s, unit_energy
 from stito.errors import AudioError, MissingFileError
 
 __all__ = ["Impulses"]
@@ -78,8 +79,8 @@ class Impulses:
     @classmethod
     def _of(cls, rooms: list[Tensor], names: list[str], sample_rate: int) -> Impulses:
         """A bank of responses (2, t): cut, brought to unit energy and sorted by their time to -60 dB."""
-        decays = torch.tensor([_decay_s(room, sample_rate) for room in rooms])
-        kept = [_unit_energy(_cut(room, sample_rate), sample_rate) for room in rooms]
+        decays = torch.tensor([ring_s(room, sample_rate) for room in rooms])
+        kept = [unit_energy(_cut(room, sample_rate), sample_rate) for room in rooms]
         longest = max(room.shape[-1] for room in kept)
         order = torch.argsort(decays, stable=True)
         audio = torch.stack([torch.nn.functional.pad(kept[i], (0, longest - kept[i].shape[-1])) for i in order])
@@ -112,16 +113,3 @@ def _cut(impulse: Tensor, sample_rate: int) -> Tensor:
     fade = round(FADE_S * sample_rate)
     ramp = torch.cos(torch.linspace(0, math.pi / 2, fade, dtype=impulse.dtype)).square()
     return torch.cat([impulse[:, : length - fade], impulse[:, length - fade : length] * ramp], dim=-1)
-
-
-def _unit_energy(impulse: Tensor, sample_rate: int) -> Tensor:
-    """The energy of the same room grows with the sample rate, and its gain does not: it is counted at 44.1 kHz."""
-    energy = impulse.square().mean(dim=0).sum() * (sample_rate / ROOM_RATE)
-    return impulse * energy.clamp_min(1e-12).rsqrt()
-
-
-def _decay_s(impulse: Tensor, sample_rate: int) -> float:
-    """The time to -60 dB, from the fall between -5 and -25 dB of the energy still to come (Schroeder, 1965)."""
-    ahead = impulse.double().square().sum(dim=0).flip(0).cumsum(0).flip(0)
-    below = [int((ahead < ahead[0] * 10 ** (level / 10)).int().argmax()) for level in (-5, -25)]
-    return 3 * max(below[1] - below[0], 1) / sample_rate

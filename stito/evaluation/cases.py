@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stito.audio import resample
+from stito.data.songs import SAMPLE_RATE
 from stito.encoder import Encoder
 from stito.errors import AudioError, PluginError, SettingsError
+from stito.parallel import check_device
 
 if TYPE_CHECKING:
     from stito.data.manipulate import Manipulation, Manipulator
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["MULTITRACK", "SAMPLE_RATE", "Bench", "Cases", "Material", "Plan", "draw_cases"]
 
 MULTITRACK = "multitrack"
-SAMPLE_RATE = 44_100
 BATCH = 16
 QUIET = 1e-4
 """A segment below -80 dBFS says nothing about effects."""
@@ -111,6 +112,7 @@ class Plan:
             )
         if not self.seconds >= 0.5:
             raise SettingsError(f"Segments of {self.seconds:g} s are too short.", hint="Give at least .5 s.")
+        check_device(self.device)
 
     def generator(self, *place: int) -> np.random.Generator:
         """The randomness of one part of the evaluation, whatever else is evaluated."""

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stito.audio import check_writable, write_atomic
+from stito.audio import write_atomic
 from stito.data.cache import Cache
 from stito.data.contents import Contents
 from stito.data.manipulate import Manipulator
 from stito.encoder import Encoder
-from stito.errors import OutputError, OutputExistsError, SettingsError
+from stito.errors import SettingsError
 from stito.evaluation import plots
 from stito.evaluation.cases import Bench, Material, Plan
 from stito.evaluation.disentanglement import FULL, measure_disentanglement
@@ -28,23 +28,12 @@ from stito.evaluation.sensitivity import BASES, OTHERS, measure_sensitivity
 from stito.evaluation.tables import as_markdown
 from stito.metrics import scikit
 
-__all__ = ["DemoSongs", "cache_material", "check_outdir", "study_encoders", "write_study"]
+__all__ = ["NAMES", "DemoSongs", "cache_material", "study_encoders", "write_study"]
 
 NAMES = ("result.json", "tables.md", "report.html")
+"""What a study writes, beside its pictures."""
 SMOKE = Plan(segments=4, configurations=3, seeds=2, seconds=1.0)
 """Enough to see that everything works; its figures mean nothing."""
-
-
-def check_outdir(outdir: Path, *, force: bool) -> None:
-    """Fail now, not after the evaluation, if the results could not be written."""
-    if outdir.exists() and not outdir.is_dir():
-        raise OutputError(f"{outdir} is a file, not a folder.", hint="Name a folder for the results with -o.")
-    taken = [name for name in NAMES if (outdir / name).exists()]
-    if taken and not force:
-        raise OutputExistsError(
-            f"{outdir} already holds {', '.join(taken)}.", hint="Name another folder, or overwrite with --force."
-        )
-    check_writable(outdir / NAMES[0], overwrite=force)
 
 
 def cache_material(folder: Path, split: str) -> tuple[Material, str]:
@@ -93,7 +82,6 @@ def study_encoders(
         raise SettingsError("No encoder to evaluate.", hint="For example: --encoder features")
     scikit.require()
     plots.require()
-    _check_device(plan.device)
     plan = replace(SMOKE, seed=plan.seed, device=plan.device) if smoke else plan
     bench = Bench(encoders, material, Manipulator(), plan, on_step)
     candidates, own, rounds, bases, others = (4, 1, 2, 2, 4) if smoke else (CANDIDATES, OWN, ROUNDS, BASES, OTHERS)
@@ -118,15 +106,6 @@ def write_study(outdir: Path, outcome: Outcome, *, command: str = "") -> None:
     write_atomic(outdir / "result.json", json.dumps(outcome.as_json(), indent=2) + "\n", overwrite=True)
     write_atomic(outdir / "tables.md", as_markdown(outcome), overwrite=True)
     write_atomic(outdir / "report.html", render_page(outcome, pictures, command), overwrite=True)
-
-
-def _check_device(device: str) -> None:
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise SettingsError(
-            f"The device '{device}' cannot be used here.", hint="Use cpu, or cuda where torch finds one."
-        ) from error
 
 
 @lru_cache(maxsize=4)

@@ -31,6 +31,8 @@ from stito.audio import AudioFormat, write_atomic
 from stito.chain import Chain, ChainSettings
 from stito.console import gain, loudness
 from stito.data.targets import Targets
+from stito.encoder import Encoder
+from stito.encoders import DEFAULT_ENCODER, load_encoder
 from stito.errors import OutputError, SettingsError
 from stito.evaluation.cases import SAMPLE_RATE, Material, draw_cases
 from stito.metrics.spectral import multi_scale_spectral
@@ -49,8 +51,10 @@ __all__ = [
     "Case",
     "Row",
     "TransferPlan",
+    "as_stem",
     "draw_transfers",
     "evaluate_transfers",
+    "oracle",
     "read_rows",
     "summarise",
     "table",
@@ -59,6 +63,9 @@ __all__ = [
 METHODS = ("input", "level", "match", "cma:features", "cma:fxencoder", "oracle")
 """`input` does nothing, `level` only settles the loudness; a search is written with its encoder behind a colon."""
 
+PLAIN = ("input", "level", "oracle")
+"""These hear with no encoder."""
+
 ORACLE_SEARCH = "cma"
 PLACE = 2_000
 """Keeps this randomness apart from the other parts' of the same seed."""
@@ -66,7 +73,7 @@ PLACE = 2_000
 
 @dataclass(frozen=True)
 class TransferPlan:
-    """What is run. Cases take the kinds of stems in turn; each is drawn from (seed, its number) alone."""
+    """What is run, on what `data`. Cases take the kinds of stems in turn; each follows from (seed, number) alone."""
 
     cases: int = 40
     seconds: float = 12.0
@@ -75,6 +82,7 @@ class TransferPlan:
     chain: str = "mixing"
     prior: float = PRIOR_WEIGHT
     seed: int = 0
+    data: str = ""
 
     def __post_init__(self) -> None:
         if self.cases < 1 or self.seconds < 1 or self.evaluations < 1 or not self.methods:
@@ -95,7 +103,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Row:
-    """What one method made of one case."""
+    """What one method made of one case; `digest` is that of its encoder's weights."""
 
     case: int
     stem: str
@@ -103,6 +111,7 @@ class Row:
     left_right: float
     mid_side: float
     seconds: float
+    digest: str = ""
 
 
 def draw_transfers(material: Material, manipulator: Manipulator, plan: TransferPlan) -> Iterator[Case]:
@@ -131,19 +140,32 @@ def evaluate_transfers(
     With `log` each row is appended to that file of JSON lines as soon as it is known, and rows that are there already
     are not computed again: an interrupted evaluation goes on where it stopped.
     """
-    done = {(row.case, row.method): row for row in (read_rows(log, plan) if log else [])}
+    encoders = _encoders(plan)
+    done = {(row.case, row.method, row.digest): row for row in (read_rows(log, plan) if log else [])}
     rows = []
     for case in draw_transfers(material, manipulator, plan):
         for method in plan.methods:
-            row = done.get((case.number, method))
+            encoder = encoders.get(method)
+            row = done.get((case.number, method, _digest(encoder)))
             if row is None:
-                row = _run(case, method, chain, plan)
+                row = _run(case, method, chain, plan, encoder)
                 if log:
                     _append(log, row, plan)
             rows.append(row)
             if on_row:
                 on_row(row)
     return rows
+
+
+def _encoders(plan: TransferPlan) -> dict[str, Encoder]:
+    """The encoder of each search, loaded once, and before anything long begins."""
+    wanted = {method: method.partition(":")[2] or DEFAULT_ENCODER for method in plan.methods if method not in PLAIN}
+    loaded = {name: load_encoder(name) for name in sorted(set(wanted.values()))}
+    return {method: loaded[name] for method, name in wanted.items()}
+
+
+def _digest(encoder: Encoder | None) -> str:
+    return str(getattr(encoder, "digest", ""))
 
 
 def read_rows(log: Path, plan: TransferPlan) -> list[Row]:
@@ -167,49 +189,61 @@ def _append(log: Path, row: Row, plan: TransferPlan) -> None:
     write_atomic(log, whole + json.dumps(asdict(row)) + "\n", overwrite=True)
 
 
-def _run(case: Case, method: str, chain: Chain, plan: TransferPlan) -> Row:
+def _run(case: Case, method: str, chain: Chain, plan: TransferPlan, encoder: Encoder | None) -> Row:
     started = time.perf_counter()
-    result = chain.render_one(case.source, _settings(case, method, chain, plan), SAMPLE_RATE)
+    result = chain.render_one(case.source, _settings(case, method, chain, plan, encoder), SAMPLE_RATE)
     if method not in ("input", "oracle"):
         asked = loudness(case.source, SAMPLE_RATE) + loudness(case.reference, SAMPLE_RATE) - case.standard_lufs
         result = result * gain(asked - loudness(result, SAMPLE_RATE))
     seconds = time.perf_counter() - started
     apart = multi_scale_spectral(result[None], case.truth[None])
-    return Row(case.number, case.stem, method, float(apart.left_right[0]), float(apart.mid_side[0]), seconds)
+    return Row(
+        case.number,
+        case.stem,
+        method,
+        float(apart.left_right[0]),
+        float(apart.mid_side[0]),
+        seconds,
+        _digest(encoder),
+    )
 
 
-def _settings(case: Case, method: str, chain: Chain, plan: TransferPlan) -> ChainSettings:
+def oracle(source: Tensor, truth: Tensor, chain: Chain, evaluations: int, seed: int) -> ChainSettings:
+    """The settings of a chain that a search finds when it may look at the truth; audio (2, t) at 44.1 kHz."""
+    objective = SpectralObjective([chain.prepare(source, SAMPLE_RATE)], [truth])
+    search = create(ORACLE_SEARCH, chain.dim, seed=seed, start=chain.encode({}))
+    return chain.settings(minimise(objective, search, budget=Budget(evaluations=evaluations)).theta)
+
+
+def as_stem(x: Tensor) -> Mix:
+    """A stem (2, t) of a song, at 44.1 kHz, as the engine takes it."""
+    audio_format = AudioFormat(SAMPLE_RATE, 2, "FLOAT")
+    return Mix({"stem": x}, SAMPLE_RATE, audio_format, "case", (), "stem", {"stem": audio_format})
+
+
+def _settings(case: Case, method: str, chain: Chain, plan: TransferPlan, encoder: Encoder | None) -> ChainSettings:
     if method in ("input", "level"):
         return chain.neutral()
-    budget = Budget(evaluations=plan.evaluations)
-    if method == "oracle":
-        objective = SpectralObjective([chain.prepare(case.source, SAMPLE_RATE)], [case.truth])
-        search = create(ORACLE_SEARCH, chain.dim, seed=plan.seed, start=chain.encode({}))
-        return chain.settings(minimise(objective, search, budget=budget).theta)
-    search_name, _, encoder = method.partition(":")
+    if encoder is None:
+        return oracle(case.source, case.truth, chain, plan.evaluations, plan.seed)
     matched = match_style(
-        _as_stem(case.source),
-        _as_stem(case.reference),
-        method=search_name,
+        as_stem(case.source),
+        as_stem(case.reference),
+        method=method.partition(":")[0],
         chain=chain,
-        encoder=encoder or "features",
-        budget=budget,
+        encoder=encoder,
+        budget=Budget(evaluations=plan.evaluations),
         seed=plan.seed,
         prior_weight=plan.prior,
     )
     return matched.matches["stem"].strips["stem"][1]
 
 
-def _as_stem(x: Tensor) -> Mix:
-    audio_format = AudioFormat(SAMPLE_RATE, 2, "FLOAT")
-    return Mix({"stem": x}, SAMPLE_RATE, audio_format, "case", (), "stem", {"stem": audio_format})
-
-
 def summarise(rows: Sequence[Row], *, draws: int = 2000) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
     """By kind of stem (and `all`) and method: mean distances with 95 % bootstrap intervals over cases.
 
-    Also `reduction`, the share of `input`'s mean left/right distance that is gone, with the interval of the paired
-    difference.
+    Also, of each distance, `..._reduction`: the share of the mean of `input` that is gone, its interval over the same
+    draws of cases.
     """
     kinds = ["all", *dict.fromkeys(row.stem for row in rows)]
     methods = list(dict.fromkeys(row.method for row in rows))

@@ -15,11 +15,17 @@ from stito.encoders import load_encoder
 from stito.errors import AudioError, MissingFileError, UnknownNameError, WeightsError
 from stito.testing import check_encoder
 from stito.weights import save_weights
-from stito_encoders.fxencoder import SHIPPED, FXencoder, untrained
+from stito_encoders.fxencoder import SHIPPED, FXencoder
 from stito_encoders.waveform_net import Layer, WaveformNet
 
 TINY = {"front": "spectral", "bands": 24, "width": 16, "depth": 2, "hidden": 32, "dim": 8}
 SHALLOW = {"front": "waveform", "layers": [[8, 25, 4], [16, 10, 2]]}
+
+
+def untrained(config: dict[str, object]) -> torch.nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return FXencoder.network(config)
 
 
 def saved(path: Path, config: dict[str, object], architecture: str = "fxencoder") -> Path:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 from stito.chains import load_chain
 from stito.data.impulses import Impulses
 from stito.data.manipulate import Manipulator
-from stito.errors import OutputError
+from stito.errors import OutputError, UnknownNameError
 from stito.evaluation.study import DemoSongs
 from stito.evaluation.transfer import (
     Row,
@@ -83,3 +84,27 @@ def test_the_summary_says_what_share_is_gone() -> None:
     assert summary["bass"] == summary["all"]
     assert "cma:x" in table(summary)
     assert "50%" in table(summary)
+
+
+def test_rows_of_other_weights_or_other_songs_are_not_taken_for_these(tmp_path: Path) -> None:
+    log = tmp_path / "cases.jsonl"
+    plan = replace(PLAN, cases=1, methods=("match",))
+    (row,) = run(plan, log)
+    stale = Row(**{**asdict(row), "left_right": 9.0, "digest": "of other weights"})
+    header = log.read_text().splitlines()[0]
+    log.write_text(f"{header}\n{json.dumps(asdict(stale))}\n")
+    (again,) = run(plan, log)
+    assert again.left_right == row.left_right
+    with pytest.raises(OutputError, match="another evaluation"):
+        read_rows(log, replace(plan, data="other songs"))
+
+
+def test_an_encoder_that_is_not_there_is_told_before_any_case() -> None:
+    with pytest.raises(UnknownNameError, match="nothing_installed"):
+        evaluate_transfers(
+            DemoSongs(),
+            MANIPULATOR,
+            replace(PLAN, methods=("input", "cma:nothing_installed")),
+            chain=load_chain("eq"),
+            on_row=lambda row: pytest.fail("a case was run"),
+        )
