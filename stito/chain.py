@@ -12,7 +12,7 @@ input ─────── rfft, once ─────────────�
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 from typing import Any
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from stito import registry
-from stito.dsp.spectrum import Response, apply_responses, fast_length, filter_blocks
+from stito.dsp.spectrum import Factor, apply_responses, fast_length, filter_blocks
 from stito.effect import Effect, LinearEffect
 from stito.errors import ChainError, SettingsError, UnknownNameError
 from stito.params import Param, Settings
@@ -210,7 +210,7 @@ class Prepared:
         self.chain = chain
         self.sample_rate = sample_rate
         self.x = x[None]
-        self._groups = _groups(chain.slots)
+        self._groups = [_prepared(group, x, sample_rate) for group in _groups(chain.slots)]
         self._spectrum: Tensor | None = None
         if self._groups and _is_linear(self._groups[0]):
             self._n = fast_length(x.shape[-1] + _tail(self._groups[0], sample_rate))
@@ -221,7 +221,7 @@ class Prepared:
         settings = self.chain.decode(theta)
         x, groups = self.x, self._groups
         if self._spectrum is not None:
-            shaped = apply_responses(self._spectrum, _responses(groups[0], settings, self._n, self.sample_rate))
+            shaped = apply_responses(self._spectrum, _factors(groups[0], settings, self._n, self.sample_rate))
             x = torch.fft.irfft(shaped, n=self._n)[..., : self.x.shape[-1]]
             groups = groups[1:]
         for group in groups:
@@ -252,9 +252,20 @@ def _tail(group: Group, sample_rate: int) -> int:
     return round(sum(slot.effect.tail_s for slot in group if isinstance(slot.effect, LinearEffect)) * sample_rate)
 
 
-def _responses(group: Group, settings: BatchSettings, n: int, sample_rate: int) -> list[Response]:
+def _prepared(group: Group, x: Tensor, sample_rate: int) -> Group:
+    """The group with its linear effects ready for many candidates of one input."""
+    n = fast_length(x.shape[-1] + _tail(group, sample_rate))
+    return tuple(
+        replace(slot, effect=slot.effect.prepared(n, sample_rate, x.device))
+        if isinstance(slot.effect, LinearEffect)
+        else slot
+        for slot in group
+    )
+
+
+def _factors(group: Group, settings: BatchSettings, n: int, sample_rate: int) -> list[Factor]:
     return [
-        slot.effect.response(settings[slot.label], n, sample_rate)
+        slot.effect.factor(settings[slot.label], n, sample_rate)
         for slot in group
         if isinstance(slot.effect, LinearEffect)
     ]
@@ -262,7 +273,7 @@ def _responses(group: Group, settings: BatchSettings, n: int, sample_rate: int) 
 
 def _process_group(group: Group, x: Tensor, settings: BatchSettings, sample_rate: int) -> Tensor:
     if _is_linear(group):
-        return filter_blocks(x, lambda n: _responses(group, settings, n, sample_rate), _tail(group, sample_rate))
+        return filter_blocks(x, lambda n: _factors(group, settings, n, sample_rate), _tail(group, sample_rate))
     if getattr(group[0].effect, "fusion", None):
         steps = [(slot.effect, settings[slot.label]) for slot in group]
         fused: Tensor = group[0].effect.process_group(steps, x, sample_rate)  # type: ignore[attr-defined]

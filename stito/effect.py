@@ -10,9 +10,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
-from stito.dsp.spectrum import Response, filter_blocks
+from stito.dsp.spectrum import Factor, Response, filter_blocks
 from stito.params import Param, Settings
 
 __all__ = ["Effect", "LinearEffect"]
@@ -69,9 +70,18 @@ class LinearEffect(Effect):
     def response(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Response:
         """The frequency response on the `n // 2 + 1` bins of an `n`-point real FFT, for each of b settings."""
 
+    def factor(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Factor:
+        """The response as spectra are multiplied with it: a `Formula` is worked out while it is applied."""
+        return self.response(p, n, sample_rate)
+
+    def prepared(self, n: int, sample_rate: int, device: torch.device) -> LinearEffect:
+        """The same effect, ready for many candidates on an `n`-point FFT; by default there is nothing to prepare."""
+        del n, sample_rate, device
+        return self
+
     def process(self, x: Tensor, p: Mapping[str, Tensor], sample_rate: int) -> Tensor:
         """Filter in the frequency domain, padded by the tail so that nothing wraps around."""
-        return filter_blocks(x, lambda n: [self.response(p, n, sample_rate)], round(self.tail_s * sample_rate))
+        return filter_blocks(x, lambda n: [self.factor(p, n, sample_rate)], round(self.tail_s * sample_rate))
 
 
 def batch_of(x: Tensor, p: Mapping[str, Tensor]) -> int:

@@ -12,15 +12,23 @@ from torch import Tensor
 from stito.audio import resample
 from stito.chain import Chain, ChainSettings
 from stito.encoder import Encoder
+from stito.errors import SettingsError, UnknownNameError
 from stito.excerpts import active_starts, cut, same_performance
 from stito.mix import add_up
 from stito.objective import Prior, StyleObjective, SumObjective, embed_excerpts
 from stito.parallel import check_device
+from stito.predictor import Predictor
 from stito.search import create
 from stito.search.base import Budget, Found, Step, StopReason
 from stito.search.driver import minimise
 
-__all__ = ["Match", "Matcher", "Pair", "Problem"]
+__all__ = ["DIRECT", "INITS", "Match", "Matcher", "Pair", "Problem"]
+
+INITS = ("auto", "predict", "match", "neutral")
+"""Where a search may start; `auto` takes the best of the others."""
+
+DIRECT = {"match": "Closed form, no search.", "predict": "Predicted, no search."}
+"""Methods that take a start as their result."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,7 @@ class Match:
     """One search: the strips that it set, and how it went.
 
     `loss_before` and `loss_after` are distances to the reference; `objective_before` (the untouched input) and
-    `objective_guess` (the closed-form guess) include the prior, as the losses in `history` do.
+    `objective_start` (where the search set out: `start`) include the prior, as the losses in `history` do.
     """
 
     name: str
@@ -47,7 +55,8 @@ class Match:
     loss_before: float
     loss_after: float
     objective_before: float
-    objective_guess: float
+    objective_start: float
+    start: str
     evaluations: int
     seconds: float
     stop: str
@@ -57,7 +66,7 @@ class Match:
 
 @dataclass(frozen=True)
 class Problem:
-    """A pair made ready for a search: the objective, two places to start from, and how far the input is.
+    """A pair made ready for a search: the objective, the places to start from, and how far the input is.
 
     It holds excerpts, not songs: once every pair has been listened to, the reference may be forgotten.
     """
@@ -65,17 +74,14 @@ class Problem:
     name: str
     stems: tuple[str, ...]
     objective: StyleObjective | SumObjective
-    neutral: Tensor
-    guess: Tensor
+    starts: Mapping[str, Tensor]
+    objectives: Mapping[str, float]
     before: float
-    objective_before: float
-    objective_guess: float
     same_performance: bool
 
-    @property
-    def start(self) -> Tensor:
-        """The better of doing nothing and the closed-form guess."""
-        return self.guess if self.objective_guess <= self.objective_before else self.neutral
+    def start(self, init: str) -> str:
+        """The place of that name; with `auto`, or where there is none of that name, the best."""
+        return init if init in self.starts else min(self.objectives, key=lambda name: self.objectives[name])
 
 
 @dataclass(frozen=True)
@@ -83,12 +89,14 @@ class Matcher:
     """One transfer's way of matching, the same for all its pairs.
 
     `seconds` and `count` say how much of input and reference is heard; `prior_weight` is in units of the untouched
-    input's distance to the reference.
+    input's distance to the reference; `init` is one of `INITS`.
     """
 
     method: str
     chain: Chain
     encoder: Encoder
+    predictor: Predictor | None
+    init: str
     prior_weight: float
     seconds: float
     count: int
@@ -97,7 +105,14 @@ class Matcher:
     def check(self, seed: int) -> None:
         """Fail on an unknown method or device before anything long begins."""
         check_device(self.device)
-        if self.method != "match":
+        if self.init not in INITS:
+            raise UnknownNameError.of("init", self.init, INITS)
+        if "predict" in (self.method, self.init) and self.predictor is None:
+            raise SettingsError(
+                f"There is no predictor for the chain '{self.chain.name}'.",
+                hint="Use a chain with the effects of mixing, or train one: recipes/predictor.",
+            )
+        if self.method not in DIRECT:
             create(self.method, self.chain.dim, seed=seed).close()
 
     def search(
@@ -106,12 +121,15 @@ class Matcher:
         """Find settings; with `skip`, without searching: the better start is taken."""
         started = time.perf_counter()
         found: Found | None = None
-        if self.method == "match":
-            theta, stop = problem.guess, "Closed form, no search."
+        direct = self.method if self.method in problem.starts else "match"
+        start = direct if self.method in DIRECT else problem.start(self.init)
+        theta = problem.starts[start]
+        if self.method in DIRECT:
+            stop = DIRECT[start]
         elif skip:
-            theta, stop = problem.start, StopReason.INTERRUPTED.value
+            stop = StopReason.INTERRUPTED.value
         else:
-            search = create(self.method, len(problem.start), seed=seed, start=problem.start)
+            search = create(self.method, len(theta), seed=seed, start=theta)
             found = minimise(problem.objective, search, budget=budget, on_step=on_step)
             theta, stop = found.theta, found.detail or found.stop.value
         with torch.no_grad():
@@ -124,8 +142,9 @@ class Matcher:
             },
             loss_before=problem.before,
             loss_after=after,
-            objective_before=problem.objective_before,
-            objective_guess=problem.objective_guess,
+            objective_before=problem.objectives["neutral"],
+            objective_start=problem.objectives[start],
+            start=start,
             evaluations=found.evaluations if found else 0,
             seconds=time.perf_counter() - started,
             stop=stop,
@@ -149,26 +168,26 @@ class Matcher:
             if stems == 1
             else SumObjective(prepared, self.encoder, goal)
         )
-        neutral = torch.cat([self.chain.encode({})] * stems)
         # several stems start from one guess for their sum, the same for each: what is linear does the same to both
         sums = [torch.stack(together).sum(0) for together in zip(*heard, strict=True)]
-        guess = self._guess(sums, references).repeat(stems)
+        places = {"neutral": self.chain.encode({}), "match": self._guess(sums, references)}
+        if stems == 1 and self.predictor is not None:
+            places["predict"] = self.predictor.predict(heard[0], references, self.chain, self.encoder.sample_rate)
+        places = {place: theta.repeat(stems) for place, theta in places.items()}
         with torch.no_grad():
-            pairs = torch.stack([neutral, guess])
-            before = float(objective.style(pairs)[0])
+            before = float(objective.style(places["neutral"][None])[0])
             if not aligned:  # the same notes on both sides need no prior to tell style from content
                 prior = Prior.of(self.chain, self.prior_weight * before)
-                objective.prior = Prior.join([prior] * stems).to(self.device)
-            losses = objective(pairs)
+                prior = Prior.join([prior] * stems)
+                objective.prior = (prior.around(places["predict"]) if "predict" in places else prior).to(self.device)
+            losses = objective(torch.stack(list(places.values()))).tolist()
         return Problem(
             name=pair.name,
             stems=tuple(pair.inputs),
             objective=objective,
-            neutral=neutral,
-            guess=guess,
+            starts=places,
+            objectives=dict(zip(places, losses, strict=True)),
             before=before,
-            objective_before=float(losses[0]),
-            objective_guess=float(losses[1]),
             same_performance=aligned,
         )
 

@@ -53,6 +53,10 @@ class Prior:
         mean, std = torch.cat([prior.mean for prior in priors]), torch.cat([prior.std for prior in priors])
         return cls(mean, std, priors[0].weight)
 
+    def around(self, theta: Tensor) -> Prior:
+        """As wide and as strong, around another place (dim,)."""
+        return Prior(theta, self.std, self.weight)
+
     def to(self, device: str) -> Prior:
         """The same prior on a device."""
         return Prior(self.mean.to(device), self.std.to(device), self.weight)

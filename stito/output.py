@@ -26,6 +26,9 @@ __all__ = ["prepare", "result_json", "run_apply", "run_transfer", "summary", "wr
 
 NAMES = ("mix.wav", "stems", "preset.json", "preset.csv", "result.json", "report.html")
 
+GIVEN = ("method", "encoder", "chain", "stem", "separator", "init", "seed", "amount")
+"""Options of a transfer, as the command line calls them."""
+
 
 def prepare(outdir: Path, *, force: bool, names: Sequence[str] = NAMES) -> None:
     """Make the folder and fail now, not after long work, if results of these names could not be written there."""
@@ -89,7 +92,10 @@ def _command(source: Path, reference: Path, options: Mapping[str, Any]) -> str:
     """The command line that makes a transfer again: every option of it that was given."""
     budget = options.get("budget")
     given = {
-        **{name: options.get(name) for name in ("method", "encoder", "chain", "stem", "separator", "seed", "amount")},
+        **{
+            name: options.get(name)
+            for name in ("method", "encoder", "chain", "stem", "separator", "init", "seed", "amount")
+        },
         "evaluations": budget and budget.evaluations,
         "seconds": budget and budget.seconds,
     }

@@ -18,15 +18,15 @@ from torch import Tensor
 
 from stito.errors import SettingsError
 
-__all__ = ["check_device", "each_row", "each_slice"]
+__all__ = ["check_device", "each_row", "each_slice", "keep_freed_memory"]
 
 LARGEST_CHUNK = 4
 CORES = 8
 """Chunks are cut for this many, whatever the machine has: the same rows in the same chunks give the same result."""
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 LARGEST_REUSED = 32 << 20
-"""The most that glibc allows."""
-KEPT = 256 << 20
+"""The most that glibc allows, unless it reuses everything."""
+KEPT = (1 << 31) - 1
 ACCELERATED = 64
 """Rows that an accelerator works on at once: enough to keep it busy, and its memory does not grow with the batch."""
 
@@ -86,15 +86,16 @@ def _chunk_size(count: int) -> int:
 
 @lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    _keep_freed_memory()
+    keep_freed_memory()
     return ThreadPoolExecutor(threads, "stito", initializer=torch.set_num_threads, initargs=(1,))
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory(*, everything: bool = False) -> None:
     """Tell glibc to reuse freed memory instead of returning it to the system after every operation.
 
     Buffers of a few megabytes come and go hundreds of times a second here; fetching their pages anew each time costs
-    as much as the arithmetic. Other C libraries have no such knob and are left alone.
+    as much as the arithmetic. With `everything` that goes for the large ones too, for a process that makes the same
+    ones over and over, such as a training. Other C libraries have no such knob and are left alone.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
@@ -102,6 +103,8 @@ def _keep_freed_memory() -> None:
         return
     mallopt(M_MMAP_THRESHOLD, LARGEST_REUSED)
     mallopt(M_TRIM_THRESHOLD, KEPT)
+    if everything:
+        mallopt(M_MMAP_MAX, 0)
 
 
 def _value(function: Rowwise, chunk: Tensor) -> Tensor:

@@ -18,25 +18,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from stito.errors import PluginError, UnknownNameError
 
 __all__ = ["Kind", "Manifest", "Plugin", "Problem", "load", "names", "plugins", "problems"]
 
-Kind = Literal["effect", "encoder", "chain", "search", "separator"]
+Kind = Literal["effect", "encoder", "chain", "search", "separator", "predictor"]
 GROUP = "stito.plugins"
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a distribution offers: for each kind, names to `"module:attribute"` (chains: `"package:file.toml"`)."""
+    """What a distribution offers: for each kind, names to `"module:attribute"`.
+
+    Of chains and predictors it is `"package:file"`; a predictor has the name of its chain.
+    """
 
     effects: Mapping[str, str] = field(default_factory=dict)
     encoders: Mapping[str, str] = field(default_factory=dict)
     chains: Mapping[str, str] = field(default_factory=dict)
     searches: Mapping[str, str] = field(default_factory=dict)
     separators: Mapping[str, str] = field(default_factory=dict)
+    predictors: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, kind: Kind) -> Mapping[str, str]:
         """The names of one kind."""
@@ -46,6 +51,7 @@ class Manifest:
             "chain": self.chains,
             "search": self.searches,
             "separator": self.separators,
+            "predictor": self.predictors,
         }
         return kinds[kind]
 
@@ -123,12 +129,14 @@ def find(kind: Kind, name: str) -> Plugin:
 
 @lru_cache(maxsize=256)
 def load(kind: Kind, name: str) -> Any:
-    """The object behind a name: a class or factory, or, for a chain, its TOML text."""
+    """The object behind a name: a class or factory; a chain's TOML text; the path of a predictor's weights."""
     plugin = find(kind, name)
     module, _, attribute = plugin.target.partition(":")
     try:
         if kind == "chain":
             return importlib.resources.files(module).joinpath(attribute).read_text(encoding="utf-8")
+        if kind == "predictor":
+            return Path(str(importlib.resources.files(module).joinpath(attribute)))
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, OSError) as error:
         raise PluginError(

@@ -20,9 +20,10 @@ from stito.encoder import Encoder
 from stito.encoders import DEFAULT_ENCODER, load_encoder
 from stito.errors import ChainError, SettingsError
 from stito.finishing import render_match
-from stito.matching import Match, Matcher, Pair, Problem
+from stito.matching import DIRECT, Match, Matcher, Pair, Problem
 from stito.mix import Mix, read_mix
 from stito.planning import plan_transfer
+from stito.predictor import load_predictor
 from stito.preset import Preset, Provenance, StripPreset
 from stito.results import Matched, Progress, TransferResult
 from stito.search.base import Budget, Step, StopReason
@@ -33,7 +34,7 @@ __all__ = ["DEFAULT_BUDGET", "PRIOR_WEIGHT", "match_style", "separated", "transf
 
 DEFAULT_BUDGET = Budget(evaluations=1000)
 DEFAULT_CHAINS = {"mix": "mastering"}
-PRIOR_WEIGHT = 1.0
+PRIOR_WEIGHT = 3.0
 """How strongly settings are drawn to usual ones, in units of the untouched input's distance to the reference."""
 EXCERPT_SECONDS = 6.0
 EXCERPT_COUNT = 2
@@ -51,6 +52,7 @@ def transfer(
     amount: float = 1.0,
     stem: str | None = None,
     separator: str | Separator = "none",
+    init: str = "auto",
     prior_weight: float = PRIOR_WEIGHT,
     excerpt_seconds: float = EXCERPT_SECONDS,
     excerpt_count: int = EXCERPT_COUNT,
@@ -62,7 +64,8 @@ def transfer(
     Args:
         mix: what to change: a `Mix`, an audio file, or a folder of stems.
         reference: what it should sound like; its content may differ.
-        method: `cma`, `gradient`, `random`, `nevergrad[:NAME]`, or `match` (closed form, no search).
+        method: `cma`, `gradient`, `random`, `nevergrad[:NAME]`; or without a search `match` (closed form) and `predict`
+            (a network's answer).
         chain: a `Chain`, its name, text or TOML file; `mastering` for a whole mix and `mixing` for stems otherwise.
         encoder: the metric of style: an installed name, a file of weights, or any `Encoder`.
         budget: of each stem's search in evaluations; its seconds are shared by all stems.
@@ -70,8 +73,10 @@ def transfer(
         amount: 0 leaves the input as it is, 1 goes all the way.
         stem: what a single file is (`vocals`, `drums`, ...), or the one stem of a folder to read.
         separator: how a mix becomes stems, an installed name or any `Separator`; with `none`, mixes are matched whole.
-        prior_weight: how strongly settings are drawn to what the chain's prior calls usual, in units of the input's
-            distance to the reference; where both play the same performance there is no need for it.
+        init: where a search starts: `predict`, `match`, `neutral`, or `auto`, the best of them.
+        prior_weight: how strongly settings are drawn to what is predicted, or else to what the chain's prior calls
+            usual, in units of the input's distance to the reference; where both play the same performance there is no
+            need for it.
         excerpt_seconds: the length of each excerpt that the search hears.
         excerpt_count: how many excerpts it hears of input and reference.
         device: where candidates are rendered and embedded.
@@ -92,6 +97,7 @@ def transfer(
         budget=budget,
         seed=seed,
         amount=amount,
+        init=init,
         prior_weight=prior_weight,
         excerpt_seconds=excerpt_seconds,
         excerpt_count=excerpt_count,
@@ -121,6 +127,7 @@ def match_style(
     budget: Budget = DEFAULT_BUDGET,
     seed: int = 0,
     amount: float = 1.0,
+    init: str = "auto",
     prior_weight: float = PRIOR_WEIGHT,
     excerpt_seconds: float = EXCERPT_SECONDS,
     excerpt_count: int = EXCERPT_COUNT,
@@ -148,6 +155,8 @@ def match_style(
         method=method,
         chain=the_chain,
         encoder=load_encoder(encoder),
+        predictor=load_predictor(the_chain) if _predicts(method, init) else None,
+        init=init,
         prior_weight=prior_weight,
         seconds=excerpt_seconds,
         count=excerpt_count,
@@ -173,6 +182,11 @@ def match_style(
         for name, match in matches.items()
         if match.same_performance
     ]
+    notes += [
+        f"{name}: nothing is predicted for several stems at once; the closed form was taken."
+        for name, match in matches.items()
+        if method == "predict" and match.start != "predict"
+    ]
     if interrupted:
         notes.append("The search was interrupted: the best settings so far were applied.")
     preset = Preset(
@@ -197,6 +211,11 @@ def match_style(
         ),
     )
     return Matched(matches, preset, targets, tuple(notes), interrupted)
+
+
+def _predicts(method: str, init: str) -> bool:
+    """Whether a prediction could be the result, or where a search starts."""
+    return method == "predict" or (method not in DIRECT and init in ("auto", "predict"))
 
 
 def _search_all(

@@ -40,8 +40,11 @@ def test_theta_to_settings_and_back(name: str, data: st.DataObject) -> None:
     assert torch.allclose(chain.encode(chain.settings(theta)), theta, atol=1e-4)
 
 
-def test_fused_rendering_equals_one_effect_after_the_other() -> None:
-    chain = load_chain("eq | panner | compressor | imager | reverb | gain")
+@pytest.mark.parametrize(
+    "text", ["eq | panner | compressor | imager | reverb | gain", "eq | gain", "reverb | delay | eq"]
+)
+def test_fused_rendering_equals_one_effect_after_the_other(text: str) -> None:
+    chain = load_chain(text)
     x, generator = noise(), torch.Generator().manual_seed(1)
     theta = torch.rand(3, chain.dim, generator=generator)
     values = chain.decode(theta)
@@ -60,6 +63,14 @@ def test_a_row_of_a_batch_equals_that_row_alone() -> None:
     batch = prepared.render(theta)
     for row in range(4):
         assert torch.allclose(batch[row], prepared.render(theta[row : row + 1])[0], atol=1e-5)
+
+
+def test_candidates_are_what_is_rendered_in_the_end() -> None:
+    """What a search hears, with its tables, is within -90 dB of the rendering."""
+    chain, x = load_chain("mixing"), noise()
+    theta = torch.rand(3, chain.dim, generator=torch.Generator().manual_seed(5))
+    heard, final = chain.prepare(x, RATE).render(theta), chain.render(x[None], chain.decode(theta), RATE)
+    assert 10 * torch.log10((heard - final).square().sum() / final.square().sum()) < -90
 
 
 def test_long_audio_is_filtered_in_blocks_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:

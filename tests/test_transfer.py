@@ -43,7 +43,7 @@ def test_every_method_comes_nearer_and_says_how(method: str) -> None:
     assert result.preset.provenance.method == method
     if method != "match":
         assert any(step.phase == "search" for step in steps)
-        assert match.history[-1].loss <= match.objective_guess + 1e-6
+        assert match.history[-1].loss <= match.objective_start + 1e-6
     assert steps[-1].phase == "render"
 
 

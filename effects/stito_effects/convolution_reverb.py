@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from stito.audio import read_audio, resample
+from stito.dsp.blockwise import Formula
 from stito.dsp.impulse import ring_s, unit_energy
 from stito.dsp.spectrum import Response
 from stito.effect import LinearEffect
@@ -59,8 +60,11 @@ class ConvolutionReverb(LinearEffect):
         self._prepared: dict[tuple[int, torch.dtype, torch.device], tuple[Tensor, float]] = {}
 
     def response(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Response:
+        return self.factor(p, n, sample_rate).whole()
+
+    def factor(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Formula:
         return wet_response(
-            self._spectrum(p["decay"], n, sample_rate),
+            Formula.of(self._spectrum(p["decay"], n, sample_rate)),
             pre_delay_ms=p["pre_delay_ms"],
             low_cut_hz=p["low_cut_hz"],
             high_cut_hz=p["high_cut_hz"],

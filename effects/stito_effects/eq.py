@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from stito.dsp.biquad import cascade, high_shelf, low_shelf, peak
+from stito.dsp.blockwise import Formula
 from stito.dsp.spectrum import Response
 from stito.effect import LinearEffect
 from stito.params import Param, Settings
@@ -53,6 +54,9 @@ class Equaliser(LinearEffect):
     tail_s: ClassVar[float] = 0.25
 
     def response(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Response:
+        return self.factor(p, n, sample_rate).whole()
+
+    def factor(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Formula:
         shelf_q = torch.full_like(p["low_hz"], SHELF_Q)
         bells = [
             peak(p[f"{band}_gain_db"], p[f"{band}_hz"], p[f"{band}_q"], sample_rate)
@@ -60,7 +64,7 @@ class Equaliser(LinearEffect):
         ]
         low = low_shelf(p["low_gain_db"], p["low_hz"], shelf_q, sample_rate)
         high = high_shelf(p["high_gain_db"], p["high_hz"], shelf_q, sample_rate)
-        return cascade(torch.stack([low, *bells, high], dim=1), n, shelf_q.dtype)[:, None]
+        return cascade(torch.stack([low, *bells, high], dim=1), n, shelf_q.dtype)
 
     def match(self, x: Tensor, reference: Tensor, sample_rate: int) -> Settings:
         """The gains that bring the average spectrum nearest to the reference's, at the usual frequencies and widths."""

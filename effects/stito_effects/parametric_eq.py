@@ -10,6 +10,7 @@ from dasp_pytorch.signal import biquad
 from torch import Tensor
 
 from stito.dsp.biquad import Sections, cascade, from_digital
+from stito.dsp.blockwise import Formula
 from stito.dsp.spectrum import Response
 from stito.effect import LinearEffect
 from stito.params import Param, Settings
@@ -52,8 +53,11 @@ class ParametricEqualiser(LinearEffect):
     tail_s: ClassVar[float] = 1.2
 
     def response(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Response:
+        return self.factor(p, n, sample_rate).whole()
+
+    def factor(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Formula:
         sections = [_designed(p, band, spec[0], sample_rate) for band, spec in BANDS.items()]
-        return cascade(torch.stack(sections, dim=1), n, p["low_hz"].dtype)[:, None]
+        return cascade(torch.stack(sections, dim=1), n, p["low_hz"].dtype)
 
     def match(self, x: Tensor, reference: Tensor, sample_rate: int) -> Settings:
         """The gains that bring the average spectrum nearest to the reference's, at the usual frequencies and widths."""

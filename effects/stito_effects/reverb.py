@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from copy import copy
 from functools import lru_cache
 from typing import ClassVar
 
@@ -11,10 +12,12 @@ import torch
 from torch import Tensor
 
 from stito.audio import resample
+from stito.dsp.blockwise import Formula
 from stito.dsp.impulse import unit_energy
 from stito.dsp.spectrum import Response
 from stito.effect import LinearEffect
 from stito.params import Param
+from stito_effects.room_table import RoomTable, room_table
 from stito_effects.wet import wet_response
 
 __all__ = ["Reverb"]
@@ -30,6 +33,8 @@ COMMON = 0.2
 NOISE_RATE = 44_100
 SEED = 20_241
 COLUMNS = 64
+LONGEST_TABLE = 1 << 19
+"""Points of the FFT, ten seconds at 44.1 kHz: the table takes 75 MB."""
 
 
 class Reverb(LinearEffect):
@@ -51,12 +56,15 @@ class Reverb(LinearEffect):
         Param("mix", 0.0, 1.0, neutral=0.0, doc="0 is dry, 1 is the room alone"),
     )
     tail_s: ClassVar[float] = 2.15
+    _table: RoomTable | None = None
 
     def response(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Response:
+        return self.factor(p, n, sample_rate).whole()
+
+    def factor(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Formula:
         decays = torch.stack([p["decay_low_s"], p["decay_mid_s"], p["decay_high_s"]], dim=1)
-        impulse = unit_energy(impulse_response(decays, sample_rate), sample_rate)
         return wet_response(
-            torch.fft.rfft(impulse, n=n),
+            self._room(decays, n, sample_rate),
             pre_delay_ms=p["pre_delay_ms"],
             low_cut_hz=p["low_cut_hz"],
             high_cut_hz=p["damping_hz"],
@@ -64,6 +72,28 @@ class Reverb(LinearEffect):
             n=n,
             sample_rate=sample_rate,
         )
+
+    def prepared(self, n: int, sample_rate: int, device: torch.device) -> Reverb:
+        """With a table of all rooms, which takes half a second to make; an accelerator is as fast without."""
+        if device.type != "cpu" or n > LONGEST_TABLE:
+            return self
+        prepared = copy(self)
+        prepared._table = _table(n, sample_rate)
+        return prepared
+
+    def _room(self, decays_s: Tensor, n: int, sample_rate: int) -> Formula:
+        """The spectrum of the room alone, at unit energy: (b, 2, f)."""
+        if self._table is not None and self._table.serves(decays_s, n, sample_rate):
+            return self._table.spectrum(decays_s)
+        impulse = unit_energy(impulse_response(decays_s, sample_rate), sample_rate)
+        return Formula.of(torch.fft.rfft(impulse, n=n))
+
+
+@lru_cache(maxsize=1)
+def _table(n: int, sample_rate: int) -> RoomTable:
+    """The latest table: stems that are heard for equally long share it."""
+    decay, noise = Reverb.params[0], _noise(sample_rate, torch.float64, torch.device("cpu"))
+    return room_table(noise, decay.low, decay.high, n, sample_rate)
 
 
 def impulse_response(decays_s: Tensor, sample_rate: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""The first-party encoders, announced exactly as a third party announces theirs."""
+"""The first-party encoders and predictors, announced exactly as a third party announces theirs."""
 
 from stito.registry import Manifest
 
@@ -8,5 +8,6 @@ MANIFEST = Manifest(
     encoders={
         "features": "stito_encoders.features:Features",
         "fxencoder": "stito_encoders.fxencoder:FXencoder",
-    }
+    },
+    predictors={"mixing": "stito_encoders:weights/mixing.predictor.safetensors"},
 )

@@ -16,7 +16,9 @@ __all__ = ["compare"]
 @click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
 @click.argument("reference", metavar="REFERENCE", type=click.Path(path_type=Path))
 @click.option("-o", "--output", "outdir", metavar="OUTDIR", required=True, type=click.Path(path_type=Path))
-@click.option("--methods", default="match,cma,gradient", show_default=True, help="Methods, separated by commas.")
+@click.option(
+    "--methods", default="match,predict,cma,gradient", show_default=True, help="Methods, separated by commas."
+)
 @search_options
 def compare(
     source: Path,
@@ -27,6 +29,7 @@ def compare(
     chain: str | None,
     stem: str | None,
     separator: str,
+    init: str,
     evaluations: int | None,
     seconds: float | None,
     seed: int,
@@ -58,6 +61,7 @@ def compare(
             chain=chain,
             stem=stem,
             separator=separator,
+            init=init,
             budget=budget_of(evaluations, seconds),
             seed=seed,
             amount=amount,

@@ -35,6 +35,13 @@ def search_options(command: Command) -> Command:
             metavar="NAME|none",
             help="How a mix becomes stems; none matches mixes whole, and stems to a mix jointly.",
         ),
+        click.option(
+            "--init",
+            default="auto",
+            show_default=True,
+            metavar="auto|predict|match|neutral",
+            help="Where a search starts: at a network's prediction, the closed form, or with the knobs at neutral.",
+        ),
         click.option("--evaluations", type=int, default=None, help="Candidates to try per stem.  [default: 1000]"),
         click.option("--seconds", type=float, default=None, help="Time for the whole search, shared by all stems."),
         click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result."),

@@ -19,8 +19,8 @@ __all__ = ["transfer"]
     "--method",
     default="cma",
     show_default=True,
-    metavar="cma|nevergrad[:NAME]|gradient|random|match",
-    help="How settings are found; match is closed form, without a search.",
+    metavar="cma|nevergrad[:NAME]|gradient|random|match|predict",
+    help="How settings are found; without a search, match is closed form and predict a network's answer.",
 )
 @search_options
 def transfer(
@@ -32,6 +32,7 @@ def transfer(
     chain: str | None,
     stem: str | None,
     separator: str,
+    init: str,
     evaluations: int | None,
     seconds: float | None,
     seed: int,
@@ -68,6 +69,7 @@ def transfer(
             chain=chain,
             stem=stem,
             separator=separator,
+            init=init,
             budget=budget_of(evaluations, seconds),
             seed=seed,
             amount=amount,

@@ -16,7 +16,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from stito.dsp.blockwise import blockwise
+from stito.dsp.blockwise import Formula
 
 __all__ = ["Sections", "cascade", "from_digital", "high_shelf", "low_shelf", "peak"]
 
@@ -57,8 +57,8 @@ def from_digital(b: Tensor, a: Tensor) -> Sections:
     return torch.cat([_to_analogue(b.double()), _to_analogue(a.double())], dim=-1)
 
 
-def cascade(sections: Sections, n: int, dtype: torch.dtype) -> Tensor:
-    """The response of sections in a row, (b, sections, 6), on the bins of an `n`-point real FFT: complex (b, f).
+def cascade(sections: Sections, n: int, dtype: torch.dtype) -> Formula:
+    """The response of sections in a row, (b, sections, 6), on the bins of an `n`-point real FFT: complex (b, 1, f).
 
     Numerators and denominators are multiplied out in groups, as polynomials in s, and evaluated as a matrix product
     with a table of powers. `dtype` is that of the audio.
@@ -73,9 +73,9 @@ def cascade(sections: Sections, n: int, dtype: torch.dtype) -> Tensor:
     table = _powers(n, polynomials.shape[-1] - 1, dtype, polynomials.device)
 
     def evaluate(inputs: Sequence[Tensor], bins: slice) -> Tensor:
-        return _ratio(inputs[0], table[:, 2 * bins.start : 2 * bins.stop])
+        return _ratio(inputs[0], table[:, 2 * bins.start : 2 * bins.stop])[:, None]
 
-    return blockwise(evaluate, [polynomials.to(dtype)], n // 2 + 1)
+    return Formula(evaluate, [polynomials.to(dtype)], n // 2 + 1)
 
 
 def _ratio(polynomials: Tensor, table: Tensor) -> Tensor:

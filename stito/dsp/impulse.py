@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-__all__ = ["ring_s", "unit_energy"]
+__all__ = ["ENERGY_RATE", "ring_s", "unit_energy"]
 
 ENERGY_RATE = 44_100
+"""Energies are counted at this rate."""
 
 
 def unit_energy(impulse: Tensor, sample_rate: int) -> Tensor:

@@ -12,14 +12,19 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import TypeGuard
 
 import torch
 from scipy.fft import next_fast_len
 from torch import Tensor
 
-__all__ = ["Response", "apply_responses", "fast_length", "filter_blocks", "fuse", "unit_circle"]
+from stito.dsp.blockwise import Formula
+
+__all__ = ["Factor", "Response", "apply_responses", "fast_length", "filter_blocks", "fuse", "unit_circle"]
 
 Response = Tensor
+Factor = Response | Formula
+"""A response, or how to work it out while it is applied."""
 
 BLOCK = 1 << 21
 """Longer audio is filtered in blocks of this many samples, so that memory does not grow with the song."""
@@ -43,31 +48,45 @@ def _unit_circle(n: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     return torch.polar(torch.ones_like(angle), angle).to(target)
 
 
-def fuse(responses: Sequence[Response]) -> list[Response]:
+def fuse(factors: Sequence[Factor]) -> list[Factor]:
     """The same filter with as few factors as possible.
 
     A gain common to both channels commutes with everything and joins the cheapest factor; neighbours that only scale
     channels become one, and so do neighbours that are the same at every frequency.
     """
-    gains = [response for response in responses if response.shape[1:] == (1, 1)]
-    fused: list[Response] = []
-    for response in (response for response in responses if response.shape[1:] != (1, 1)):
-        joined = _joined(fused[-1], response) if fused else None
+    gains = [factor for factor in factors if isinstance(factor, Tensor) and factor.shape[1:] == (1, 1)]
+    fused: list[Factor] = []
+    for factor in factors:
+        if isinstance(factor, Tensor) and factor.shape[1:] == (1, 1):
+            continue
+        joined = _joined(fused[-1], factor) if fused else None
         if joined is None:
-            fused.append(response)
+            fused.append(factor)
         else:
             fused[-1] = joined
     if gains:
         gain = functools.reduce(torch.mul, gains)
-        place = min(range(len(fused)), key=lambda i: fused[i].shape[-1], default=None)
+        place = min(range(len(fused)), key=lambda i: _length(fused[i]), default=None)
         if place is None:
             return [gain]
-        fused[place] = fused[place] * (gain if fused[place].dim() == 3 else gain[:, None])
+        fused[place] = _scaled(fused[place], gain)
     return fused
 
 
-def _joined(first: Response, second: Response) -> Response | None:
+def _length(factor: Factor) -> int:
+    return factor.length if isinstance(factor, Formula) else factor.shape[-1]
+
+
+def _scaled(factor: Factor, gain: Tensor) -> Factor:
+    if isinstance(factor, Formula):
+        return factor.scaled(gain)
+    return factor * (gain if factor.dim() == 3 else gain[:, None])
+
+
+def _joined(first: Factor, second: Factor) -> Response | None:
     """One factor for two in a row, where that is no dearer than both."""
+    if isinstance(first, Formula) or isinstance(second, Formula):
+        return None
     if first.dim() == second.dim() == 3:
         return first * second
     if first.shape[-1] != 1 or second.shape[-1] != 1:
@@ -79,29 +98,37 @@ def _joined(first: Response, second: Response) -> Response | None:
     return torch.einsum("bijf,bjkf->bikf", second, first)
 
 
-def _is_matrix(response: Response) -> bool:
+def _is_matrix(factor: Factor) -> TypeGuard[Tensor]:
     """Whether it mixes channels, the same at every frequency."""
-    return response.dim() == 4 and response.shape[-1] == 1 and not response.is_complex()
+    return isinstance(factor, Tensor) and factor.dim() == 4 and factor.shape[-1] == 1 and not factor.is_complex()
 
 
-def apply_responses(spectrum: Tensor, responses: Sequence[Response]) -> Tensor:
-    """Multiply a spectrum (b | 1, 2, f) by each response in turn: (b, 2, f)."""
-    for response in fuse(responses):
-        if response.dim() == 3:
-            spectrum = spectrum * response
+def apply_responses(spectrum: Tensor, factors: Sequence[Factor]) -> Tensor:
+    """Multiply a spectrum (b | 1, 2, f) by each factor in turn: (b, 2, f)."""
+    for factor in fuse(factors):
+        if isinstance(factor, Formula):
+            spectrum = factor.combined(_multiplied, spectrum)
         else:
-            left, right = spectrum[:, :1], spectrum[:, 1:]
-            spectrum = left * response[:, :, 0] + right * response[:, :, 1]
+            spectrum = _multiplied(spectrum, factor)
     return spectrum
 
 
-def _padded_rfft(x: Tensor, n: int) -> Tensor:
-    """`rfft(x, n)` in one pass over the memory where torch's own padding takes two."""
-    spectrum: Tensor = torch.fft.rfft(torch.cat([x, x.new_zeros(*x.shape[:-1], n - x.shape[-1])], dim=-1))
-    return spectrum
+def _multiplied(spectrum: Tensor, response: Response, /, *, out: Tensor | None = None) -> Tensor:
+    if response.dim() == 3:
+        return torch.mul(spectrum, response, out=out)
+    left, right = spectrum[:, :1], spectrum[:, 1:]
+    return torch.add(left * response[:, :, 0], right * response[:, :, 1], out=out)
 
 
-def filter_blocks(x: Tensor, responses: Callable[[int], Sequence[Response]], tail: int) -> Tensor:
+def _padded(x: Tensor, n: int) -> Tensor:
+    """Audio with silence behind it, each written once; torch's own padding writes silence first, and then the audio."""
+    padded = x.new_empty(*x.shape[:-1], n)
+    padded[..., : x.shape[-1]] = x
+    padded[..., x.shape[-1] :] = 0
+    return padded
+
+
+def filter_blocks(x: Tensor, responses: Callable[[int], Sequence[Factor]], tail: int) -> Tensor:
     """Filter audio (b | 1, 2, t) by responses given as a function of the FFT length.
 
     The audio is padded by `tail` samples, so that what rings does not wrap around; audio longer than `BLOCK` is
@@ -113,14 +140,14 @@ def filter_blocks(x: Tensor, responses: Callable[[int], Sequence[Response]], tai
         factors = fuse(responses(n))
         if factors and _is_matrix(factors[0]):  # half the work in the time domain: real, and without the padding
             x, factors = factors[0][..., 0] @ x, factors[1:]
-        shaped = apply_responses(_padded_rfft(x, n), factors)
+        shaped = apply_responses(torch.fft.rfft(_padded(x, n)), factors)
         filtered: Tensor = torch.fft.irfft(shaped, n=n)[..., :length]
         return filtered
     n = fast_length(BLOCK + tail)
-    factors = fuse(responses(n))
+    known = [factor.whole() if isinstance(factor, Formula) else factor for factor in fuse(responses(n))]
     out: Tensor | None = None
     for start in range(0, length, BLOCK):
-        block = torch.fft.irfft(apply_responses(torch.fft.rfft(x[..., start : start + BLOCK], n=n), factors), n=n)
+        block = torch.fft.irfft(apply_responses(torch.fft.rfft(x[..., start : start + BLOCK], n=n), known), n=n)
         if out is None:
             out = block.new_zeros(*block.shape[:-1], length)
         stop = min(start + n, length)

@@ -60,8 +60,9 @@ __all__ = [
     "table",
 ]
 
-METHODS = ("input", "level", "match", "cma:features", "cma:fxencoder", "oracle")
-"""`input` does nothing, `level` only settles the loudness; a search is written with its encoder behind a colon."""
+METHODS = ("input", "level", "match", "predict", "cma:features", "cma:fxencoder", "oracle")
+"""`input` does nothing, `level` only settles the loudness; a search is written with its encoder behind a colon, and
+behind another where it starts (`cma:fxencoder:match`)."""
 
 PLAIN = ("input", "level", "oracle")
 """These hear with no encoder."""
@@ -159,9 +160,15 @@ def evaluate_transfers(
 
 def _encoders(plan: TransferPlan) -> dict[str, Encoder]:
     """The encoder of each search, loaded once, and before anything long begins."""
-    wanted = {method: method.partition(":")[2] or DEFAULT_ENCODER for method in plan.methods if method not in PLAIN}
+    wanted = {method: _parts(method)[1] for method in plan.methods if method not in PLAIN}
     loaded = {name: load_encoder(name) for name in sorted(set(wanted.values()))}
     return {method: loaded[name] for method, name in wanted.items()}
+
+
+def _parts(method: str) -> tuple[str, str, str]:
+    """How settings are found, the encoder, and where a search starts."""
+    name, encoder, init = [*method.split(":"), "", ""][:3]
+    return name, encoder or DEFAULT_ENCODER, init or "auto"
 
 
 def _digest(encoder: Encoder | None) -> str:
@@ -226,10 +233,12 @@ def _settings(case: Case, method: str, chain: Chain, plan: TransferPlan, encoder
         return chain.neutral()
     if encoder is None:
         return oracle(case.source, case.truth, chain, plan.evaluations, plan.seed)
+    name, _, init = _parts(method)
     matched = match_style(
         as_stem(case.source),
         as_stem(case.reference),
-        method=method.partition(":")[0],
+        method=name,
+        init=init,
         chain=chain,
         encoder=encoder,
         budget=Budget(evaluations=plan.evaluations),

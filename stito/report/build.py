@@ -121,7 +121,7 @@ def _row(name: str, source: Sound, made: Sound, reference: Sound | None, result:
         convergence=[(step.evaluations, step.loss) for step in match.history] if match else [],
         loss_before=match.objective_before if match else None,
         loss_after=match.history[-1].loss if match and match.history else None,
-        loss_match=match.objective_guess if match else None,
+        loss_start=match.objective_start if match else None,
         settings=_effects(*strip.build()) if strip else [],
     )
 

@@ -170,7 +170,7 @@ class ReportRow:
         convergence: (evaluations, best loss so far), in order.
         loss_before: the loss of the untouched input.
         loss_after: the loss of the result.
-        loss_match: the loss at the closed-form guess from which the search set out, if it did.
+        loss_start: the loss at the place from which the search set out.
         settings: the effects in chain order.
     """
 
@@ -181,7 +181,7 @@ class ReportRow:
     convergence: Sequence[tuple[int, float]] = ()
     loss_before: float | None = None
     loss_after: float | None = None
-    loss_match: float | None = None
+    loss_start: float | None = None
     settings: Sequence[EffectSettings] = ()
 
 

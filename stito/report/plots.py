@@ -106,7 +106,7 @@ def convergence_plot(row: ReportRow) -> Plot | None:
     best = np.minimum.accumulate([loss for _, loss in steps])
     levels = {
         "before": ("Input, untouched", row.loss_before),
-        "match": ("Closed-form start", row.loss_match),
+        "start": ("Start", row.loss_start),
     }
     known = [value for _, value in levels.values() if value is not None and math.isfinite(value)]
     ticks = _round_steps(min([0.0, float(best.min()), *known]), max([float(best.max()), *known]))

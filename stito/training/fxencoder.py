@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from stito.data.manipulate import Manipulator
-    from stito.training.loop import Network
+    from stito.training.task import Network
 
 __all__ = ["FXencoderTask", "NetworkFactory"]
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -27,53 +27,16 @@ from stito.training.checkpoint import load_checkpoint, save_checkpoint
 from stito.training.log import Log
 from stito.training.recipe import Recipe
 from stito.training.schedule import learning_rate
+from stito.training.task import Task
 from stito.version import __version__
 from stito.weights import save_weights
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["BEST", "LAST", "Network", "Outcome", "Progress", "Stop", "Task", "Training"]
+__all__ = ["BEST", "LAST", "Outcome", "Progress", "Stop", "Training"]
 
 LAST, BEST = "last.pt", "best.safetensors"
-
-Network = Callable[[Tensor], Tensor]
-"""Audio (b, 2, t) to embeddings (b, dim)."""
-
-
-class Task(Protocol):
-    """What is trained, on what, and how well it does."""
-
-    def network(self) -> nn.Module:
-        """A fresh network; torch's generator is seeded when this is called."""
-        ...
-
-    def prepare(self, step: int) -> Any:
-        """The batch of a step; called in threads, ahead of time."""
-        ...
-
-    def loss(self, network: Network, batch: Any) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """What is minimised, and other scalars worth a curve."""
-        ...
-
-    def validate(self, network: Network, count: int) -> tuple[float, Mapping[str, float]]:
-        """A score, the higher the better, and what it is made of; `count` is 1 at the first validation.
-
-        No batch is being prepared meanwhile: what the task learns from it may change those that follow.
-        """
-        ...
-
-    def state(self) -> dict[str, Any]:
-        """What the task has learnt from validations: plain values."""
-        ...
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state`."""
-        ...
-
-    def header(self) -> dict[str, Any]:
-        """What the weights shall say of themselves."""
-        ...
 
 
 class Stop(Enum):

@@ -24,6 +24,7 @@ __all__ = [
     "Network",
     "Objective",
     "Optimiser",
+    "Predictor",
     "Probabilities",
     "Recipe",
     "Run",
@@ -41,10 +42,21 @@ class _Section(BaseModel):
 
 
 class Network(_Section):
-    """What is trained: the encoder's name, and the config that its `network` factory takes."""
+    """Of an encoder: its name, and the config that its `network` factory takes."""
 
     encoder: str = "fxencoder"
     config: dict[str, Any] = {}
+
+
+class Predictor(_Section):
+    """What a predictor hears with, which chain it sets, and its network: see `stito.predictor`."""
+
+    chain: str = "mixing"
+    encoders: list[str] = ["fxencoder", "features"]
+    hidden: PositiveInt = 512
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    known: float = Field(default=0.0, ge=0)
+    """Weight of the distance to those settings that are known, beside that of the audio."""
 
 
 class Data(_Section):
@@ -141,7 +153,9 @@ class Recipe(_Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     seed: int = Field(default=0, ge=0)
+    task: Literal["encoder", "predictor"] = "encoder"
     network: Network = Network()
+    predictor: Predictor = Predictor()
     data: Data = Data()
     batch: Batch = Batch()
     loss: Loss = Loss()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from stito.dsp.biquad import cascade, peak
-from stito.dsp.blockwise import blockwise
+from stito.dsp.blockwise import Formula, blockwise
 from stito.dsp.phase import delay_response
 from stito.dsp.statistics import balance_db, log_grid, long_term_spectrum, ridge_gains, width_db
 from stito.effect import LinearEffect
@@ -32,6 +32,7 @@ from stito_effects.parametric_eq import ParametricEqualiser
 from stito_effects.reverb import Reverb
 
 RATE = 44_100
+CPU = torch.device("cpu")
 EFFECTS = (Gain, Equaliser, ParametricEqualiser, Panner, Imager, Delay, Reverb, ConvolutionReverb)
 EQUALISERS = (Equaliser, ParametricEqualiser)
 
@@ -183,7 +184,8 @@ def test_equalisers_agree_with_filtering_in_time(
 def test_a_bell_gives_its_gain_at_its_centre(gain_db: float, hz: float, q: float) -> None:
     n = 1 << 18
     values = as_batch({"gain_db": gain_db, "hz": round(hz * n / RATE) * RATE / n, "q": q})
-    response = cascade(peak(values["gain_db"], values["hz"], values["q"], RATE)[:, None], n, torch.float32)[0]
+    bell = peak(values["gain_db"], values["hz"], values["q"], RATE)[:, None]
+    response = cascade(bell, n, torch.float32).whole().flatten()
     assert 20 * math.log10(response[round(hz * n / RATE)].abs().item()) == pytest.approx(gain_db, abs=1e-2)
 
 
@@ -339,6 +341,43 @@ def test_each_band_has_its_own_decay(band: str, low_hz: float, high_hz: float) -
     assert decay_s(torch.from_numpy(scipy.signal.sosfilt(sos, y.numpy()).copy())) == pytest.approx(1.0, rel=0.2)
 
 
+def rooms(count: int) -> dict[str, Tensor]:
+    """Every corner of the three decays, and rooms in between, all wet."""
+    corners = [[(corner >> band) & 1 for band in range(3)] for corner in range(8)]
+    inside = torch.rand(count, 3, generator=torch.Generator().manual_seed(6)).tolist()
+    theta = torch.tensor([[*place, 0.3, 1.0, 0.0, 1.0] for place in [*corners, *inside]])
+    return {param.name: param.from_unit(theta[:, i]) for i, param in enumerate(Reverb.params)}
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000])
+def test_a_prepared_reverb_is_the_same_reverb(rate: int) -> None:
+    """The table of rooms is within -90 dB of the rooms themselves, whatever the decays."""
+    p, n = rooms(8), 150_000
+    direct, quick = (effect.response(p, n, rate) for effect in (Reverb(), Reverb().prepared(n, rate, CPU)))
+    error = (quick - direct).abs().square().sum(dim=(1, 2)) / direct.abs().square().sum(dim=(1, 2))
+    assert 0 < error.max() < 1e-9
+
+
+def test_a_prepared_reverb_has_the_same_gradient() -> None:
+    """Also at the ends of the range, where polynomials are worst."""
+    n = 150_000
+    p = {name: value.clone().requires_grad_(name.startswith("decay")) for name, value in rooms(2).items()}
+    weight = torch.randn(10, 2, n, generator=torch.Generator().manual_seed(7))
+    found = []
+    for effect in (Reverb(), Reverb().prepared(n, RATE, CPU)):
+        y = torch.fft.irfft(effect.response(p, n, RATE), n=n)
+        decays = [value for value in p.values() if value.requires_grad]
+        found.append(torch.stack(torch.autograd.grad((y * weight).sum(), decays)))
+    torch.testing.assert_close(*found, rtol=1e-2, atol=1e-3 * found[0].abs().max().item())
+
+
+def test_a_prepared_reverb_serves_other_lengths_and_precisions_too() -> None:
+    prepared, p = Reverb().prepared(150_000, RATE, CPU), rooms(0)
+    assert torch.equal(prepared.response(p, 100_000, RATE), Reverb().response(p, 100_000, RATE))
+    double = {name: value.double() for name, value in p.items()}
+    assert torch.equal(prepared.response(double, 150_000, RATE), Reverb().response(double, 150_000, RATE))
+
+
 @pytest.mark.parametrize("effect", [Reverb, ConvolutionReverb])
 def test_half_wet_keeps_the_level(effect: type[LinearEffect]) -> None:
     x = noise(4.0, seed=5)
@@ -405,6 +444,22 @@ def test_blockwise_is_the_formula_and_its_derivative() -> None:
     weight = torch.cos(times)
     ours = torch.autograd.grad((blocks * weight).sum(), [scales[0], rows[0]])
     theirs = torch.autograd.grad((whole * weight).sum(), [scales[1], rows[1]])
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_a_formula_is_combined_and_scaled_as_its_tensor_is() -> None:
+    generator = torch.Generator().manual_seed(0)
+    length = 70_001
+    slope, gain, x, weight = (
+        torch.rand(size, generator=generator, dtype=torch.float64).requires_grad_()
+        for size in ((3, 1), (3, 1), (1, length), (3, length))
+    )
+    times = torch.linspace(0, 3, length, dtype=torch.float64)
+    formula = Formula(lambda inputs, part: torch.sin(inputs[0] * times[part]), [slope], length, size=4096)
+    blocks, whole = formula.scaled(gain).combined(torch.mul, x), torch.sin(slope * times) * gain * x
+    torch.testing.assert_close(blocks, whole)
+    torch.testing.assert_close(formula.scaled(gain).whole(), torch.sin(slope * times) * gain)
+    ours, theirs = (torch.autograd.grad((y * weight).sum(), [slope, gain, x]) for y in (blocks, whole))
     torch.testing.assert_close(ours, theirs)
 
 

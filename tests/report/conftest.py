@@ -74,7 +74,7 @@ def make_row(name: str, seconds: float, seed: int) -> ReportRow:
         convergence=[(16 * (index + 1), float(loss)) for index, loss in enumerate(losses)],
         loss_before=0.47,
         loss_after=float(losses.min()),
-        loss_match=0.33,
+        loss_start=0.33,
         settings=[
             EffectSettings(
                 "equaliser",

@@ -10,14 +10,16 @@ from stito.errors import MissingFileError, RecipeError
 from stito.training.recipe import load_recipe, parse_recipe
 from training.toys import RECIPE
 
-SHIPPED = sorted((Path(__file__).parents[2] / "recipes" / "fxencoder").glob("*.toml"))
+RECIPES = Path(__file__).parents[2] / "recipes"
+SHIPPED = [*sorted((RECIPES / "fxencoder").glob("*.toml")), *sorted((RECIPES / "predictor").glob("*.toml"))]
 
 
-@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: f"{file.parent.name}-{file.stem}")
 @pytest.mark.parametrize("smoke", [False, True])
 def test_shipped_recipes_are_valid(file: Path, smoke: bool) -> None:
     recipe = load_recipe(file, smoke=smoke)
-    assert recipe.name == f"fxencoder-{file.stem}"
+    assert recipe.name == f"{file.parent.name}-{file.stem}"
+    assert recipe.task == ("predictor" if file.parent.name == "predictor" else "encoder")
     assert recipe.run.one_batch is smoke
 
 

@@ -1,24 +1,22 @@
 """Put trained weights into the package: half as large, with what they scored in their header.
 
-    python recipes/fxencoder/ship.py runs/fxencoder-small/best.safetensors --scores out/result.json transfer/result.json
+    python recipes/ship.py recipes/fxencoder/small.toml runs/fxencoder-small/best.safetensors --scores out/result.json
 
-The description and licences of the data are the recipe's as it stands beside this file; everything else is what
-`stito train` wrote.
+The description and licences of the data are the recipe's as it stands; everything else is what `stito train` wrote.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from stito.training.recipe import load_recipe
 from stito.weights import load_weights, save_weights
 
-HERE = Path(__file__).parent
-TARGET = HERE.parents[1] / "encoders" / "stito_encoders" / "weights" / "fxencoder.safetensors"
+WEIGHTS = Path(__file__).parents[1] / "encoders" / "stito_encoders" / "weights"
 DROPPED = ("loss", "probability")
 """Scores that mean nothing outside the run."""
 
@@ -29,28 +27,34 @@ def scores_of(path: Path) -> dict[str, Any]:
     return {"data": result.get("data"), **result.get("summary", {}).get("all", result.get("scores", {}))}
 
 
+def name_of(header: Mapping[str, Any]) -> str:
+    """The file's name in the package: a predictor's is that of its chain."""
+    stem = f"{header['chain']}.predictor" if "chain" in header else header["architecture"]
+    return f"{stem}.safetensors"
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Write the file that the wheel carries."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe", type=Path)
     parser.add_argument("weights", type=Path)
-    parser.add_argument("--recipe", type=Path, default=HERE / "small.toml")
     parser.add_argument(
         "--scores", type=Path, nargs="*", default=[], metavar="RESULT", help="result.json of evaluations"
     )
-    parser.add_argument("-o", "--output", type=Path, default=TARGET)
+    parser.add_argument("-o", "--output", type=Path, help="the package's own by default")
     arguments = parser.parse_args(argv)
     state, header = load_weights(arguments.weights)
     recipe = load_recipe(arguments.recipe)
     validation = {key: value for key, value in header["scores"].items() if not key.endswith(DROPPED)}
     header |= {
-        "config": recipe.network.config,
         "data": {**header["data"], "description": recipe.data.description},
         "licences": recipe.data.licences,
         "scores": {"validation": validation, **{path.parent.name: scores_of(path) for path in arguments.scores}},
     }
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    save_weights(arguments.output, state, header, half=True, overwrite=True)
-    print(f"{arguments.output}: {arguments.output.stat().st_size / 1e6:.1f} MB")
+    target = arguments.output or WEIGHTS / name_of(header)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save_weights(target, state, header, half=True, overwrite=True)
+    print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,155 @@
+"""Settings in one pass: a network that hears input and reference, and says how a chain should be set.
+
+A search asks the chain a thousand times; a predictor has asked it millions of times in training and answers at once.
+Its answer is a result by itself (`--method predict`), and where a search starts and what it is drawn to
+(`--init predict`). `recipes/predictor` trains it.
+
+Source: parameter prediction through a differentiable chain is that of Steinmetz et al., "Style transfer of audio
+effects with differentiable signal processing", JAES 70(9), 2022; that embeddings of effects are what is heard is new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stito import registry
+from stito.audio import resample
+from stito.chain import Chain
+from stito.chains import load_chain
+from stito.encoder import Encoder
+from stito.encoders import load_encoder
+from stito.errors import WeightsError
+from stito.weights import digest_of_weights, load_weights
+
+__all__ = ["Predictor", "SettingsNet", "hear", "knob_ranges", "load_predictor", "told_encoders"]
+
+
+class SettingsNet(nn.Module):
+    """What was heard (b, inputs) to theta (b, knobs).
+
+    Args:
+        inputs: dims of what `hear` says of the reference and of the input, together.
+        knobs: dims of theta.
+        hidden: width of the two layers in between.
+        dropout: share of their first's values that training leaves out.
+    """
+
+    def __init__(self, inputs: int, knobs: int, hidden: int = 512, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.BatchNorm1d(inputs),
+            nn.Linear(inputs, hidden),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, knobs),
+        )
+
+    def begin_at(self, theta: Tensor) -> None:
+        """Make the untrained network say `theta` (knobs,), whatever it hears."""
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        with torch.no_grad():
+            last.weight.mul_(0.1)
+            last.bias.copy_(torch.logit(theta))
+
+    def forward(self, heard: Tensor) -> Tensor:
+        """Theta (b, knobs), strictly inside its cube."""
+        placed: Tensor = torch.sigmoid(self.layers(heard))
+        return placed
+
+
+def hear(encoders: Sequence[Encoder], x: Tensor) -> Tensor:
+    """What all encoders say of audio (b, 2, t): (b, dims), those that compare by angle at unit length."""
+    embedded = []
+    for encoder in encoders:
+        embedding = encoder.embed(x)
+        by_angle = getattr(encoder, "distance", "cosine") == "cosine"
+        embedded.append(nn.functional.normalize(embedding, dim=-1) if by_angle else embedding)
+    return torch.cat(embedded, dim=-1)
+
+
+def knob_ranges(chain: Chain) -> list[list[Any]]:
+    """What theta means for a chain: the name, low end, high end and scale of each knob, in order."""
+    return [[str(knob), knob.param.low, knob.param.high, knob.param.scale] for knob in chain.knobs]
+
+
+def told_encoders(encoders: Sequence[Encoder]) -> list[list[str]]:
+    """What was heard with: the name of each encoder and the digest of its weights, in order."""
+    return [[encoder.name, digest_of(encoder)] for encoder in encoders]
+
+
+class Predictor:
+    """A trained `SettingsNet` with its encoders, for one chain.
+
+    Raises:
+        MissingFileError, WeightsError: the file is not there, is of something else, or its chain or encoders have
+        changed since it was trained.
+    """
+
+    def __init__(self, weights: Path) -> None:
+        state, self.header = load_weights(weights)
+        self.digest = digest_of_weights(weights)
+        if self.header["architecture"] != "predictor":
+            raise WeightsError(f"{weights} holds no predictor.", hint="Use a file that recipes/predictor made.")
+        self.chain = load_chain(str(self.header["chain"]))
+        self.encoders = [load_encoder(name) for name, _ in self.header["encoders"]]
+        self._check(weights)
+        self._net = SettingsNet(**self.header["config"])
+        try:
+            self._net.load_state_dict(state)
+        except RuntimeError as error:
+            raise WeightsError(f"{weights}: {error}", hint="Train it again with this version of stito.") from error
+        self._net.eval().requires_grad_(False)
+        self.sample_rate = self.encoders[0].sample_rate
+
+    def _check(self, weights: Path) -> None:
+        again = f"Train it again: stito train recipes/predictor/{self.chain.name}.toml"
+        if knob_ranges(self.chain) != self.header["knobs"]:
+            raise WeightsError(f"{weights} is for other knobs than the chain '{self.chain.name}' has.", hint=again)
+        for encoder, (_, digest) in zip(self.encoders, self.header["encoders"], strict=True):
+            if digest_of(encoder) != digest:
+                raise WeightsError(f"{weights} was trained with other weights of '{encoder.name}'.", hint=again)
+
+    def fits(self, chain: Chain) -> bool:
+        """Whether what is predicted can be said in this chain's knobs: its effects are the same, in the same order."""
+        return _effects(chain) == _effects(self.chain)
+
+    @torch.no_grad()
+    def predict(self, inputs: Sequence[Tensor], references: Sequence[Tensor], chain: Chain, sample_rate: int) -> Tensor:
+        """Theta (dim,) of `chain` for excerpts (2, t) of input and reference.
+
+        Knobs that the chain has frozen stay where they are, others go as far as it lets them.
+        """
+        heard = torch.cat([self._mean(references, sample_rate), self._mean(inputs, sample_rate)], dim=-1)
+        return chain.encode(self.chain.settings(self._net(heard)[0]))
+
+    def _mean(self, excerpts: Sequence[Tensor], sample_rate: int) -> Tensor:
+        at_rate = [resample(excerpt.cpu(), sample_rate, self.sample_rate) for excerpt in excerpts]
+        return torch.stack([hear(self.encoders, excerpt[None]) for excerpt in at_rate]).mean(0)
+
+    def __repr__(self) -> str:
+        return f"Predictor({self.chain.name}, weights {self.digest[:12]})"
+
+
+def load_predictor(chain: Chain) -> Predictor | None:
+    """The installed predictor for a chain's effects, if there is one."""
+    for name in registry.names("predictor"):
+        if _effects(load_chain(name)) == _effects(chain):
+            return Predictor(registry.load("predictor", name))
+    return None
+
+
+def digest_of(encoder: Encoder) -> str:
+    """Which weights an encoder has; nothing for one without."""
+    return str(getattr(encoder, "digest", ""))
+
+
+def _effects(chain: Chain) -> list[tuple[str, str, Mapping[str, Any]]]:
+    return [(slot.label, slot.effect.name, slot.options) for slot in chain.slots]

@@ -1,0 +1,256 @@
+"""A predictor as a task: settings that make one song's stem what the same effects made of it, heard on another song.
+
+```
+content j' ─ configuration ─▶ reference ─ hear ─┐
+content j ──────────────────────────────── hear ─┴▶ network ─▶ theta ─▶ chain(content j) ◀─ compare ─▶ truth
+content j ─ configuration ─▶ truth
+```
+
+The gradient goes through the chain, so what is learnt is what can be heard: two settings that sound alike are equally
+right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from stito.chains import load_chain
+from stito.dsp.stft import hann
+from stito.encoders import load_encoder
+from stito.errors import RecipeError
+from stito.predictor import SettingsNet, hear, knob_ranges, told_encoders
+from stito.training.batches import Batches, ContentSource, Drawn, Layout
+from stito.training.known import known_settings
+from stito.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from stito.data.manipulate import Manipulator
+    from stito.training.task import Network
+
+__all__ = ["PredictorTask", "sampled_spectral"]
+
+TRAIN, VALID = 0, 1
+"""What a batch is for: the second of its seeds, so that no two purposes share one."""
+
+FRAMES = ((2048, 32), (512, 64))
+"""FFT sizes that the loss looks at, and at how many frames of each."""
+SCALES = 4
+"""So many FFT sizes has the distance that the loss stands for."""
+POWER_FLOOR = 1e-7
+LINEAR_WEIGHT, LOG_WEIGHT = 0.9, 0.1
+LOUDEST = 8.0
+"""A distance above this is of a truth that is nearly silent, or a room that has no end: it would drown all others."""
+
+START = {"reverb.mix": 0.1, "compressor.ratio": 0.15, "compressor.threshold_db": 0.7}
+"""Where the untrained network stands: near neutral, with every effect a little in use, so that gradients arrive."""
+EDGE = 0.03
+
+
+@dataclass(frozen=True)
+class Examples:
+    """n transfers with a known truth: what is heard (n, k), input and truth (n, 2, t), and the known settings."""
+
+    heard: Tensor
+    source: Tensor
+    truth: Tensor
+    theta: Tensor
+    known: Tensor
+
+
+class PredictorTask:
+    """What `stito.training.loop` trains for `task = "predictor"`."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        contents: ContentSource,
+        held_out: ContentSource,
+        manipulator: Callable[[Mapping[str, float]], Manipulator],
+        fabric: Fabric,
+        *,
+        sample_rate: int = 44_100,
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
+        """
+        Args:
+            recipe: all figures.
+            contents: what training draws from.
+            held_out: what validation draws from.
+            manipulator: makes manipulators with these probabilities, on the fabric's device.
+            fabric: knows the device.
+            sample_rate: of contents, manipulator and encoders, in Hz.
+            data: what the weights' header says of the data, beside what the recipe says.
+        """
+        self.recipe, self.fabric = recipe, fabric
+        self._data, self._rate = dict(data or {}), sample_rate
+        self.chain = load_chain(recipe.predictor.chain)
+        if not self.chain.differentiable:
+            raise RecipeError(
+                f"The chain '{self.chain.name}' cannot be differentiated.", hint="Name one of stito's own effects."
+            )
+        self.encoders = [load_encoder(name) for name in recipe.predictor.encoders]
+        batch, validation = recipe.batch, recipe.validation
+        layout = Layout(
+            batch.groups,
+            batch.configurations,
+            batch.contents,
+            round(batch.min_seconds * sample_rate),
+            round(batch.max_seconds * sample_rate),
+            single_stem=1.0,
+            level_jitter_db=batch.level_jitter_db,
+        )
+        samples = round(validation.seconds * sample_rate)
+        fixed = replace(
+            layout,
+            groups=validation.groups,
+            configurations=validation.configurations,
+            min_samples=samples,
+            max_samples=samples,
+        )
+        share = {"rank": fabric.global_rank, "processes": fabric.world_size, "device": fabric.device}
+        the_manipulator = manipulator(recipe.probabilities.initial)
+        self._train = Batches(contents, the_manipulator, layout, **share)  # type: ignore[arg-type]
+        self._valid = Batches(held_out, the_manipulator, fixed, device=fabric.device)
+        self._kept: Examples | None = None
+
+    def network(self) -> nn.Module:
+        """A fresh network that stands near neutral."""
+        network = SettingsNet(**self._config())
+        start = self.chain.encode({}).clamp(EDGE, 1 - EDGE)
+        for column, knob in enumerate(self.chain.knobs):
+            start[column] = START.get(str(knob), float(start[column]))
+        network.begin_at(start)
+        return network
+
+    def _config(self) -> dict[str, Any]:
+        plan = self.recipe.predictor
+        heard = 2 * sum(encoder.dim for encoder in self.encoders)
+        return {"inputs": heard, "knobs": self.chain.dim, "hidden": plan.hidden, "dropout": plan.dropout}
+
+    def prepare(self, step: int) -> Drawn | Examples:
+        """The batch of a step; a CPU renders it as well, an accelerator does that itself later."""
+        if self.recipe.run.one_batch:
+            if self._kept is None:
+                self._kept = self._examples(self._train, self._train.draw((self.recipe.seed, TRAIN, 0)))
+            return self._kept
+        drawn = self._train.draw((self.recipe.seed, TRAIN, step))
+        return self._examples(self._train, drawn) if self.fabric.device.type == "cpu" else drawn
+
+    @torch.no_grad()
+    def _examples(self, batches: Batches, drawn: Drawn) -> Examples:
+        """Every clip is a truth once, and once the reference of the next content in its group.
+
+        Only inputs are turned up or down: whatever level a stem has when it arrives, it shall come out the same.
+        """
+        device = self.fabric.device
+        groups, configurations, contents = drawn.shape
+        truth = batches.render(replace(drawn, gain=torch.ones_like(drawn.gain)))
+        source = drawn.audio.to(device) * drawn.gain.to(device)[:, None, None]
+        reference = hear(self.encoders, truth.flatten(0, 2)).view(*drawn.shape, -1).roll(1, dims=2)
+        own = hear(self.encoders, source).view(groups, 1, contents, -1)
+        heard = torch.cat([reference, own.expand_as(reference)], dim=-1)
+        theta, known = known_settings(self.chain, drawn.manipulation)
+        rows = torch.arange(groups * configurations).repeat_interleave(contents)
+        return Examples(
+            heard.flatten(0, 2),
+            source.view(groups, 1, contents, *source.shape[1:]).expand_as(truth).flatten(0, 2),
+            truth.flatten(0, 2),
+            theta[rows].to(device),
+            known[rows].to(device),
+        )
+
+    def loss(self, network: Network, batch: Drawn | Examples) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """The distance of the result to the truth, and, as the recipe weighs it, of theta to the known settings."""
+        examples = self._examples(self._train, batch) if isinstance(batch, Drawn) else batch
+        theta = network(examples.heard).float()
+        apart = self._distance(theta, examples)
+        wrong = (examples.known * (theta - examples.theta).square()).sum() / examples.known.sum().clamp_min(1)
+        loss = apart.clamp_max(LOUDEST).mean() + self.recipe.predictor.known * wrong
+        return loss, {"distance": apart.detach().mean(), "settings": wrong.detach()}
+
+    def _distance(self, theta: Tensor, examples: Examples) -> Tensor:
+        """How far each result is from its truth, both at the truth's level, as the faders of a transfer leave it."""
+        rendered = self.chain.render(examples.source, self.chain.decode(theta), self._rate)
+        return sampled_spectral(_levelled(rendered, examples.truth), examples.truth)
+
+    def validate(self, network: Network, count: int) -> tuple[float, Mapping[str, float]]:
+        """The share of the distance that is gone of what the right level alone leaves: the mean over kinds of stems."""
+        del count
+        scores: dict[str, float] = {}
+        for index, stem in enumerate(self._valid.contents.stems):
+            found = [
+                self._measure(network, stem, (VALID, index, batch)) for batch in range(self.recipe.validation.batches)
+            ]
+            apart, before = (sum(column) / len(found) for column in zip(*found, strict=True))
+            scores |= {f"{stem}.distance": apart, f"{stem}.gone": 1 - apart / before}
+        gone = [value for name, value in scores.items() if name.endswith("gone")]
+        return sum(gone) / len(gone), scores
+
+    def _measure(self, network: Network, stem: str, seeds: Sequence[int]) -> tuple[float, float]:
+        """Mean distances of the results and of the inputs at the right level."""
+        drawn = self._valid.draw((self.recipe.seed, *seeds), kinds=[(stem,)])
+        examples = self._examples(self._valid, drawn)
+        torch.manual_seed(self.recipe.seed)  # the same frames at every validation
+        apart = self._distance(network(examples.heard).float(), examples).clamp_max(LOUDEST)
+        level = sampled_spectral(_levelled(examples.source, examples.truth), examples.truth).clamp_max(LOUDEST)
+        return float(apart.mean()), float(level.mean())
+
+    def state(self) -> dict[str, Any]:
+        """Nothing is learnt from validations."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Nothing to go on from."""
+
+    def header(self) -> dict[str, Any]:
+        """What the weights say of themselves."""
+        recipe = self.recipe
+        return {
+            "architecture": "predictor",
+            "config": self._config(),
+            "chain": self.chain.name,
+            "knobs": knob_ranges(self.chain),
+            "encoders": told_encoders(self.encoders),
+            "recipe": recipe.model_dump(mode="json"),
+            "data": {"description": recipe.data.description, **self._data},
+            "licences": recipe.data.licences,
+            "sample_rate": self._rate,
+        }
+
+
+def _levelled(x: Tensor, truth: Tensor) -> Tensor:
+    """Audio (b, 2, t) at the level of its truth."""
+    ours, theirs = (audio.square().mean((1, 2), keepdim=True) for audio in (x, truth))
+    return x * (theirs / ours.clamp_min(1e-12)).sqrt()
+
+
+def sampled_spectral(x: Tensor, truth: Tensor) -> Tensor:
+    """An estimate (b,) of the multi-scale spectral distance of audio (b, 2, t), from a few frames anywhere.
+
+    Of left, right, mid and side together; frames are torch's to draw. `stito.metrics.spectral` is what it estimates,
+    from two of the four FFT sizes and no frames that reach beyond the ends.
+    """
+    total = x.new_zeros(len(x))
+    for n, count in FRAMES:
+        starts = torch.randint(x.shape[-1] - n + 1, (count, 1), device=x.device)
+        places = starts + torch.arange(n, device=x.device)
+        ours, theirs = (_magnitudes(audio, places) for audio in (x, truth))
+        linear = (ours - theirs).abs().mean((1, 2, 3))
+        logarithmic = torch.log10(ours / theirs).square().mean((1, 2, 3))
+        total = total + LINEAR_WEIGHT * linear + LOG_WEIGHT * logarithmic
+    return total * (SCALES / len(FRAMES))
+
+
+def _magnitudes(x: Tensor, places: Tensor) -> Tensor:
+    """Of left, right, mid and side at frames (count, n) of audio (b, 2, t): (b, 4, count, n // 2 + 1)."""
+    window = hann(places.shape[-1], x.dtype, x.device)
+    left, right = torch.fft.rfft(x[..., places] * window).unbind(1)
+    spectra = torch.stack([left, right, left + right, left - right], dim=1)
+    return (torch.view_as_real(spectra).square().sum(-1) + POWER_FLOOR).sqrt()

@@ -1,0 +1,48 @@
+"""What a training loop trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+__all__ = ["Network", "Task"]
+
+Network = Callable[[Tensor], Tensor]
+"""What the task hears, batch first, to what it is after: audio to embeddings, for one."""
+
+
+class Task(Protocol):
+    """What is trained, on what, and how well it does."""
+
+    def network(self) -> nn.Module:
+        """A fresh network; torch's generator is seeded when this is called."""
+        ...
+
+    def prepare(self, step: int) -> Any:
+        """The batch of a step; called in threads, ahead of time."""
+        ...
+
+    def loss(self, network: Network, batch: Any) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """What is minimised, and other scalars worth a curve."""
+        ...
+
+    def validate(self, network: Network, count: int) -> tuple[float, Mapping[str, float]]:
+        """A score, the higher the better, and what it is made of; `count` is 1 at the first validation.
+
+        No batch is being prepared meanwhile: what the task learns from it may change those that follow.
+        """
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """What the task has learnt from validations: plain values."""
+        ...
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state`."""
+        ...
+
+    def header(self) -> dict[str, Any]:
+        """What the weights shall say of themselves."""
+        ...

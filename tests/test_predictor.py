@@ -1,0 +1,169 @@
+"""Predictors: what a file must say, which chains it serves, and that transfers use it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import stito.transfer
+from conftest import RATE, song
+from stito.chains import load_chain
+from stito.encoders import load_encoder
+from stito.errors import SettingsError, UnknownNameError, WeightsError
+from stito.mix import Mix
+from stito.predictor import Predictor, SettingsNet, hear, knob_ranges
+from stito.search.base import Budget
+from stito.transfer import match_style
+from stito.weights import save_weights
+
+QUICK = {"excerpt_seconds": 1.5, "excerpt_count": 1}
+
+
+def write(path: Path, theta: Tensor, **changes: Any) -> Path:
+    """A predictor for `mixing` that always says `theta`."""
+    chain, encoder = load_chain("mixing"), load_encoder("features")
+    config = {"inputs": 2 * encoder.dim, "knobs": chain.dim, "hidden": 4}
+    net = SettingsNet(**config)
+    net.begin_at(theta)
+    torch.nn.init.zeros_(net.layers[-1].weight)  # type: ignore[arg-type]
+    header = {
+        "architecture": "predictor",
+        "config": config,
+        "chain": "mixing",
+        "knobs": knob_ranges(chain),
+        "encoders": [["features", ""]],
+    }
+    save_weights(path, net.state_dict(), header | changes, overwrite=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def theta() -> Tensor:
+    return torch.linspace(0.2, 0.8, load_chain("mixing").dim)
+
+
+@pytest.fixture(scope="module")
+def predictor(tmp_path_factory: pytest.TempPathFactory, theta: Tensor) -> Predictor:
+    return Predictor(write(tmp_path_factory.mktemp("predictor") / "mixing.safetensors", theta))
+
+
+def stem(name: str, *, styled: bool = False) -> Mix:
+    """The drums of a demo song as a stem."""
+    mix = song(name, styled=styled, stems=("drums",))
+    return Mix(mix.stems, RATE, mix.format, name, (), "stem", mix.formats)
+
+
+def test_a_prediction_is_theta_of_the_chain(predictor: Predictor, theta: Tensor) -> None:
+    drums = stem("night").stems["drums"][:, : 2 * RATE]
+    found = predictor.predict([drums], [drums], load_chain("mixing"), RATE)
+    assert torch.allclose(found, theta, atol=1e-5)
+
+
+def test_a_chain_with_other_ranges_gets_the_same_physical_settings(
+    predictor: Predictor, tmp_path: Path, theta: Tensor
+) -> None:
+    text = "\n".join(f'[[effects]]\neffect = "{slot.effect.name}"' for slot in load_chain("mixing").slots)
+    narrow = text.replace('"imager"', '"imager"\nnarrow = { width = [0.5, 1.0] }')
+    (tmp_path / "mine.toml").write_text(narrow.replace('"compressor"', '"compressor"\nfreeze = { ratio = 2.0 }'))
+    mine, drums = load_chain(tmp_path / "mine.toml"), stem("night").stems["drums"][:, :RATE]
+    assert predictor.fits(mine)
+    assert not predictor.fits(load_chain("eq | compressor"))
+    settings = mine.settings(predictor.predict([drums], [drums], mine, RATE))
+    usual = predictor.chain.settings(theta)
+    assert settings["eq"]["low_hz"] == pytest.approx(usual["eq"]["low_hz"], rel=1e-4)
+    assert settings["imager"]["width"] == pytest.approx(min(1.0, usual["imager"]["width"]), abs=1e-4)
+    assert settings["compressor"]["ratio"] == 2.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"architecture": "fxencoder"}, "holds no predictor"),
+        ({"knobs": [["eq.low_gain_db", -1.0, 1.0, "linear"]]}, "other knobs"),
+        ({"encoders": [["features", "0123"]]}, "other weights of 'features'"),
+        ({"config": {"inputs": 3, "knobs": 2}}, "size mismatch"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused(
+    changes: dict[str, Any], message: str, tmp_path: Path, theta: Tensor
+) -> None:
+    with pytest.raises(WeightsError, match=message):
+        Predictor(write(tmp_path / "wrong.safetensors", theta, **changes))
+
+
+def test_embeddings_that_are_compared_by_angle_are_heard_at_unit_length() -> None:
+    class Loud:
+        name, sample_rate, dim = "loud", RATE, 3
+
+        def embed(self, x: Tensor) -> Tensor:
+            return x.new_tensor([[0.0, 30.0, 40.0]]).expand(len(x), -1)
+
+    class Measured(Loud):
+        distance = "euclidean"
+
+    heard = hear([Loud(), Measured()], torch.zeros(2, 2, 100))
+    assert torch.allclose(heard, torch.tensor([0, 0.6, 0.8, 0, 30, 40]).expand(2, -1))
+
+
+def test_the_untrained_network_says_where_it_begins(theta: Tensor) -> None:
+    net = SettingsNet(10, len(theta))
+    net.begin_at(theta)
+    assert torch.allclose(net.eval()(torch.randn(5, 10)), theta.expand(5, -1), atol=0.05)
+
+
+class TestTransfers:
+    @pytest.fixture(autouse=True)
+    def installed(self, predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+        def load(chain: Any) -> Predictor | None:
+            return predictor if predictor.fits(chain) else None
+
+        monkeypatch.setattr(stito.transfer, "load_predictor", load)
+
+    def test_without_a_search_the_prediction_is_the_result(self, theta: Tensor) -> None:
+        mix, reference = stem("night"), stem("street", styled=True)
+        match = match_style(mix, reference, method="predict", **QUICK).matches["drums"]
+        chain, settings = match.strips["drums"]
+        assert torch.allclose(chain.encode(settings), theta, atol=1e-5)
+        assert (match.start, match.stop, match.evaluations) == ("predict", "Predicted, no search.", 0)
+
+    @pytest.mark.parametrize("init", ["predict", "match", "neutral"])
+    def test_a_search_starts_where_it_is_told(self, init: str) -> None:
+        mix, reference = stem("night"), stem("street", styled=True)
+        match = match_style(mix, reference, init=init, budget=Budget(evaluations=1), **QUICK).matches["drums"]
+        assert match.start == init
+        chain, settings = match.strips["drums"]
+        if init == "neutral":
+            assert torch.allclose(chain.encode(settings), chain.encode({}), atol=1e-5)
+
+    def test_left_to_itself_it_starts_at_the_best_place(self) -> None:
+        mix, reference = stem("night"), stem("night", styled=True)
+        match = match_style(mix, reference, budget=Budget(evaluations=1), **QUICK).matches["drums"]
+        assert match.same_performance
+        assert match.start == "match"  # for the prediction is the same whatever is heard
+        assert match.objective_start <= match.objective_before
+
+    def test_settings_are_drawn_to_the_prediction(self, theta: Tensor) -> None:
+        mix, reference = stem("night"), stem("street", styled=True)
+        match = match_style(mix, reference, budget=Budget(evaluations=60), prior_weight=1e4, **QUICK).matches["drums"]
+        chain, settings = match.strips["drums"]
+        assert match.start == "predict"
+        assert torch.allclose(chain.encode(settings), theta, atol=1e-3)
+
+    def test_several_stems_at_once_are_not_predicted_and_that_is_said(self) -> None:
+        mix, reference = song("night"), song("street", styled=True)
+        whole = Mix({"mix": reference.sum()}, RATE, reference.format, "street", (), "mix", {"mix": reference.format})
+        matched = match_style(mix, whole, method="predict", **QUICK)
+        assert {match.start for match in matched.matches.values()} == {"match"}
+        assert any("nothing is predicted for several stems" in note for note in matched.notes)
+
+    def test_a_chain_without_a_predictor_says_so(self) -> None:
+        mix, reference = stem("night"), stem("street")
+        for options in ({"method": "predict"}, {"init": "predict"}):
+            with pytest.raises(SettingsError, match="no predictor for the chain"):
+                match_style(mix, reference, chain="eq | compressor", **options, **QUICK)  # type: ignore[arg-type]
+        with pytest.raises(UnknownNameError, match="predikt"):
+            match_style(mix, reference, init="predikt", **QUICK)  # type: ignore[arg-type]

@@ -1,0 +1,155 @@
+"""Training a predictor: what an example is, what the loss measures, and that something is learnt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from stito.chains import load_chain
+from stito.data.impulses import Impulses
+from stito.data.manipulate import Manipulator
+from stito.errors import RecipeError
+from stito.metrics.spectral import multi_scale_spectral
+from stito.predictor import Predictor, hear
+from stito.training.batches import Drawn
+from stito.training.devices import make_fabric
+from stito.training.known import known_settings
+from stito.training.loop import Training
+from stito.training.predictor import PredictorTask, sampled_spectral
+from stito.training.recipe import parse_recipe
+from training.toys import Noise
+
+RATE = 44_100
+RECIPE = """
+name = "toy"
+task = "predictor"
+[predictor]
+encoders = ["features"]
+hidden = 16
+dropout = 0.0
+known = 1.0
+[batch]
+groups = 2
+configurations = 3
+contents = 2
+min_seconds = 0.3
+max_seconds = 0.3
+level_jitter_db = 6.0
+[optimiser]
+steps = 4
+warmup = 0
+[validation]
+every = 2
+batches = 1
+groups = 1
+configurations = 2
+seconds = 0.3
+[run]
+log_every = 2
+"""
+
+
+def manipulator(probabilities: Any = None) -> Manipulator:
+    """The FXmanipulator with a few short rooms."""
+    return Manipulator(Impulses.synthetic(RATE, count=2), probabilities=probabilities)
+
+
+def task(*changes: str) -> PredictorTask:
+    """A toy task."""
+    return PredictorTask(parse_recipe(RECIPE, changes), Noise(), Noise(), manipulator, make_fabric("cpu"))
+
+
+def test_each_clip_is_a_truth_and_the_reference_of_its_neighbour() -> None:
+    the_task = task()
+    drawn = the_task._train.draw((0, 0, 3))
+    examples = the_task._examples(the_task._train, drawn)
+    groups, configurations, contents = drawn.shape
+    assert len(examples.heard) == groups * configurations * contents == 12
+    # input: the content, turned up or down; truth: that content at its own level, under the settings of its row
+    for row in range(12):
+        group, setting, content = row // 6, row // 2, row % 2
+        place = group * contents + content
+        assert torch.equal(examples.source[row], drawn.audio[place] * drawn.gain[place])
+        alone = the_task._train.manipulator.render(drawn.audio[place][None], drawn.manipulation.rows([setting]))
+        assert torch.allclose(examples.truth[row], alone[0], atol=1e-5)
+    # what is heard of the reference is what the other content's truth sounds like
+    encoder = the_task.encoders[0]
+    neighbours = examples.truth.view(6, 2, 2, -1).flip(1).flatten(0, 1)
+    assert torch.allclose(examples.heard[:, : encoder.dim], encoder.embed(neighbours), atol=1e-4)
+    assert torch.allclose(examples.heard[:, encoder.dim :], encoder.embed(examples.source), atol=1e-4)
+
+
+def test_known_settings_are_those_of_the_same_knobs() -> None:
+    chain, the_manipulator = load_chain("mixing"), manipulator()
+    drawn = the_manipulator.sample(["drums", "vocals"] * 20, np.random.default_rng(0))
+    theta, known = known_settings(chain, drawn)
+    columns = {str(knob): index for index, knob in enumerate(chain.knobs)}
+    assert theta.min() >= 0
+    assert theta.max() <= 1
+    off = ~drawn.active["eq"]
+    assert off.any()
+    assert torch.allclose(theta[off, columns["eq.mid_gain_db"]], torch.tensor(0.5))
+    assert (known[:, columns["eq.mid_gain_db"]] == 1).all()
+    assert torch.equal(known[:, columns["eq.mid_hz"]], drawn.active["eq"].float())
+    gain = drawn.settings["eq"]["mid_gain_db"][~off]
+    assert torch.allclose(theta[~off, columns["eq.mid_gain_db"]], (gain + 15) / 30, atol=1e-5)
+    wet = drawn.active["reverb"]
+    assert torch.allclose(theta[wet, columns["reverb.mix"]], 1 - drawn.settings["reverb"]["dry"][wet])
+    assert (theta[~wet, columns["reverb.mix"]] == 0).all()
+    assert (known[:, columns["reverb.damping_hz"]] == 0).all()
+
+
+def test_a_few_frames_estimate_the_distance() -> None:
+    torch.manual_seed(0)
+    noise = 0.1 * torch.randn(2, 2, RATE)
+    other = noise * torch.tensor([0.5, 0.8])[:, None, None]
+    full = multi_scale_spectral(other, noise)
+    want = 0.5 * (full.left_right + full.mid_side)
+    assert torch.allclose(sampled_spectral(other, noise), want, rtol=0.25)  # noise has less in the small FFTs
+    assert sampled_spectral(noise, noise).abs().max() == 0
+
+
+def test_a_run_leaves_a_predictor_that_can_be_loaded(tmp_path: Path) -> None:
+    two = 'predictor.encoders=["fxencoder", "features"]'
+    recipe, the_task = parse_recipe(RECIPE, [two]), task(two)
+    training = Training(the_task, recipe, make_fabric("cpu"), tmp_path, tensorboard=False)
+    outcome = training.run()
+    assert {"drums.gone", "vocals.gone", "drums.distance"} <= set(outcome.scores)
+    training.export(tmp_path / "last.safetensors")
+    predictor = Predictor(tmp_path / "last.safetensors")
+    assert predictor.fits(load_chain("mixing"))
+    # what the file says is what the trained network says of the same excerpts
+    x, reference = 0.1 * torch.randn(2, RATE), 0.1 * torch.randn(2, RATE)
+    heard = torch.cat([hear(the_task.encoders, sound[None]) for sound in (reference, x)], dim=-1)
+    with torch.no_grad():
+        said = training.module.eval()(heard)[0]
+    assert torch.allclose(predictor.predict([x], [reference], predictor.chain, RATE), said, atol=1e-5)
+    assert not torch.allclose(predictor.predict([reference], [x], predictor.chain, RATE), said, atol=1e-5)
+
+
+def test_one_batch_is_learnt() -> None:
+    the_task = task("run.one_batch=true", "batch.groups=1", "batch.configurations=2")
+    torch.manual_seed(0)
+    network = the_task.network()
+    optimiser = torch.optim.Adam(network.parameters(), 1e-2)
+    batch = the_task.prepare(0)
+    assert not isinstance(batch, Drawn)
+    distances = []
+    for step in range(25):
+        torch.manual_seed(step)
+        loss, others = the_task.loss(network, batch)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        distances.append(float(others["distance"]))
+    assert min(distances[-5:]) < 0.75 * distances[0]
+    assert the_task.prepare(7) is batch
+
+
+def test_a_chain_without_gradients_is_refused() -> None:
+    with pytest.raises(RecipeError, match="cannot be differentiated"):
+        task("predictor.chain=pedalboard")
