@@ -34,7 +34,7 @@ __all__ = ["DEFAULT_BUDGET", "PRIOR_WEIGHT", "match_style", "separated", "transf
 
 DEFAULT_BUDGET = Budget(evaluations=1000)
 DEFAULT_CHAINS = {"mix": "mastering"}
-PRIOR_WEIGHT = 3.0
+PRIOR_WEIGHT = 1.0
 """How strongly settings are drawn to usual ones, in units of the untouched input's distance to the reference."""
 EXCERPT_SECONDS = 6.0
 EXCERPT_COUNT = 2
