@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from stito.audio import resample
-from stito.chain import Chain, ChainSettings
+from stito.chain import Chain, ChainSettings, Prepared
 from stito.encoder import Encoder
 from stito.errors import SettingsError, UnknownNameError
 from stito.excerpts import active_starts, cut, same_performance
@@ -172,7 +172,9 @@ class Matcher:
         sums = [torch.stack(together).sum(0) for together in zip(*heard, strict=True)]
         places = {"neutral": self.chain.encode({}), "match": self._guess(sums, references)}
         if stems == 1 and self.predictor is not None:
-            places["predict"] = self.predictor.predict(heard[0], references, self.chain, self.encoder.sample_rate)
+            predicted = self.predictor.predict(heard[0], references, self.chain, self.encoder.sample_rate)
+            if "predict" in (self.method, self.init) or self._nearer(predicted, prepared[0], references):
+                places["predict"] = predicted
         places = {place: theta.repeat(stems) for place, theta in places.items()}
         with torch.no_grad():
             before = float(objective.style(places["neutral"][None])[0])
@@ -190,6 +192,19 @@ class Matcher:
             before=before,
             same_performance=aligned,
         )
+
+    def _nearer(self, predicted: Tensor, sources: Sequence[Prepared], references: Sequence[Tensor]) -> bool:
+        """Whether the predictor's own encoder hears that a prediction brings the input nearer to the reference.
+
+        Where it does not, the input is unlike those that the predictor has learnt from.
+        """
+        assert self.predictor is not None
+        encoder = self.predictor.encoders[0]
+        if encoder.sample_rate != self.encoder.sample_rate:  # the excerpts are at the search's rate
+            return True
+        objective = StyleObjective(sources, encoder, embed_excerpts(encoder, references))
+        neutral, there = objective.style(torch.stack([self.chain.encode({}), predicted])).tolist()
+        return bool(there < neutral)
 
     def _guess(self, excerpts: Sequence[Tensor], references: Sequence[Tensor]) -> Tensor:
         """Theta of the chain's closed-form guess."""

@@ -148,10 +148,18 @@ class TestTransfers:
 
     def test_settings_are_drawn_to_the_prediction(self, theta: Tensor) -> None:
         mix, reference = stem("night"), stem("street", styled=True)
-        match = match_style(mix, reference, budget=Budget(evaluations=60), prior_weight=1e4, **QUICK).matches["drums"]
+        options = {"init": "predict", "budget": Budget(evaluations=60), "prior_weight": 1e4, **QUICK}
+        match = match_style(mix, reference, **options).matches["drums"]  # type: ignore[arg-type]
         chain, settings = match.strips["drums"]
         assert match.start == "predict"
         assert torch.allclose(chain.encode(settings), theta, atol=1e-3)
+
+    def test_left_to_itself_it_doubts_a_prediction_that_leads_away(self) -> None:
+        mix, reference = stem("night"), stem("street")  # which are alike already
+        doubted = match_style(mix, reference, budget=Budget(evaluations=1), **QUICK).matches["drums"]
+        assert doubted.start != "predict"
+        told = match_style(mix, reference, method="predict", **QUICK).matches["drums"]
+        assert told.loss_after > told.loss_before
 
     def test_several_stems_at_once_are_not_predicted_and_that_is_said(self) -> None:
         mix, reference = song("night"), song("street", styled=True)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,20 +25,22 @@ from stito.dsp.stft import hann
 from stito.encoders import load_encoder
 from stito.errors import RecipeError
 from stito.predictor import SettingsNet, hear, knob_ranges, told_encoders
-from stito.training.batches import Batches, ContentSource, Drawn, Layout
+from stito.training.batches import Batches, ContentSource, Drawn, Layout, Subset
 from stito.training.known import known_settings
 from stito.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from stito.data.manipulate import Manipulator
+    from stito.data.manipulate import Manipulation, Manipulator
     from stito.training.task import Network
 
 __all__ = ["PredictorTask", "sampled_spectral"]
 
 TRAIN, VALID = 0, 1
 """What a batch is for: the second of its seeds, so that no two purposes share one."""
+TONES = 1_000
+"""Keeps the inputs' tones apart from what else follows from a batch's seeds."""
 
 FRAMES = ((2048, 32), (512, 64))
 """FFT sizes that the loss looks at, and at how many frames of each."""
@@ -51,6 +54,14 @@ LOUDEST = 8.0
 START = {"reverb.mix": 0.1, "compressor.ratio": 0.15, "compressor.threshold_db": 0.7}
 """Where the untrained network stands: near neutral, with every effect a little in use, so that gradients arrive."""
 EDGE = 0.03
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """A batch before it is rendered, and the tones with which its contents arrive as inputs."""
+
+    drawn: Drawn
+    tones: Manipulation
 
 
 @dataclass(frozen=True)
@@ -134,25 +145,33 @@ class PredictorTask:
         heard = 2 * sum(encoder.dim for encoder in self.encoders)
         return {"inputs": heard, "knobs": self.chain.dim, "hidden": plan.hidden, "dropout": plan.dropout}
 
-    def prepare(self, step: int) -> Drawn | Examples:
+    def prepare(self, step: int) -> Arrivals | Examples:
         """The batch of a step; a CPU renders it as well, an accelerator does that itself later."""
         if self.recipe.run.one_batch:
             if self._kept is None:
-                self._kept = self._examples(self._train, self._train.draw((self.recipe.seed, TRAIN, 0)))
+                self._kept = self._examples(self._train, self._arrivals(self._train, (self.recipe.seed, TRAIN, 0)))
             return self._kept
-        drawn = self._train.draw((self.recipe.seed, TRAIN, step))
-        return self._examples(self._train, drawn) if self.fabric.device.type == "cpu" else drawn
+        arrivals = self._arrivals(self._train, (self.recipe.seed, TRAIN, step))
+        return self._examples(self._train, arrivals) if self.fabric.device.type == "cpu" else arrivals
+
+    def _arrivals(self, batches: Batches, seeds: Sequence[int], kinds: Sequence[Subset] = ()) -> Arrivals:
+        drawn = batches.draw(seeds, kinds=kinds)
+        generator = np.random.default_rng([*seeds, TONES])
+        tones = batches.manipulator.sample(["other"] * len(drawn.audio), generator, only="eq")
+        toned = torch.from_numpy(generator.random(len(tones)) < self.recipe.predictor.toned)
+        return Arrivals(drawn, replace(tones, active={**tones.active, "eq": toned}))
 
     @torch.no_grad()
-    def _examples(self, batches: Batches, drawn: Drawn) -> Examples:
+    def _examples(self, batches: Batches, arrivals: Arrivals) -> Examples:
         """Every clip is a truth once, and once the reference of the next content in its group.
 
-        Only inputs are turned up or down: whatever level a stem has when it arrives, it shall come out the same.
+        Only inputs get another level and tone: whatever a stem is like when it arrives, it shall come out the same.
         """
-        device = self.fabric.device
+        device, drawn = self.fabric.device, arrivals.drawn
         groups, configurations, contents = drawn.shape
         truth = batches.render(replace(drawn, gain=torch.ones_like(drawn.gain)))
-        source = drawn.audio.to(device) * drawn.gain.to(device)[:, None, None]
+        source = batches.manipulator.render(drawn.audio.to(device), arrivals.tones.to(device))
+        source = source * drawn.gain.to(device)[:, None, None]
         reference = hear(self.encoders, truth.flatten(0, 2)).view(*drawn.shape, -1).roll(1, dims=2)
         own = hear(self.encoders, source).view(groups, 1, contents, -1)
         heard = torch.cat([reference, own.expand_as(reference)], dim=-1)
@@ -166,9 +185,9 @@ class PredictorTask:
             known[rows].to(device),
         )
 
-    def loss(self, network: Network, batch: Drawn | Examples) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def loss(self, network: Network, batch: Arrivals | Examples) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The distance of the result to the truth, and, as the recipe weighs it, of theta to the known settings."""
-        examples = self._examples(self._train, batch) if isinstance(batch, Drawn) else batch
+        examples = self._examples(self._train, batch) if isinstance(batch, Arrivals) else batch
         theta = network(examples.heard).float()
         apart = self._distance(theta, examples)
         wrong = (examples.known * (theta - examples.theta).square()).sum() / examples.known.sum().clamp_min(1)
@@ -195,8 +214,7 @@ class PredictorTask:
 
     def _measure(self, network: Network, stem: str, seeds: Sequence[int]) -> tuple[float, float]:
         """Mean distances of the results and of the inputs at the right level."""
-        drawn = self._valid.draw((self.recipe.seed, *seeds), kinds=[(stem,)])
-        examples = self._examples(self._valid, drawn)
+        examples = self._examples(self._valid, self._arrivals(self._valid, (self.recipe.seed, *seeds), kinds=[(stem,)]))
         torch.manual_seed(self.recipe.seed)  # the same frames at every validation
         apart = self._distance(network(examples.heard).float(), examples).clamp_max(LOUDEST)
         level = sampled_spectral(_levelled(examples.source, examples.truth), examples.truth).clamp_max(LOUDEST)

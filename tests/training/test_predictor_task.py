@@ -15,11 +15,10 @@ from stito.data.manipulate import Manipulator
 from stito.errors import RecipeError
 from stito.metrics.spectral import multi_scale_spectral
 from stito.predictor import Predictor, hear
-from stito.training.batches import Drawn
 from stito.training.devices import make_fabric
 from stito.training.known import known_settings
 from stito.training.loop import Training
-from stito.training.predictor import PredictorTask, sampled_spectral
+from stito.training.predictor import Examples, PredictorTask, sampled_spectral
 from stito.training.recipe import parse_recipe
 from training.toys import Noise
 
@@ -65,8 +64,9 @@ def task(*changes: str) -> PredictorTask:
 
 def test_each_clip_is_a_truth_and_the_reference_of_its_neighbour() -> None:
     the_task = task()
-    drawn = the_task._train.draw((0, 0, 3))
-    examples = the_task._examples(the_task._train, drawn)
+    arrivals = the_task._arrivals(the_task._train, (0, 0, 3))
+    drawn = arrivals.drawn
+    examples = the_task._examples(the_task._train, arrivals)
     groups, configurations, contents = drawn.shape
     assert len(examples.heard) == groups * configurations * contents == 12
     # input: the content, turned up or down; truth: that content at its own level, under the settings of its row
@@ -81,6 +81,16 @@ def test_each_clip_is_a_truth_and_the_reference_of_its_neighbour() -> None:
     neighbours = examples.truth.view(6, 2, 2, -1).flip(1).flatten(0, 1)
     assert torch.allclose(examples.heard[:, : encoder.dim], encoder.embed(neighbours), atol=1e-4)
     assert torch.allclose(examples.heard[:, encoder.dim :], encoder.embed(examples.source), atol=1e-4)
+
+
+def test_inputs_may_arrive_with_a_tone_of_their_own() -> None:
+    plain, toned = task(), task("predictor.toned=0.5")
+    before, after = (t._examples(t._train, t._arrivals(t._train, (0, 0, 3))) for t in (plain, toned))
+    assert torch.equal(before.truth, after.truth)
+    changed = (before.source != after.source).flatten(1).any(1)
+    assert 0 < changed.sum() < len(changed)
+    ratio = after.source.square().mean((1, 2)) / before.source.square().mean((1, 2))
+    assert torch.allclose(ratio, torch.ones_like(ratio), atol=1e-3)  # the level is the level's business
 
 
 def test_known_settings_are_those_of_the_same_knobs() -> None:
@@ -137,7 +147,7 @@ def test_one_batch_is_learnt() -> None:
     network = the_task.network()
     optimiser = torch.optim.Adam(network.parameters(), 1e-2)
     batch = the_task.prepare(0)
-    assert not isinstance(batch, Drawn)
+    assert isinstance(batch, Examples)
     distances = []
     for step in range(25):
         torch.manual_seed(step)
