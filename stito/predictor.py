@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from stito import registry
 from stito.audio import resample
-from stito.chain import Chain
+from stito.chain import Chain, ChainSettings
 from stito.chains import load_chain
 from stito.encoder import Encoder
 from stito.encoders import load_encoder
@@ -128,7 +128,20 @@ class Predictor:
         Knobs that the chain has frozen stay where they are, others go as far as it lets them.
         """
         heard = torch.cat([self._mean(references, sample_rate), self._mean(inputs, sample_rate)], dim=-1)
-        return chain.encode(self.chain.settings(self._net(heard)[0]))
+        settings = self.chain.settings(self._net(heard)[0])
+        return chain.encode(self._levelled(settings, inputs, references, sample_rate))
+
+    def _levelled(
+        self, settings: ChainSettings, inputs: Sequence[Tensor], references: Sequence[Tensor], sample_rate: int
+    ) -> ChainSettings:
+        """With the level of the reference, where the chain ends in a gain: training has compared at equal levels."""
+        last = self.chain.slots[-1]
+        if last.effect.name != "gain":
+            return settings
+        plain = settings | {last.label: last.neutral()}
+        x, reference = (torch.cat([excerpt.cpu() for excerpt in part], dim=-1) for part in (inputs, references))
+        guess = last.effect.match(self.chain.render_one(x, plain, sample_rate), reference, sample_rate)
+        return plain | {last.label: last.neutral() | guess}
 
     def _mean(self, excerpts: Sequence[Tensor], sample_rate: int) -> Tensor:
         at_rate = [resample(excerpt.cpu(), sample_rate, self.sample_rate) for excerpt in excerpts]

@@ -137,8 +137,9 @@ def test_a_run_leaves_a_predictor_that_can_be_loaded(tmp_path: Path) -> None:
     heard = torch.cat([hear(the_task.encoders, sound[None]) for sound in (reference, x)], dim=-1)
     with torch.no_grad():
         said = training.module.eval()(heard)[0]
-    assert torch.allclose(predictor.predict([x], [reference], predictor.chain, RATE), said, atol=1e-5)
-    assert not torch.allclose(predictor.predict([reference], [x], predictor.chain, RATE), said, atol=1e-5)
+    found, turned = (predictor.predict([a], [b], predictor.chain, RATE) for a, b in ((x, reference), (reference, x)))
+    assert torch.allclose(found[:-1], said[:-1], atol=1e-5)  # the last is the gain, which is settled in closed form
+    assert not torch.allclose(turned[:-1], said[:-1], atol=1e-5)
 
 
 def test_one_batch_is_learnt() -> None:
