@@ -7,7 +7,7 @@ from typing import Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-__all__ = ["Distance", "Encoder", "distance"]
+__all__ = ["Distance", "Encoder", "digest_of", "distance"]
 
 Distance = Literal["cosine", "euclidean"]
 
@@ -27,6 +27,11 @@ class Encoder(Protocol):
     def embed(self, x: Tensor) -> Tensor:
         """The embedding (b, dim) of audio (b, 2, t) at `sample_rate`; differentiable with respect to `x`."""
         ...
+
+
+def digest_of(encoder: Encoder) -> str:
+    """Which weights an encoder has; nothing for one without."""
+    return str(getattr(encoder, "digest", ""))
 
 
 def distance(encoder: Encoder, a: Tensor, b: Tensor) -> Tensor:

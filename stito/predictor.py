@@ -11,6 +11,7 @@ effects with differentiable signal processing", JAES 70(9), 2022; that embedding
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,12 @@ from stito import registry
 from stito.audio import resample
 from stito.chain import Chain, ChainSettings
 from stito.chains import load_chain
-from stito.encoder import Encoder
+from stito.encoder import Encoder, digest_of
 from stito.encoders import load_encoder
 from stito.errors import WeightsError
 from stito.weights import digest_of_weights, load_weights
 
-__all__ = ["Predictor", "SettingsNet", "hear", "knob_ranges", "load_predictor", "told_encoders"]
+__all__ = ["Predictor", "SettingsNet", "hear", "knob_ranges", "load_predictor", "same_effects", "told_encoders"]
 
 
 class SettingsNet(nn.Module):
@@ -117,10 +118,6 @@ class Predictor:
             if digest_of(encoder) != digest:
                 raise WeightsError(f"{weights} was trained with other weights of '{encoder.name}'.", hint=again)
 
-    def fits(self, chain: Chain) -> bool:
-        """Whether what is predicted can be said in this chain's knobs: its effects are the same, in the same order."""
-        return _effects(chain) == _effects(self.chain)
-
     @torch.no_grad()
     def predict(self, inputs: Sequence[Tensor], references: Sequence[Tensor], chain: Chain, sample_rate: int) -> Tensor:
         """Theta (dim,) of `chain` for excerpts (2, t) of input and reference.
@@ -154,14 +151,19 @@ class Predictor:
 def load_predictor(chain: Chain) -> Predictor | None:
     """The installed predictor for a chain's effects, if there is one."""
     for name in registry.names("predictor"):
-        if _effects(load_chain(name)) == _effects(chain):
-            return Predictor(registry.load("predictor", name))
+        if same_effects(load_chain(name), chain):
+            return _loaded(registry.load("predictor", name))
     return None
 
 
-def digest_of(encoder: Encoder) -> str:
-    """Which weights an encoder has; nothing for one without."""
-    return str(getattr(encoder, "digest", ""))
+@lru_cache(maxsize=4)
+def _loaded(weights: Path) -> Predictor:
+    return Predictor(weights)
+
+
+def same_effects(one: Chain, other: Chain) -> bool:
+    """Whether what is predicted for one chain can be said in the other's knobs: the same effects in the same order."""
+    return _effects(one) == _effects(other)
 
 
 def _effects(chain: Chain) -> list[tuple[str, str, Mapping[str, Any]]]:

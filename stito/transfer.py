@@ -16,7 +16,7 @@ from pathlib import Path
 from stito.chain import Chain
 from stito.chains import load_chain
 from stito.console import loudness
-from stito.encoder import Encoder
+from stito.encoder import Encoder, digest_of
 from stito.encoders import DEFAULT_ENCODER, load_encoder
 from stito.errors import ChainError, SettingsError
 from stito.finishing import render_match
@@ -200,7 +200,7 @@ def match_style(
             versions=_versions(),
             method=method,
             encoder=matcher.encoder.name,
-            encoder_digest=getattr(matcher.encoder, "digest", None),
+            encoder_digest=digest_of(matcher.encoder) or None,
             seed=seed,
             amount=amount,
             evaluations=sum(match.evaluations for match in matches.values()),

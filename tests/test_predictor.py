@@ -16,7 +16,7 @@ from stito.console import loudness
 from stito.encoders import load_encoder
 from stito.errors import SettingsError, UnknownNameError, WeightsError
 from stito.mix import Mix
-from stito.predictor import Predictor, SettingsNet, hear, knob_ranges
+from stito.predictor import Predictor, SettingsNet, hear, knob_ranges, same_effects
 from stito.search.base import Budget
 from stito.transfer import match_style
 from stito.weights import save_weights
@@ -78,8 +78,8 @@ def test_a_chain_with_other_ranges_gets_the_same_physical_settings(
     narrow = text.replace('"imager"', '"imager"\nnarrow = { width = [0.5, 1.0] }')
     (tmp_path / "mine.toml").write_text(narrow.replace('"compressor"', '"compressor"\nfreeze = { ratio = 2.0 }'))
     mine, drums = load_chain(tmp_path / "mine.toml"), stem("night").stems["drums"][:, :RATE]
-    assert predictor.fits(mine)
-    assert not predictor.fits(load_chain("eq | compressor"))
+    assert same_effects(predictor.chain, mine)
+    assert not same_effects(predictor.chain, load_chain("eq | compressor"))
     settings = mine.settings(predictor.predict([drums], [drums], mine, RATE))
     usual = predictor.chain.settings(theta)
     assert settings["eq"]["low_hz"] == pytest.approx(usual["eq"]["low_hz"], rel=1e-4)
@@ -127,7 +127,7 @@ class TestTransfers:
     @pytest.fixture(autouse=True)
     def installed(self, predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
         def load(chain: Any) -> Predictor | None:
-            return predictor if predictor.fits(chain) else None
+            return predictor if same_effects(predictor.chain, chain) else None
 
         monkeypatch.setattr(stito.transfer, "load_predictor", load)
 

@@ -29,15 +29,17 @@ from torch import Tensor
 
 from stito.audio import AudioFormat, write_atomic
 from stito.chain import Chain, ChainSettings
+from stito.chains import load_chain
 from stito.console import gain, loudness
 from stito.data.targets import Targets
-from stito.encoder import Encoder
+from stito.encoder import Encoder, digest_of
 from stito.encoders import DEFAULT_ENCODER, load_encoder
 from stito.errors import OutputError, SettingsError
 from stito.evaluation.cases import SAMPLE_RATE, Material, draw_cases
 from stito.metrics.spectral import multi_scale_spectral
 from stito.mix import Mix
 from stito.objective import SpectralObjective
+from stito.predictor import load_predictor
 from stito.search import create
 from stito.search.base import Budget
 from stito.search.driver import minimise
@@ -172,7 +174,7 @@ def _parts(method: str) -> tuple[str, str, str]:
 
 
 def _digest(encoder: Encoder | None) -> str:
-    return str(getattr(encoder, "digest", ""))
+    return digest_of(encoder) if encoder else ""
 
 
 def read_rows(log: Path, plan: TransferPlan) -> list[Row]:
@@ -186,8 +188,10 @@ def read_rows(log: Path, plan: TransferPlan) -> list[Row]:
 
 
 def _identity(plan: TransferPlan) -> dict[str, Any]:
-    """What rows depend on: all but which methods and how many cases were asked for."""
-    return {key: value for key, value in asdict(plan).items() if key not in ("cases", "methods")}
+    """What rows depend on: all but which methods and how many cases were asked for, and each row's own encoder."""
+    predictor = load_predictor(load_chain(plan.chain))
+    identity = {key: value for key, value in asdict(plan).items() if key not in ("cases", "methods")}
+    return identity | {"predictor": predictor.digest if predictor else ""}
 
 
 def _append(log: Path, row: Row, plan: TransferPlan) -> None:

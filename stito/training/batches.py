@@ -17,7 +17,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
@@ -25,11 +25,12 @@ import torch
 from torch import Tensor
 
 from stito.errors import TrainingError
+from stito.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from stito.data.manipulate import Manipulation, Manipulator
 
-__all__ = ["Batches", "ContentSource", "Drawn", "Layout", "ahead"]
+__all__ = ["Batches", "ContentSource", "Drawn", "Layout", "ahead", "layouts"]
 
 ROW_SAMPLES = 1 << 25
 """Stems are rendered this many samples at a time: enough to fill an accelerator, little enough for its memory."""
@@ -81,6 +82,29 @@ class Drawn:
     setting: Tensor
     clip: Tensor
     shape: tuple[int, int, int]
+
+
+def layouts(recipe: Recipe, sample_rate: int) -> tuple[Layout, Layout]:
+    """What the batches of a recipe's training and of its validation look like."""
+    batch, validation = recipe.batch, recipe.validation
+    training = Layout(
+        batch.groups,
+        batch.configurations,
+        batch.contents,
+        round(batch.min_seconds * sample_rate),
+        round(batch.max_seconds * sample_rate),
+        batch.single_stem,
+        batch.level_jitter_db,
+    )
+    samples = round(validation.seconds * sample_rate)
+    fixed = replace(
+        training,
+        groups=validation.groups,
+        configurations=validation.configurations,
+        min_samples=samples,
+        max_samples=samples,
+    )
+    return training, fixed
 
 
 class Batches:

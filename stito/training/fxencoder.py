@@ -7,14 +7,13 @@ Source: Koo et al., "Music mixing style transfer: a contrastive learning approac
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from stito.training.batches import Batches, ContentSource, Drawn, Layout, Subset
+from stito.training.batches import Batches, ContentSource, Drawn, Layout, Subset, layouts
 from stito.training.contrastive import nt_xent, retrieval
 from stito.training.recipe import Recipe
 from stito.training.schedule import scheduled_probabilities
@@ -68,24 +67,7 @@ class FXencoderTask:
         self._data, self._rate = dict(data or {}), sample_rate
         self.train_manipulator = manipulator(recipe.probabilities.initial)
         self.valid_manipulator = manipulator(recipe.probabilities.initial)
-        batch, validation = recipe.batch, recipe.validation
-        layout = Layout(
-            batch.groups,
-            batch.configurations,
-            batch.contents,
-            round(batch.min_seconds * sample_rate),
-            round(batch.max_seconds * sample_rate),
-            batch.single_stem,
-            batch.level_jitter_db,
-        )
-        samples = round(validation.seconds * sample_rate)
-        fixed = replace(
-            layout,
-            groups=validation.groups,
-            configurations=validation.configurations,
-            min_samples=samples,
-            max_samples=samples,
-        )
+        layout, fixed = layouts(recipe, sample_rate)
         self._train = self._batches(contents, self.train_manipulator, layout)
         self._valid = self._batches(held_out, self.valid_manipulator, fixed)
         self._kept: Tensor | None = None

@@ -24,8 +24,9 @@ from stito.chains import load_chain
 from stito.dsp.stft import hann
 from stito.encoders import load_encoder
 from stito.errors import RecipeError
+from stito.metrics.spectral import EPS, FFT_SIZES, LINEAR_WEIGHT, LOG_WEIGHT
 from stito.predictor import SettingsNet, hear, knob_ranges, told_encoders
-from stito.training.batches import Batches, ContentSource, Drawn, Layout, Subset
+from stito.training.batches import Batches, ContentSource, Drawn, Subset, layouts
 from stito.training.known import known_settings
 from stito.training.recipe import Recipe
 
@@ -44,10 +45,6 @@ TONES = 1_000
 
 FRAMES = ((2048, 32), (512, 64))
 """FFT sizes that the loss looks at, and at how many frames of each."""
-SCALES = 4
-"""So many FFT sizes has the distance that the loss stands for."""
-POWER_FLOOR = 1e-7
-LINEAR_WEIGHT, LOG_WEIGHT = 0.9, 0.1
 LOUDEST = 8.0
 """A distance above this is of a truth that is nearly silent, or a room that has no end: it would drown all others."""
 
@@ -107,24 +104,7 @@ class PredictorTask:
                 f"The chain '{self.chain.name}' cannot be differentiated.", hint="Name one of stito's own effects."
             )
         self.encoders = [load_encoder(name) for name in recipe.predictor.encoders]
-        batch, validation = recipe.batch, recipe.validation
-        layout = Layout(
-            batch.groups,
-            batch.configurations,
-            batch.contents,
-            round(batch.min_seconds * sample_rate),
-            round(batch.max_seconds * sample_rate),
-            single_stem=1.0,
-            level_jitter_db=batch.level_jitter_db,
-        )
-        samples = round(validation.seconds * sample_rate)
-        fixed = replace(
-            layout,
-            groups=validation.groups,
-            configurations=validation.configurations,
-            min_samples=samples,
-            max_samples=samples,
-        )
+        layout, fixed = (replace(layout, single_stem=1.0) for layout in layouts(recipe, sample_rate))
         share = {"rank": fabric.global_rank, "processes": fabric.world_size, "device": fabric.device}
         the_manipulator = manipulator(recipe.probabilities.initial)
         self._train = Batches(contents, the_manipulator, layout, **share)  # type: ignore[arg-type]
@@ -263,7 +243,7 @@ def sampled_spectral(x: Tensor, truth: Tensor) -> Tensor:
         linear = (ours - theirs).abs().mean((1, 2, 3))
         logarithmic = torch.log10(ours / theirs).square().mean((1, 2, 3))
         total = total + LINEAR_WEIGHT * linear + LOG_WEIGHT * logarithmic
-    return total * (SCALES / len(FRAMES))
+    return total * (len(FFT_SIZES) / len(FRAMES))
 
 
 def _magnitudes(x: Tensor, places: Tensor) -> Tensor:
@@ -271,4 +251,4 @@ def _magnitudes(x: Tensor, places: Tensor) -> Tensor:
     window = hann(places.shape[-1], x.dtype, x.device)
     left, right = torch.fft.rfft(x[..., places] * window).unbind(1)
     spectra = torch.stack([left, right, left + right, left - right], dim=1)
-    return (torch.view_as_real(spectra).square().sum(-1) + POWER_FLOOR).sqrt()
+    return (torch.view_as_real(spectra).square().sum(-1) + EPS).sqrt()
