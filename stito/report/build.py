@@ -119,6 +119,7 @@ def _row(name: str, source: Sound, made: Sound, reference: Sound | None, result:
         spectra=[sound.curve for sound in sounds if sound.curve is not None],
         metrics=_metrics(source, made, reference),
         convergence=[(step.evaluations, step.loss) for step in match.history] if match else [],
+        distances=(match.loss_before, match.loss_after) if match else None,
         loss_before=match.objective_before if match else None,
         loss_after=match.history[-1].loss if match and match.history else None,
         loss_start=match.objective_start if match else None,

@@ -168,8 +168,9 @@ class ReportRow:
         spectra: one curve for each voice that exists.
         metrics: the table's lines.
         convergence: (evaluations, best loss so far), in order.
-        loss_before: the loss of the untouched input.
-        loss_after: the loss of the result.
+        distances: to the reference, of the untouched input and of the result.
+        loss_before: the loss of the untouched input, with what draws settings to usual ones.
+        loss_after: the loss of the result, likewise.
         loss_start: the loss at the place from which the search set out.
         settings: the effects in chain order.
     """
@@ -179,6 +180,7 @@ class ReportRow:
     spectra: Sequence[Curve] = ()
     metrics: Sequence[Metric] = ()
     convergence: Sequence[tuple[int, float]] = ()
+    distances: tuple[float, float] | None = None
     loss_before: float | None = None
     loss_after: float | None = None
     loss_start: float | None = None

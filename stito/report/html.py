@@ -163,6 +163,6 @@ def _lasting(seconds: float) -> str:
 
 
 def _widest(rows: Sequence[ReportRow]) -> float:
-    """The largest loss of all rows, to which their distances are drawn."""
-    losses = [loss for row in rows for loss in (row.loss_before, row.loss_after) if loss is not None]
-    return max([loss for loss in losses if np.isfinite(loss)], default=0.0)
+    """The largest distance of all rows, to which the others are drawn."""
+    distances = [distance for row in rows for distance in row.distances or ()]
+    return max([distance for distance in distances if np.isfinite(distance)], default=0.0)

@@ -72,6 +72,7 @@ def make_row(name: str, seconds: float, seed: int) -> ReportRow:
             Metric("Correlation", "", 0.92, 0.95, 0.61),
         ],
         convergence=[(16 * (index + 1), float(loss)) for index, loss in enumerate(losses)],
+        distances=(0.47, float(losses.min())),
         loss_before=0.47,
         loss_after=float(losses.min()),
         loss_start=0.33,

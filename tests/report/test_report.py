@@ -140,6 +140,7 @@ class TestThePage:
             players=[Clip("input", np.zeros((1, 500), np.float32), 8000, -math.inf)],
             metrics=[Metric(name, name, 1.0, 2.0, 3.0)],
             convergence=[(1, 2.0), (2, 1.0)],
+            distances=(2.0, 1.0),
             loss_before=2.0,
             loss_after=1.0,
             settings=[EffectSettings(name, name, False, [Knob(name, 0.5, 0, 1, 0, name, doc=name)])],
