@@ -120,10 +120,19 @@ def _multiplied(spectrum: Tensor, response: Response, /, *, out: Tensor | None =
     return torch.add(left * response[:, :, 0], right * response[:, :, 1], out=out)
 
 
-def _padded(x: Tensor, n: int) -> Tensor:
-    """Audio with silence behind it, each written once; torch's own padding writes silence first, and then the audio."""
-    padded = x.new_empty(*x.shape[:-1], n)
-    padded[..., : x.shape[-1]] = x
+def _padded(x: Tensor, n: int, matrix: Tensor | None = None) -> Tensor:
+    """Audio (b | 1, 2, t), its channels mixed by a matrix (b, 2, 2) if given, with silence behind: (b, 2, n).
+
+    Each is written once; torch's own padding writes silence first, and then the audio.
+    """
+    if matrix is not None and torch.is_grad_enabled():  # what writes in place has no derivative
+        x, matrix = matrix @ x, None
+    padded = x.new_empty(len(x) if matrix is None else len(matrix), 2, n)
+    sounding = padded[..., : x.shape[-1]]
+    if matrix is None:
+        sounding.copy_(x)
+    else:
+        torch.matmul(matrix, x, out=sounding)
     padded[..., x.shape[-1] :] = 0
     return padded
 
@@ -138,9 +147,10 @@ def filter_blocks(x: Tensor, responses: Callable[[int], Sequence[Factor]], tail:
     if length <= BLOCK:
         n = fast_length(length + tail)
         factors = fuse(responses(n))
+        matrix: Tensor | None = None
         if factors and _is_matrix(factors[0]):  # half the work in the time domain: real, and without the padding
-            x, factors = factors[0][..., 0] @ x, factors[1:]
-        shaped = apply_responses(torch.fft.rfft(_padded(x, n)), factors)
+            matrix, factors = factors[0][..., 0], factors[1:]
+        shaped = apply_responses(torch.fft.rfft(_padded(x, n, matrix)), factors)
         filtered: Tensor = torch.fft.irfft(shaped, n=n)[..., :length]
         return filtered
     n = fast_length(BLOCK + tail)
