@@ -11,11 +11,10 @@ drifting machine drifts for all.
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import torch
+from timing import Contenders, turns
 from torch import Tensor
 
 from stito.chain import Prepared
@@ -27,19 +26,6 @@ from stito.parallel import each_row
 
 RATE = 44_100
 CHAINS = ("mixing", "pedalboard")
-Contenders = Mapping[str, Callable[[], object]]
-
-
-def turns(contenders: Contenders, rounds: int) -> dict[str, float]:
-    """Median seconds of each contender, called in turn."""
-    times: dict[str, list[float]] = {name: [] for name in contenders}
-    for index in range(rounds + 1):
-        for name, call in contenders.items():
-            started = time.perf_counter()
-            call()
-            if index:  # the first round warms caches
-                times[name].append(time.perf_counter() - started)
-    return {name: statistics.median(values) for name, values in times.items()}
 
 
 def contenders(sources: list[Tensor], encoder: Encoder, population: int, generator: torch.Generator) -> Contenders:

@@ -10,13 +10,12 @@ the device, training does not wait for the effects. Figures are medians over rou
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
 import torch
+from timing import turns
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -44,20 +43,6 @@ def step(net: nn.Module, spectra: Tensor) -> None:
     first, second = nn.functional.normalize(net(spectra)).chunk(2)
     target = torch.arange(len(first), device=spectra.device)
     nn.functional.cross_entropy(first @ second.T / TEMPERATURE, target).backward()  # type: ignore[no-untyped-call]
-
-
-def turns(contenders: Mapping[str, Callable[[], object]], rounds: int, device: torch.device) -> dict[str, float]:
-    """Median seconds of each contender, called in turn."""
-    times: dict[str, list[float]] = {name: [] for name in contenders}
-    for index in range(rounds + 1):
-        for name, call in contenders.items():
-            started = time.perf_counter()
-            call()
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            if index:  # the first round warms caches
-                times[name].append(time.perf_counter() - started)
-    return {name: statistics.median(values) for name, values in times.items()}
 
 
 def main() -> None:
@@ -88,7 +73,7 @@ def main() -> None:
         "network step": lambda: step(net, spectra),
         **{f"{effect} on every row": lambda m=m: manipulator.render(x, m) for effect, m in single.items()},  # type: ignore[misc]
     }
-    took = turns(calls, arguments.rounds, device)
+    took = turns(calls, arguments.rounds)
     audio_s = rows * arguments.seconds
     print(f"{rows} rows of {arguments.seconds:g} s on {device}, {torch.get_num_threads()} threads; ms:")
     for name, seconds in took.items():

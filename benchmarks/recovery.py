@@ -163,7 +163,7 @@ def main() -> None:
     parser.add_argument("--prior", type=float, default=PRIOR_WEIGHT)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, action="append", default=[])
-    parser.add_argument("--json", type=Path, help="also write every case there")
+    parser.add_argument("--json", type=Path, help="also write every case there, as soon as it is known")
     arguments = parser.parse_args()
 
     chain = load_chain(arguments.chain)
@@ -187,9 +187,9 @@ def main() -> None:
             rows.append({"case": case.name, "method": method, "distance": apart, "seconds": seconds, "knobs": knobs})
             line.append(f"{method} {apart:.3f}")
         print(f"{case.name:<34}" + "  ".join(line), flush=True)
+        if arguments.json:
+            arguments.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     report(rows, methods)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
 def report(rows: list[dict], methods: list[str]) -> None:  # type: ignore[type-arg]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from stito.audio import read_audio, resample
 from stito.dsp.blockwise import Formula
+from stito.dsp.fourier import rfft
 from stito.dsp.impulse import ring_s, unit_energy
 from stito.dsp.spectrum import Response
 from stito.effect import LinearEffect
@@ -80,7 +81,7 @@ class ConvolutionReverb(LinearEffect):
         faster = (1 / decay - 1) * (3 * math.log(10) / ring_s)
         time = torch.arange(impulse.shape[-1], dtype=decay.dtype, device=decay.device) / sample_rate
         shortened = impulse * torch.exp(-faster[:, None] * time)[:, None]
-        spectrum: Tensor = torch.fft.rfft(unit_energy(shortened, sample_rate), n=n)
+        spectrum: Tensor = rfft(unit_energy(shortened, sample_rate), n)
         return spectrum
 
     def _at(self, sample_rate: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, float]:

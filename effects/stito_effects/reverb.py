@@ -13,6 +13,7 @@ from torch import Tensor
 
 from stito.audio import resample
 from stito.dsp.blockwise import Formula
+from stito.dsp.fourier import rfft
 from stito.dsp.impulse import unit_energy
 from stito.dsp.spectrum import Response
 from stito.effect import LinearEffect
@@ -86,7 +87,7 @@ class Reverb(LinearEffect):
         if self._table is not None and self._table.serves(decays_s, n, sample_rate):
             return self._table.spectrum(decays_s)
         impulse = unit_energy(impulse_response(decays_s, sample_rate), sample_rate)
-        return Formula.of(torch.fft.rfft(impulse, n=n))
+        return Formula.of(rfft(impulse, n))
 
 
 @lru_cache(maxsize=1)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad, softplus
 
+from stito.dsp.fourier import rfft
 from stito.dsp.spectrum import fast_length, unit_circle
 from stito.effect import Effect, batch_of, column
 from stito.params import Param
@@ -74,7 +75,7 @@ def _shaped(x: Tensor, drive: Tensor, bias: Tensor, n: int, sample_rate: int) ->
     Shaped at twice the sample rate, as two streams at the old one: the samples, and the values between them.
     """
     half_late = unit_circle(2 * n, x.dtype, x.device)[: n // 2 + 1]
-    between = torch.fft.irfft(torch.fft.rfft(x, n=n) * half_late.conj(), n=n)
+    between = torch.fft.irfft(rfft(x, n) * half_late.conj(), n=n)
     around = torch.cat([pad(x, (0, n - x.shape[-1])), x[..., :1]], dim=-1)  # the frame is a circle, as for the FFT
     on = torch.addcmul(bias, drive, around)
     off = torch.addcmul(bias, drive, between)
@@ -83,7 +84,7 @@ def _shaped(x: Tensor, drive: Tensor, bias: Tensor, n: int, sample_rate: int) ->
     falling = _mean_tanh(off, on[..., 1:], area_on[..., 1:] - area_off)
     swing = torch.tanh(bias + USUAL_PEAK * drive) - torch.tanh(bias - USUAL_PEAK * drive)
     repair = _repair(half_late, sample_rate, n) * (2 * USUAL_PEAK / swing)
-    spectrum = repair * (torch.fft.rfft(rising) + half_late * torch.fft.rfft(falling))
+    spectrum = repair * (rfft(rising) + half_late * rfft(falling))
     shaped: Tensor = torch.fft.irfft(spectrum, n=n)
     return shaped
 

@@ -25,6 +25,7 @@ __all__ = ["transfer"]
 @click.option("--seconds", type=float, default=12.0, show_default=True, help="Length of input and reference.")
 @click.option("--evaluations", type=int, default=300, show_default=True, help="Candidates per search.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same cases.")
+@click.option("--mixed", is_flag=True, help="Inputs arrive with random effects of their own, and not FX-normalised.")
 @click.option("-o", "--output", "outdir", metavar="OUTDIR", required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def transfer(
@@ -36,6 +37,7 @@ def transfer(
     seconds: float,
     evaluations: int,
     seed: int,
+    mixed: bool,
     outdir: Path,
     as_json: bool,
 ) -> None:
@@ -56,7 +58,7 @@ def transfer(
 
     wanted = tuple(methods.split(",")) if methods else METHODS
     material, sentence = cache_material(data, split)
-    plan = TransferPlan(cases, seconds, evaluations, wanted, chain, seed=seed, data=sentence)
+    plan = TransferPlan(cases, seconds, evaluations, wanted, chain, seed=seed, data=sentence, mixed=mixed)
     check_writable(outdir / "result.json", overwrite=True)
     outdir.mkdir(parents=True, exist_ok=True)
     rows = evaluate_transfers(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
 from typing import TYPE_CHECKING
 
+from stito.cli.live import Live
+
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
-    from rich.progress import TaskID
+    from rich.progress import ProgressColumn, TaskID
 
     from stito.results import Progress
 
@@ -18,36 +18,20 @@ __all__ = ["Reporter"]
 PLAIN_INTERVAL_S = 5.0
 
 
-class Reporter:
+class Reporter(Live):
     """Shows the progress of a transfer; use as a context manager and pass the object as `on_step`."""
 
     def __init__(self) -> None:
-        self._bar: Bar | None = None
+        super().__init__()
         self._task: TaskID | None = None
         self._at: tuple[str, str] | None = None
         self._said = 0.0
 
-    def __enter__(self) -> Reporter:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    def _columns(self) -> tuple[ProgressColumn, ...]:
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TextColumn("{task.fields[detail]}"),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar:
-            self._bar.stop()
+        detail = TextColumn("{task.fields[detail]}")
+        return TextColumn("{task.description}"), BarColumn(), detail, TimeRemainingColumn()
 
     def __call__(self, progress: Progress) -> None:
         new = self._at != (progress.phase, progress.name)

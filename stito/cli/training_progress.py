@@ -4,38 +4,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING
 
+from stito.cli.live import Live
+
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
+    from rich.progress import ProgressColumn
 
     from stito.training.loop import Progress
 
 __all__ = ["TrainingReporter"]
 
 
-class TrainingReporter:
+class TrainingReporter(Live):
     """Shows a training; use as a context manager and pass the object as `on_step`."""
 
-    def __init__(self) -> None:
-        self._bar: Bar | None = None
+    def _columns(self) -> tuple[ProgressColumn, ...]:
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-    def __enter__(self) -> TrainingReporter:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
-            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar:
-            self._bar.stop()
+        return BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
 
     def __call__(self, progress: Progress) -> None:
         detail = _detail(progress.values)

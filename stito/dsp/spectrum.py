@@ -19,6 +19,7 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 
 from stito.dsp.blockwise import Formula
+from stito.dsp.fourier import rfft
 
 __all__ = ["Factor", "Response", "apply_responses", "fast_length", "filter_blocks", "fuse", "unit_circle"]
 
@@ -150,14 +151,14 @@ def filter_blocks(x: Tensor, responses: Callable[[int], Sequence[Factor]], tail:
         matrix: Tensor | None = None
         if factors and _is_matrix(factors[0]):  # half the work in the time domain: real, and without the padding
             matrix, factors = factors[0][..., 0], factors[1:]
-        shaped = apply_responses(torch.fft.rfft(_padded(x, n, matrix)), factors)
+        shaped = apply_responses(rfft(_padded(x, n, matrix)), factors)
         filtered: Tensor = torch.fft.irfft(shaped, n=n)[..., :length]
         return filtered
     n = fast_length(BLOCK + tail)
     known = [factor.whole() if isinstance(factor, Formula) else factor for factor in fuse(responses(n))]
     out: Tensor | None = None
     for start in range(0, length, BLOCK):
-        block = torch.fft.irfft(apply_responses(torch.fft.rfft(x[..., start : start + BLOCK], n=n), known), n=n)
+        block = torch.fft.irfft(apply_responses(rfft(x[..., start : start + BLOCK], n), known), n=n)
         if out is None:
             out = block.new_zeros(*block.shape[:-1], length)
         stop = min(start + n, length)

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stito.dsp.fourier import rfft
 from stito.dsp.loudness import Loudness, k_weighting
 from stito.errors import AudioError
 
@@ -208,7 +209,7 @@ def _energies(x: Tensor, filters: tuple[_Slice, ...], n_fft: int, hop: int) -> T
     chunk = CHUNK if x.device.type == "cpu" else 1 << 16
     done = []
     for frames in torch.split(x.unfold(-1, n_fft, hop), chunk, dim=2):
-        spectrum = torch.view_as_real(torch.fft.rfft(frames * window)).flatten(-2)
+        spectrum = torch.view_as_real(rfft(frames * window)).flatten(-2)
         left, right = spectrum.unbind(1)
         done.append(torch.stack([_banded(part, filters) for part in (left * left, right * right, left * right)]))
     return done[0] if len(done) == 1 else torch.cat(done, dim=2)

@@ -12,7 +12,8 @@ metric can say, without anybody's taste:
 ```
 
 All results but `input` and `oracle` get the level that the reference asks for: since normalised stems of one kind have
-one loudness, what the reference's differs from it is the effects' doing.
+one loudness, what the reference's differs from it is the effects' doing. Beyond the paper, A may also arrive `mixed`:
+with random effects of its own, as the stems of musicians do.
 """
 
 from __future__ import annotations
@@ -72,11 +73,16 @@ PLAIN = ("input", "level", "oracle")
 ORACLE_SEARCH = "cma"
 PLACE = 2_000
 """Keeps this randomness apart from the other parts' of the same seed."""
+OWN = 1
+"""And that of an input's own effects apart from the rest of its case."""
 
 
 @dataclass(frozen=True)
 class TransferPlan:
-    """What is run, on what `data`. Cases take the kinds of stems in turn; each follows from (seed, number) alone."""
+    """What is run, on what `data`. Cases take the kinds of stems in turn; each follows from (seed, number) alone.
+
+    With `mixed` the same cases have inputs with effects of their own.
+    """
 
     cases: int = 40
     seconds: float = 12.0
@@ -86,6 +92,7 @@ class TransferPlan:
     prior: float = PRIOR_WEIGHT
     seed: int = 0
     data: str = ""
+    mixed: bool = False
 
     def __post_init__(self) -> None:
         if self.cases < 1 or self.seconds < 1 or self.evaluations < 1 or not self.methods:
@@ -94,14 +101,14 @@ class TransferPlan:
 
 @dataclass(frozen=True)
 class Case:
-    """One transfer: input, reference and truth, all (2, t) at 44.1 kHz, and the loudness of a normalised stem."""
+    """One transfer: input, reference and truth, (2, t) at 44.1 kHz, and how loud the reference asks results to be."""
 
     number: int
     stem: str
     source: Tensor
     reference: Tensor
     truth: Tensor
-    standard_lufs: float
+    asked_lufs: float
 
 
 @dataclass(frozen=True)
@@ -126,7 +133,12 @@ def draw_transfers(material: Material, manipulator: Manipulator, plan: TransferP
         drawn = draw_cases(material, manipulator, stem, generator, segments=2, configurations=1, seconds=plan.seconds)
         source = drawn.segments[stem][0]
         truth, reference = drawn.render([0, 1], [0, 0])
-        yield Case(number, stem, source, reference, truth, targets.of(stem).loudness_lufs)
+        lift_db = loudness(reference, SAMPLE_RATE) - targets.of(stem).loudness_lufs
+        asked_lufs = loudness(source, SAMPLE_RATE) + lift_db
+        if plan.mixed:
+            own = manipulator.sample([stem], np.random.default_rng([plan.seed, PLACE, number, OWN]))
+            source = manipulator.render(source[None], own)[0]
+        yield Case(number, stem, source, reference, truth, asked_lufs)
 
 
 def evaluate_transfers(
@@ -204,8 +216,7 @@ def _run(case: Case, method: str, chain: Chain, plan: TransferPlan, encoder: Enc
     started = time.perf_counter()
     result = chain.render_one(case.source, _settings(case, method, chain, plan, encoder), SAMPLE_RATE)
     if method not in ("input", "oracle"):
-        asked = loudness(case.source, SAMPLE_RATE) + loudness(case.reference, SAMPLE_RATE) - case.standard_lufs
-        result = result * gain(asked - loudness(result, SAMPLE_RATE))
+        result = result * gain(case.asked_lufs - loudness(result, SAMPLE_RATE))
     seconds = time.perf_counter() - started
     apart = multi_scale_spectral(result[None], case.truth[None])
     return Row(

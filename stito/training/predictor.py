@@ -2,7 +2,7 @@
 
 ```
 content j' ─ configuration ─▶ reference ─ hear ─┐
-content j ──────────────────────────────── hear ─┴▶ network ─▶ theta ─▶ chain(content j) ◀─ compare ─▶ truth
+content j ── (effects of its own) ──────── hear ─┴▶ network ─▶ theta ─▶ chain(content j) ◀─ compare ─▶ truth
 content j ─ configuration ─▶ truth
 ```
 
@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from stito.chains import load_chain
+from stito.dsp.fourier import rfft
 from stito.dsp.stft import hann
 from stito.encoders import load_encoder
 from stito.errors import RecipeError
@@ -40,8 +41,8 @@ __all__ = ["PredictorTask", "sampled_spectral"]
 
 TRAIN, VALID = 0, 1
 """What a batch is for: the second of its seeds, so that no two purposes share one."""
-TONES = 1_000
-"""Keeps the inputs' tones apart from what else follows from a batch's seeds."""
+OWN = 1_000
+"""Keeps the inputs' own effects apart from what else follows from a batch's seeds."""
 
 FRAMES = ((2048, 32), (512, 64))
 """FFT sizes that the loss looks at, and at how many frames of each."""
@@ -55,10 +56,10 @@ EDGE = 0.03
 
 @dataclass(frozen=True)
 class Arrivals:
-    """A batch before it is rendered, and the tones with which its contents arrive as inputs."""
+    """A batch before it is rendered, and the effects with which its contents arrive as inputs."""
 
     drawn: Drawn
-    tones: Manipulation
+    own: Manipulation
 
 
 @dataclass(frozen=True)
@@ -136,21 +137,25 @@ class PredictorTask:
 
     def _arrivals(self, batches: Batches, seeds: Sequence[int], kinds: Sequence[Subset] = ()) -> Arrivals:
         drawn = batches.draw(seeds, kinds=kinds)
-        generator = np.random.default_rng([*seeds, TONES])
-        tones = batches.manipulator.sample(["other"] * len(drawn.audio), generator, only="eq")
-        toned = torch.from_numpy(generator.random(len(tones)) < self.recipe.predictor.toned)
-        return Arrivals(drawn, replace(tones, active={**tones.active, "eq": toned}))
+        generator = np.random.default_rng([*seeds, OWN])
+        kind_of = dict(zip(drawn.content.tolist(), drawn.setting.tolist(), strict=True))
+        stems = [drawn.manipulation.stems[kind_of[content]] for content in range(len(drawn.audio))]
+        own = batches.manipulator.sample(stems, generator)
+        mixed = torch.from_numpy(generator.random(len(own)) < self.recipe.predictor.mixed)
+        active = {effect: values & mixed for effect, values in own.active.items()}
+        return Arrivals(drawn, replace(own, active=active | {"gain": torch.zeros_like(mixed)}))
 
     @torch.no_grad()
     def _examples(self, batches: Batches, arrivals: Arrivals) -> Examples:
         """Every clip is a truth once, and once the reference of the next content in its group.
 
-        Only inputs get another level and tone: whatever a stem is like when it arrives, it shall come out the same.
+        Only inputs get another level and effects of their own: whatever a stem is like when it arrives, it shall come
+        out the same.
         """
         device, drawn = self.fabric.device, arrivals.drawn
         groups, configurations, contents = drawn.shape
         truth = batches.render(replace(drawn, gain=torch.ones_like(drawn.gain)))
-        source = batches.manipulator.render(drawn.audio.to(device), arrivals.tones.to(device))
+        source = batches.manipulator.render(drawn.audio.to(device), arrivals.own.to(device))
         source = source * drawn.gain.to(device)[:, None, None]
         reference = hear(self.encoders, truth.flatten(0, 2)).view(*drawn.shape, -1).roll(1, dims=2)
         own = hear(self.encoders, source).view(groups, 1, contents, -1)
@@ -249,6 +254,6 @@ def sampled_spectral(x: Tensor, truth: Tensor) -> Tensor:
 def _magnitudes(x: Tensor, places: Tensor) -> Tensor:
     """Of left, right, mid and side at frames (count, n) of audio (b, 2, t): (b, 4, count, n // 2 + 1)."""
     window = hann(places.shape[-1], x.dtype, x.device)
-    left, right = torch.fft.rfft(x[..., places] * window).unbind(1)
+    left, right = rfft(x[..., places] * window).unbind(1)
     spectra = torch.stack([left, right, left + right, left - right], dim=1)
     return (torch.view_as_real(spectra).square().sum(-1) + EPS).sqrt()

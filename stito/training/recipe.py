@@ -55,8 +55,8 @@ class Predictor(_Section):
     encoders: list[str] = ["fxencoder", "features"]
     hidden: PositiveInt = 512
     dropout: float = Field(default=0.1, ge=0, lt=1)
-    toned: Share = Field(default=0.0, ge=0, le=1)
-    """Share of inputs that arrive with a tone of their own, a random equaliser's, which the settings have to undo."""
+    mixed: Share = Field(default=0.0, ge=0, le=1)
+    """Share of inputs that arrive with random effects of their own, which the settings have to reckon with."""
     known: float = Field(default=0.0, ge=0)
     """Weight of the distance to those settings that are known, beside that of the audio."""
 

@@ -46,6 +46,17 @@ def test_reference_and_truth_are_different_music_and_the_truth_is_not_the_input(
         assert multi_scale_spectral(case.reference[None], case.truth[None]).left_right > 0.01
 
 
+def test_mixed_inputs_are_those_of_the_same_cases_with_effects_of_their_own() -> None:
+    pairs = zip(
+        *(draw_transfers(DemoSongs(), MANIPULATOR, replace(PLAN, mixed=mixed)) for mixed in (False, True)), strict=True
+    )
+    for plain, mixed in pairs:
+        assert torch.equal(plain.truth, mixed.truth)
+        assert torch.equal(plain.reference, mixed.reference)
+        assert plain.asked_lufs == mixed.asked_lufs
+        assert multi_scale_spectral(plain.source[None], mixed.source[None]).left_right > 0.01
+
+
 def test_a_search_that_may_look_at_the_truth_beats_doing_nothing() -> None:
     rows = run(replace(PLAN, cases=1, seconds=1.0, evaluations=30))
     apart = {row.method: row.left_right + row.mid_side for row in rows}

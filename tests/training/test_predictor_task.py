@@ -83,9 +83,9 @@ def test_each_clip_is_a_truth_and_the_reference_of_its_neighbour() -> None:
     assert torch.allclose(examples.heard[:, encoder.dim :], encoder.embed(examples.source), atol=1e-4)
 
 
-def test_inputs_may_arrive_with_a_tone_of_their_own() -> None:
-    plain, toned = task(), task("predictor.toned=0.5")
-    before, after = (t._examples(t._train, t._arrivals(t._train, (0, 0, 3))) for t in (plain, toned))
+def test_inputs_may_arrive_with_effects_of_their_own() -> None:
+    plain, mixed = task(), task("predictor.mixed=0.5")
+    before, after = (t._examples(t._train, t._arrivals(t._train, (0, 0, 3))) for t in (plain, mixed))
     assert torch.equal(before.truth, after.truth)
     changed = (before.source != after.source).flatten(1).any(1)
     assert 0 < changed.sum() < len(changed)
