@@ -25,9 +25,11 @@ from stito.search.driver import minimise
 __all__ = ["DIRECT", "INITS", "Match", "Matcher", "Pair", "Problem"]
 
 INITS = ("auto", "predict", "match", "neutral")
-"""Where a search may start; `auto` takes the best of the others."""
+"""Where a search may start; `auto` takes the one to trust: see `Problem.start`."""
 
-DIRECT = {"match": "Closed form, no search.", "predict": "Predicted, no search."}
+PREDICT, MATCH, NEUTRAL = INITS[1:]
+
+DIRECT = {MATCH: "Closed form, no search.", PREDICT: "Predicted, no search."}
 """Methods that take a start as their result."""
 
 
@@ -66,22 +68,40 @@ class Match:
 
 @dataclass(frozen=True)
 class Problem:
-    """A pair made ready for a search: the objective, the places to start from, and how far the input is.
+    """A pair made ready for a search: the objective, the places to start from, and how far each is.
 
-    It holds excerpts, not songs: once every pair has been listened to, the reference may be forgotten.
+    It holds excerpts, not songs: once every pair has been listened to, the reference may be forgotten. `prior` is that
+    of the chain; there is none for the same performance, where nothing is needed to tell style from content.
     """
 
     name: str
     stems: tuple[str, ...]
     objective: StyleObjective | SumObjective
+    prior: Prior | None
     starts: Mapping[str, Tensor]
-    objectives: Mapping[str, float]
-    before: float
-    same_performance: bool
+    distances: Mapping[str, float]
+
+    @property
+    def same_performance(self) -> bool:
+        """Whether input and reference play the same notes at the same time."""
+        return self.prior is None
 
     def start(self, init: str) -> str:
-        """The place of that name; with `auto`, or where there is none of that name, the best."""
-        return init if init in self.starts else min(self.objectives, key=lambda name: self.objectives[name])
+        """The place of that name; with `auto`, or where there is none of that name, the one to trust.
+
+        Between different songs that is a prediction, whatever the encoder of the search hears of the music; for the
+        same performance it is what is nearest.
+        """
+        if init in self.starts:
+            return init
+        if PREDICT in self.starts and not self.same_performance:
+            return PREDICT
+        return min(self.distances, key=lambda name: self.distances[name])
+
+    def prior_around(self, start: str) -> Prior | None:
+        """A guess for one stem is what a search is drawn to; a guess for several is none for each of them."""
+        guessed = start != NEUTRAL and len(self.stems) == 1
+        return self.prior.around(self.starts[start]) if self.prior and guessed else self.prior
 
 
 @dataclass(frozen=True)
@@ -107,7 +127,7 @@ class Matcher:
         check_device(self.device)
         if self.init not in INITS:
             raise UnknownNameError.of("init", self.init, INITS)
-        if "predict" in (self.method, self.init) and self.predictor is None:
+        if PREDICT in (self.method, self.init) and self.predictor is None:
             raise SettingsError(
                 f"There is no predictor for the chain '{self.chain.name}'.",
                 hint="Use a chain with the effects of mixing, or train one: recipes/predictor.",
@@ -118,18 +138,25 @@ class Matcher:
     def search(
         self, problem: Problem, seed: int, budget: Budget, on_step: Callable[[Step], None], *, skip: bool = False
     ) -> Match:
-        """Find settings; with `skip`, without searching: the better start is taken."""
+        """Find settings; with `skip`, without searching: the start is taken."""
         started = time.perf_counter()
         found: Found | None = None
-        direct = self.method if self.method in problem.starts else "match"
+        direct = self.method if self.method in problem.starts else MATCH
         start = direct if self.method in DIRECT else problem.start(self.init)
         theta = problem.starts[start]
+        prior = problem.objective.prior = problem.prior_around(start)
+        with torch.no_grad():
+            objective_before, objective_start = problem.objective(
+                torch.stack([problem.starts[NEUTRAL], theta])
+            ).tolist()
         if self.method in DIRECT:
             stop = DIRECT[start]
         elif skip:
             stop = StopReason.INTERRUPTED.value
         else:
             search = create(self.method, len(theta), seed=seed, start=theta)
+            if prior is not None and prior is not problem.prior:
+                search.expect(prior.std.cpu())
             found = minimise(problem.objective, search, budget=budget, on_step=on_step)
             theta, stop = found.theta, found.detail or found.stop.value
         with torch.no_grad():
@@ -140,10 +167,10 @@ class Matcher:
             strips={
                 stem: (self.chain, self.chain.settings(part)) for stem, part in zip(problem.stems, parts, strict=True)
             },
-            loss_before=problem.before,
+            loss_before=problem.distances[NEUTRAL],
             loss_after=after,
-            objective_before=problem.objectives["neutral"],
-            objective_start=problem.objectives[start],
+            objective_before=objective_before,
+            objective_start=objective_start,
             start=start,
             evaluations=found.evaluations if found else 0,
             seconds=time.perf_counter() - started,
@@ -170,27 +197,23 @@ class Matcher:
         )
         # several stems start from one guess for their sum, the same for each: what is linear does the same to both
         sums = [torch.stack(together).sum(0) for together in zip(*heard, strict=True)]
-        places = {"neutral": self.chain.encode({}), "match": self._guess(sums, references)}
+        places = {NEUTRAL: self.chain.encode({}), MATCH: self._guess(sums, references)}
         if stems == 1 and self.predictor is not None:
             predicted = self.predictor.predict(heard[0], references, self.chain, self.encoder.sample_rate)
-            if "predict" in (self.method, self.init) or self._nearer(predicted, prepared[0], references):
-                places["predict"] = predicted
+            if PREDICT in (self.method, self.init) or self._nearer(predicted, prepared[0], references):
+                places[PREDICT] = predicted
         places = {place: theta.repeat(stems) for place, theta in places.items()}
         with torch.no_grad():
-            before = float(objective.style(places["neutral"][None])[0])
-            if not aligned:  # the same notes on both sides need no prior to tell style from content
-                prior = Prior.of(self.chain, self.prior_weight * before)
-                prior = Prior.join([prior] * stems)
-                objective.prior = (prior.around(places["predict"]) if "predict" in places else prior).to(self.device)
-            losses = objective(torch.stack(list(places.values()))).tolist()
+            distances = objective.style(torch.stack(list(places.values()))).tolist()
+        found = dict(zip(places, distances, strict=True))
+        prior = Prior.of(self.chain, self.prior_weight * found[NEUTRAL])
         return Problem(
             name=pair.name,
             stems=tuple(pair.inputs),
             objective=objective,
+            prior=None if aligned else Prior.join([prior] * stems).to(self.device),
             starts=places,
-            objectives=dict(zip(places, losses, strict=True)),
-            before=before,
-            same_performance=aligned,
+            distances=found,
         )
 
     def _nearer(self, predicted: Tensor, sources: Sequence[Prepared], references: Sequence[Tensor]) -> bool:

@@ -27,8 +27,8 @@ Objective = Callable[[Tensor], Tensor]
 NEUTRAL_STD = 0.35
 """Standard deviation in theta around neutral, for knobs of which the chain gives no prior."""
 
-PREDICTED_STD = 3**-0.5
-"""The standard deviation around a prediction, as a share of that around the usual settings."""
+GUESSED_STD = 3**-0.5
+"""The standard deviation around a guess, as a share of that around the usual settings."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Prior:
         return cls(mean, std, priors[0].weight)
 
     def around(self, theta: Tensor) -> Prior:
-        """Around what was predicted, (dim,), and narrower: a prediction knows more than what is usual."""
-        return Prior(theta, self.std * PREDICTED_STD, self.weight)
+        """Around a guess, (dim,), and narrower: a guess knows more than what is usual."""
+        return Prior(theta.to(self.std), self.std * GUESSED_STD, self.weight)
 
     def to(self, device: str) -> Prior:
         """The same prior on a device."""

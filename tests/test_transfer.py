@@ -47,6 +47,13 @@ def test_every_method_comes_nearer_and_says_how(method: str) -> None:
     assert steps[-1].phase == "render"
 
 
+def test_between_songs_a_search_is_drawn_to_where_it_starts_from() -> None:
+    mix, reference = one("night", "drums"), one("street", "drums", styled=True)
+    match = match_style(mix, reference, init="match", budget=Budget(evaluations=1), **QUICK).matches["drums"]
+    assert match.objective_start == pytest.approx(match.loss_after)  # the prior takes nothing there
+    assert match.objective_before > match.loss_before
+
+
 def test_same_seed_same_result_byte_for_byte() -> None:
     mix, reference = one("night", "drums"), one("street", "drums", styled=True)
     first, again, other = (transfer(mix, reference, budget=BUDGET, seed=seed, **QUICK) for seed in (3, 3, 4))

@@ -15,6 +15,9 @@ from stito.errors import SettingsError
 
 __all__ = ["Budget", "Found", "Patience", "Search", "Step", "StopReason"]
 
+NEAR = 0.3
+"""First steps from a guess, in standard deviations of where the best is expected."""
+
 SEEDS = 2**32
 """Seeds are below this: what every library underneath accepts."""
 
@@ -141,6 +144,14 @@ class Search(ABC):
     def plan(self, budget: Budget) -> None:
         """Hear the budget, once, before the first `ask`: for searches that schedule what they do."""
         del budget
+
+    def expect(self, std: Tensor) -> None:
+        """Hear how near to the start the best is expected: a standard deviation for each knob, (dim,), in theta.
+
+        Told once, before the first `ask`, where the start is a guess that is drawn to; without it the best may be
+        anywhere. Searches that have no use for it need not write it.
+        """
+        del std
 
     def close(self) -> None:  # noqa: B027 - most searches hold nothing
         """End threads and free what is held; called once at the end, also after an error."""

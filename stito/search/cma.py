@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from stito.errors import SettingsError
-from stito.search.base import Search
+from stito.search.base import NEAR, Search
 
 __all__ = ["Cma"]
 
@@ -63,10 +63,14 @@ class Cma(Search):
         self._random = np.random.RandomState(seed)
         # pycma refuses one dimension: a second, idle knob keeps it company and is never shown.
         self._padded = max(dim, 2)
-        self._strategy = self._begin(self._pad(self.start))
+        self._strategy = self._begin(self._pad(self.start), sigma)
         self._asked: list[Any] = []
         self._begun = False
         self._finished: str | None = None
+
+    def expect(self, std: Tensor) -> None:
+        """Begin with steps that are small beside `std`, each knob with its own; restarts are anywhere, as ever."""
+        self._strategy = self._begin(self._pad(self.start), NEAR, self._pad(std))
 
     def ask(self) -> Tensor:
         """The next generation: (population, dim)."""
@@ -88,14 +92,14 @@ class Cma(Search):
             return
         self._restarts_left -= 1
         self._population *= 2
-        self._strategy = self._begin(self._random.uniform(size=self._padded))
+        self._strategy = self._begin(self._random.uniform(size=self._padded), self._sigma)
 
     @property
     def finished(self) -> str | None:
         """Which criterion ended the last restart."""
         return self._finished
 
-    def _begin(self, mean: np.ndarray[Any, Any]) -> Any:
+    def _begin(self, mean: np.ndarray[Any, Any], sigma: float, stds: np.ndarray[Any, Any] | None = None) -> Any:
         options = {
             "bounds": [0, 1],
             "popsize": self._population,
@@ -108,7 +112,7 @@ class Cma(Search):
             "verbose": -10,  # no output, and no options read from the working folder
             "verb_log": 0,
         }
-        return cma.CMAEvolutionStrategy(mean, self._sigma, options)
+        return cma.CMAEvolutionStrategy(mean, sigma, options | ({} if stds is None else {"CMA_stds": stds}))
 
     def _pad(self, theta: Tensor) -> np.ndarray[Any, Any]:
         padded = np.full(self._padded, 0.5)

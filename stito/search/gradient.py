@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from stito.errors import SearchError, SettingsError
-from stito.search.base import Budget, Search
+from stito.search.base import NEAR, Budget, Search
 
 __all__ = ["Gradient"]
 
@@ -64,6 +64,13 @@ class Gradient(Search):
         self._age = torch.zeros(self._rows, 1)
         self._told = 0
         self._planned: int | None = None
+
+    def expect(self, std: Tensor) -> None:
+        """Begin the other rows near the start, and take steps that are small beside `std`."""
+        random = torch.Generator().manual_seed(self.seed)
+        others = self.start + std * torch.randn(self._rows - 1, self.dim, generator=random)
+        self._theta = torch.cat([self.start[None], others.clamp(0, 1)])
+        self._rate = min(self._rate, NEAR * float(std.mean()))
 
     def plan(self, budget: Budget) -> None:
         """Lay rate and halving out over the evaluations."""

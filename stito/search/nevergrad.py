@@ -17,7 +17,7 @@ from nevergrad.optimization.recaster import MessagingThread, RecastOptimizer
 from torch import Tensor
 
 from stito.errors import MissingDependencyError, SearchError, UnknownNameError
-from stito.search.base import Budget, Search
+from stito.search.base import NEAR, Budget, Search
 
 __all__ = ["Nevergrad"]
 
@@ -67,6 +67,7 @@ class Nevergrad(Search):
         # shared configuration): a second, idle knob keeps the only one company and is never shown.
         self._first = np.full(max(dim, 2), 0.5)
         self._first[:dim] = self.start.numpy()
+        self._first_step: float | None = None
         self._finished: str | None = None
         self._asked: list[ng.p.Array] = []
         self._begin(USUAL_BUDGET)
@@ -75,6 +76,11 @@ class Nevergrad(Search):
         """Begin anew with the number of evaluations, by which many optimisers choose what to do."""
         if budget.evaluations is not None:
             self._begin(budget.evaluations)
+
+    def expect(self, std: Tensor) -> None:
+        """Begin anew with steps that are small beside `std`, for the optimisers that take a first step size."""
+        self._first_step = NEAR * float(std.mean())
+        self._begin(USUAL_BUDGET)
 
     def ask(self) -> Tensor:
         """The next generation: (n, dim), the first with the start in front; empty once the optimiser is done."""
@@ -127,6 +133,8 @@ class Nevergrad(Search):
 
     def _make(self, evaluations: int, *, workers: int) -> Optimizer:
         self._box = ng.p.Array(init=self._first, lower=0.0, upper=1.0)
+        if self._first_step is not None:
+            self._box.set_mutation(sigma=self._first_step)
         self._box.random_state = np.random.RandomState(self.seed)
         make = ng.optimizers.registry[self._optimiser_name]
         optimiser: Optimizer = make(self._box, budget=evaluations, num_workers=workers)

@@ -183,3 +183,29 @@ def test_the_start_is_a_copy() -> None:
     search = Still(3, seed=0, start=start)
     start.fill_(1)
     assert search.start.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["cma", "gradient", "nevergrad", "nevergrad:TwoPointsDE", "random"])
+def test_a_search_that_expects_the_best_nearby_still_begins_at_the_start(name: str) -> None:
+    search = create(name, 6, seed=1, start=torch.full((6,), 0.4))
+    search.expect(torch.full((6,), 0.05))
+    search.plan(Budget(evaluations=64))
+    try:
+        first = search.ask()
+    finally:
+        search.close()
+    assert torch.allclose(first[0], torch.full((6,), 0.4))
+    if name in ("cma", "gradient", "nevergrad"):
+        assert (first[1:] - 0.4).abs().mean() < 0.1
+
+
+def test_near_a_good_guess_small_steps_find_more() -> None:
+    """What is drawn to a guess has its best nearby: usual first steps waste a budget on what is far from it."""
+    best, start, std = torch.full((30,), 0.53), torch.full((30,), 0.5), torch.full((30,), 0.1)
+    found = {}
+    for told in (False, True):
+        search = create("cma", 30, seed=0, start=start)
+        if told:
+            search.expect(std)
+        found[told] = minimise(lambda theta: (theta - best).square().mean(-1), search, budget=Budget(evaluations=200))
+    assert found[True].loss < 0.5 * found[False].loss
