@@ -156,7 +156,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=20)
     parser.add_argument("--content", choices=("same", "different"), default="same")
-    parser.add_argument("--methods", default="input,level,match,random,cma,gradient")
+    parser.add_argument("--methods", default="input,level,match,predict,random,cma,gradient")
     parser.add_argument("--chain", default="mixing")
     parser.add_argument("--encoder", default="features")
     parser.add_argument("--evaluations", type=int, default=1500)

@@ -49,14 +49,15 @@ class Match:
     """One search: the strips that it set, and how it went.
 
     `loss_before` and `loss_after` are distances to the reference; `objective_before` (the untouched input) and
-    `objective_start` (where the search set out: `start`) include the prior, as the losses in `history` do.
+    `objective_start` (where the search set out: `start`) include the prior, as the losses in `history` do. Where the
+    prior draws to a guess, the untouched input's objective would say how far it is from that, and is None.
     """
 
     name: str
     strips: Mapping[str, tuple[Chain, ChainSettings]]
     loss_before: float
     loss_after: float
-    objective_before: float
+    objective_before: float | None
     objective_start: float
     start: str
     evaluations: int
@@ -145,17 +146,16 @@ class Matcher:
         start = direct if self.method in DIRECT else problem.start(self.init)
         theta = problem.starts[start]
         prior = problem.objective.prior = problem.prior_around(start)
+        drawn = prior is not None and prior is not problem.prior
         with torch.no_grad():
-            objective_before, objective_start = problem.objective(
-                torch.stack([problem.starts[NEUTRAL], theta])
-            ).tolist()
+            before, at_start = problem.objective(torch.stack([problem.starts[NEUTRAL], theta])).tolist()
         if self.method in DIRECT:
             stop = DIRECT[start]
         elif skip:
             stop = StopReason.INTERRUPTED.value
         else:
             search = create(self.method, len(theta), seed=seed, start=theta)
-            if prior is not None and prior is not problem.prior:
+            if drawn and prior is not None:
                 search.expect(prior.std.cpu())
             found = minimise(problem.objective, search, budget=budget, on_step=on_step)
             theta, stop = found.theta, found.detail or found.stop.value
@@ -169,8 +169,8 @@ class Matcher:
             },
             loss_before=problem.distances[NEUTRAL],
             loss_after=after,
-            objective_before=objective_before,
-            objective_start=objective_start,
+            objective_before=None if drawn else before,
+            objective_start=at_start,
             start=start,
             evaluations=found.evaluations if found else 0,
             seconds=time.perf_counter() - started,

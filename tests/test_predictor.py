@@ -152,6 +152,7 @@ class TestTransfers:
         match = match_style(mix, reference, budget=Budget(evaluations=1), **QUICK).matches["drums"]
         assert match.same_performance
         assert match.start == "match"  # for the prediction is the same whatever is heard
+        assert match.objective_before is not None
         assert match.objective_start <= match.objective_before
 
     def test_settings_are_drawn_to_the_prediction(self, theta: Tensor) -> None:

@@ -169,7 +169,8 @@ class ReportRow:
         metrics: the table's lines.
         convergence: (evaluations, best loss so far), in order.
         distances: to the reference, of the untouched input and of the result.
-        loss_before: the loss of the untouched input, with what draws settings to usual ones.
+        loss_before: the loss of the untouched input, with what draws settings to usual ones; none where they are drawn
+            to a guess.
         loss_after: the loss of the result, likewise.
         loss_start: the loss at the place from which the search set out.
         settings: the effects in chain order.
