@@ -146,7 +146,7 @@ class Matcher:
         start = direct if self.method in DIRECT else problem.start(self.init)
         theta = problem.starts[start]
         prior = problem.objective.prior = problem.prior_around(start)
-        drawn = prior is not None and prior is not problem.prior
+        guessed = prior if prior is not problem.prior else None
         with torch.no_grad():
             before, at_start = problem.objective(torch.stack([problem.starts[NEUTRAL], theta])).tolist()
         if self.method in DIRECT:
@@ -155,8 +155,8 @@ class Matcher:
             stop = StopReason.INTERRUPTED.value
         else:
             search = create(self.method, len(theta), seed=seed, start=theta)
-            if drawn and prior is not None:
-                search.expect(prior.std.cpu())
+            if guessed:
+                search.expect(guessed.std.cpu())
             found = minimise(problem.objective, search, budget=budget, on_step=on_step)
             theta, stop = found.theta, found.detail or found.stop.value
         with torch.no_grad():
@@ -169,7 +169,7 @@ class Matcher:
             },
             loss_before=problem.distances[NEUTRAL],
             loss_after=after,
-            objective_before=None if drawn else before,
+            objective_before=None if guessed else before,
             objective_start=at_start,
             start=start,
             evaluations=found.evaluations if found else 0,

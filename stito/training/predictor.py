@@ -138,8 +138,8 @@ class PredictorTask:
     def _arrivals(self, batches: Batches, seeds: Sequence[int], kinds: Sequence[Subset] = ()) -> Arrivals:
         drawn = batches.draw(seeds, kinds=kinds)
         generator = np.random.default_rng([*seeds, OWN])
-        kind_of = dict(zip(drawn.content.tolist(), drawn.setting.tolist(), strict=True))
-        stems = [drawn.manipulation.stems[kind_of[content]] for content in range(len(drawn.audio))]
+        setting_of = dict(zip(drawn.content.tolist(), drawn.setting.tolist(), strict=True))
+        stems = [drawn.manipulation.stems[setting_of[content]] for content in range(len(drawn.audio))]
         own = batches.manipulator.sample(stems, generator)
         mixed = torch.from_numpy(generator.random(len(own)) < self.recipe.predictor.mixed)
         active = {effect: values & mixed for effect, values in own.active.items()}
