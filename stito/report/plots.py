@@ -204,9 +204,13 @@ def _convergence_readout(counts: Array, best: Array, last: float, fixed: Sequenc
     }
 
 
+FLAT = 1e-12
+"""What spans less than this has no steps of its own."""
+
+
 def _round_steps(low: float, high: float) -> list[float]:
     """Round numbers, three to six of them, from at most `low` to at least `high`."""
-    span = (high - low) or 1.0
+    span = high - low if high - low > FLAT else 1.0
     rough = span / 4
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough * 0.999)

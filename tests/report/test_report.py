@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stito.errors import AudioError, OutputError, SettingsError
@@ -335,6 +335,7 @@ class TestPlots:
     def test_without_a_search_there_is_no_convergence(self) -> None:
         assert convergence_plot(ReportRow("mix", convergence=[(1, math.nan)], loss_before=0.6)) is None
 
+    @example(losses=[5e-324], before=0.0)
     @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20), st.floats(-1e6, 1e6))
     def test_any_losses_stay_on_the_canvas(self, losses: list[float], before: float) -> None:
         plot = convergence_plot(ReportRow("mix", convergence=list(enumerate(losses, 1)), loss_before=before))
