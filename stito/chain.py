@@ -200,6 +200,30 @@ class Chain:
                 x = slot.effect.process(x[None], batch, sample_rate)[0]
         return found
 
+    def correct(
+        self,
+        settings: Mapping[str, Mapping[str, float]],
+        x: Tensor,
+        reference: Tensor,
+        sample_rate: int,
+        shares: Mapping[str, float],
+    ) -> ChainSettings:
+        """Settings of which those effects that `shares` names go that share of the way to what statistics tell.
+
+        Each in turn compares what the whole chain makes of `x` (2, t) so far with `reference` (2, t').
+        """
+        found = {label: dict(values) for label, values in settings.items()}
+        for slot in self.slots:
+            if slot.label not in shares:
+                continue
+            now = found[slot.label]
+            told = slot.effect.correct(now, self.render_one(x, found, sample_rate), reference, sample_rate)
+            for param in slot.free:
+                place = param.to_unit(now[param.name])
+                wanted = param.to_unit(min(max(told[param.name], param.low), param.high))
+                now[param.name] = param.from_unit(place + shares[slot.label] * (wanted - place))
+        return found
+
 
 class Prepared:
     """A chain bound to one input: the input's spectrum is computed once, candidates are rendered in batches."""

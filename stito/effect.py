@@ -46,12 +46,19 @@ class Effect(ABC):
     def match(self, x: Tensor, reference: Tensor, sample_rate: int) -> Settings:
         """A closed-form guess of the settings that bring `x` nearer to the style of `reference`.
 
-        Both are (2, t) with different content and lengths, so only statistics can be compared. The default, for an
-        effect without a guess, is neutral. The `match` method and every search's warm start ask this of each effect
-        in turn, each hearing what those before it made of the input.
+        Both are (2, t) with different content and lengths, so only statistics can be compared. By default it is what
+        neutral settings are corrected to. The `match` method and every search's warm start ask this of each effect in
+        turn, each hearing what those before it made of the input.
         """
-        del x, reference, sample_rate
-        return self.neutral()
+        return self.correct(self.neutral(), x, reference, sample_rate)
+
+    def correct(self, settings: Mapping[str, float], made: Tensor, reference: Tensor, sample_rate: int) -> Settings:
+        """Settings that bring `made` (2, t), which was made with `settings`, nearer to the style of `reference`.
+
+        Only what a statistic of both tells is corrected; the default, for an effect of which none does, is nothing.
+        """
+        del made, reference, sample_rate
+        return dict(settings)
 
     @classmethod
     def neutral(cls) -> Settings:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, runtime_checkable
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["Distance", "Encoder", "digest_of", "distance"]
+__all__ = ["Distance", "Encoder", "TrainedEncoder", "digest_of", "distance"]
 
 Distance = Literal["cosine", "euclidean"]
 
@@ -26,6 +27,23 @@ class Encoder(Protocol):
 
     def embed(self, x: Tensor) -> Tensor:
         """The embedding (b, dim) of audio (b, 2, t) at `sample_rate`; differentiable with respect to `x`."""
+        ...
+
+
+@runtime_checkable
+class TrainedEncoder(Encoder, Protocol):
+    """An encoder of which the network can be trained, from nothing or from where it stands.
+
+    `net` is what `embed` asks, audio (b, 2, t) to (b, dim), and has a `dim` too; `header["config"]` is what `network`
+    makes another like it from, untrained.
+    """
+
+    net: nn.Module
+    header: dict[str, Any]
+
+    @staticmethod
+    def network(config: Mapping[str, Any]) -> nn.Module:
+        """An untrained network."""
         ...
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 __all__ = ["active_starts", "cut", "same_performance"]
 
 HOP_S = 0.1
+RANGE_DB = 40.0
 FRAME = 2048
 COMPARED_S = 30.0
 SAME_CORRELATION = 0.4
@@ -34,23 +35,38 @@ def active_starts(x: Tensor, sample_rate: int, *, seconds: float, count: int) ->
 
     An excerpt is good when the stem plays all through it at its usual loud level: each is scored by the mean of its
     frame levels, floored 40 dB below the song's loud frames and capped at them, so that neither a single hit nor a
-    long silence decides. Chosen excerpts do not overlap.
+    long silence decides. Chosen are those that do not overlap and together score most; none is mostly silent, unless
+    nothing better is there.
     """
     length = round(seconds * sample_rate)
     if x.shape[-1] <= length:
         return [0]
     levels = _levels_db(x, sample_rate)
     loud = float(torch.quantile(levels, 0.9))
-    clipped = levels.clamp(loud - 40, loud)
-    window = max(1, min(round(seconds / HOP_S), len(clipped)))
-    scores = torch.nn.functional.avg_pool1d(clipped[None, None], window, stride=1)[0, 0].clone()
+    window = max(1, min(round(seconds / HOP_S), len(levels)))
+    clipped = levels.double().clamp(loud - RANGE_DB, loud)
+    scores = torch.nn.functional.avg_pool1d(clipped[None, None], window, stride=1)[0, 0]
+    chosen = _best_apart(scores - (loud - RANGE_DB / 2), window, count) or [int(scores.argmax())]
     hop = round(HOP_S * sample_rate)
-    starts: list[int] = []
-    while len(starts) < count and bool(torch.isfinite(scores).any()):
-        best = int(scores.argmax())
-        starts.append(min(best * hop, x.shape[-1] - length))
-        scores[max(0, best - window) : best + window] = -torch.inf
-    return sorted(starts)
+    return [min(start * hop, x.shape[-1] - length) for start in chosen]
+
+
+def _best_apart(scores: Tensor, window: int, count: int) -> list[int]:
+    """At most `count` places (of n), at least `window` apart, whose scores (n,) add up to most; in order."""
+    nothing = torch.zeros(1, dtype=scores.dtype)
+    totals, ends = [torch.cat([nothing, torch.zeros_like(scores)])], []  # [k][t]: the best of k places below t
+    for _ in range(count):
+        before = totals[-1][(torch.arange(len(scores)) - window + 1).clamp_min(0)]
+        total, end = torch.cat([nothing, scores + before]).cummax(0)
+        totals.append(total)
+        ends.append(end)
+    places: list[int] = []
+    stop = len(scores)
+    for end in reversed(ends):
+        if stop > 0 and end[stop] > 0:
+            places.append(int(end[stop]) - 1)
+            stop = max(0, places[-1] - window + 1)
+    return places[::-1]
 
 
 def cut(x: Tensor, sample_rate: int, starts: Sequence[int], *, seconds: float) -> list[Tensor]:

@@ -29,6 +29,9 @@ INITS = ("auto", "predict", "match", "neutral")
 
 PREDICT, MATCH, NEUTRAL = INITS[1:]
 
+STUDIED = 8
+"""Excerpts of both songs that a guess is made from, and of the reference that a search is compared with."""
+
 DIRECT = {MATCH: "Closed form, no search.", PREDICT: "Predicted, no search."}
 """Methods that take a start as their result."""
 
@@ -184,10 +187,13 @@ class Matcher:
         rate, stems = pair.sample_rate, len(pair.inputs)
         total = add_up(pair.inputs.values())
         aligned = rate == pair.reference_rate and same_performance(total, pair.reference, rate)
-        starts = self._starts(total, rate)
+        starts = self._starts(total, rate, self.count)
         heard = [self._hear(x, rate, starts) for x in pair.inputs.values()]
-        reference_starts = starts if aligned else self._starts(pair.reference, pair.reference_rate)
-        references = self._hear(pair.reference, pair.reference_rate, reference_starts)
+        if aligned:
+            inputs = [torch.stack(together).sum(0) for together in zip(*heard, strict=True)]
+            references = self._hear(pair.reference, rate, starts)
+        else:
+            inputs, references = self._study(total, rate), self._study(pair.reference, pair.reference_rate)
         goal = embed_excerpts(self.encoder, references)
         prepared = [[self.chain.prepare(x, self.encoder.sample_rate) for x in excerpts] for excerpts in heard]
         objective: StyleObjective | SumObjective = (
@@ -196,10 +202,9 @@ class Matcher:
             else SumObjective(prepared, self.encoder, goal)
         )
         # several stems start from one guess for their sum, the same for each: what is linear does the same to both
-        sums = [torch.stack(together).sum(0) for together in zip(*heard, strict=True)]
-        places = {NEUTRAL: self.chain.encode({}), MATCH: self._guess(sums, references)}
+        places = {NEUTRAL: self.chain.encode({}), MATCH: self._guess(inputs, references)}
         if stems == 1 and self.predictor is not None:
-            predicted = self.predictor.predict(heard[0], references, self.chain, self.encoder.sample_rate)
+            predicted = self.predictor.predict(inputs, references, self.chain, self.encoder.sample_rate)
             if PREDICT in (self.method, self.init) or self._nearer(predicted, prepared[0], references):
                 places[PREDICT] = predicted
         places = {place: theta.repeat(stems) for place, theta in places.items()}
@@ -222,7 +227,7 @@ class Matcher:
         Where it does not, the input is unlike those that the predictor has learnt from.
         """
         assert self.predictor is not None
-        encoder = self.predictor.encoders[0]
+        encoder = self.predictor.judge
         if encoder.sample_rate != self.encoder.sample_rate:  # the excerpts are at the search's rate
             return True
         objective = StyleObjective(sources, encoder, embed_excerpts(encoder, references))
@@ -234,8 +239,12 @@ class Matcher:
         source, reference = (torch.cat(list(heard), dim=-1).cpu() for heard in (excerpts, references))
         return self.chain.encode(self.chain.match(source, reference, self.encoder.sample_rate))
 
-    def _starts(self, x: Tensor, sample_rate: int) -> list[int]:
-        return active_starts(x, sample_rate, seconds=self.seconds, count=self.count)
+    def _study(self, x: Tensor, sample_rate: int) -> list[Tensor]:
+        """More excerpts than a search could hear for every candidate: one song's notes are to matter little."""
+        return self._hear(x, sample_rate, self._starts(x, sample_rate, max(self.count, STUDIED)))
+
+    def _starts(self, x: Tensor, sample_rate: int, count: int) -> list[int]:
+        return active_starts(x, sample_rate, seconds=self.seconds, count=count)
 
     def _hear(self, x: Tensor, sample_rate: int, starts: Sequence[int]) -> list[Tensor]:
         """The excerpts at the encoder's rate, on the search's device."""

@@ -9,7 +9,7 @@ fit the content of the reference (DiffVox, Yu et al. 2025, Table 2).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from stito.chain import Chain, Prepared
 from stito.encoder import Encoder, distance
-from stito.metrics.spectral import MultiScaleSpectral
+from stito.metrics.spectral import MultiScaleSpectral, SampledSpectral, Spectral
 from stito.parallel import each_row
 
 __all__ = ["Objective", "Prior", "SpectralObjective", "StyleObjective", "SumObjective", "embed_excerpts"]
@@ -142,11 +142,25 @@ class SumObjective(_Objective):
 
 
 class SpectralObjective(_Objective):
-    """Multi-scale spectral distance, left/right plus mid/side, to waveforms that are known, one for each source."""
+    """Multi-scale spectral distance, left/right plus mid/side, to waveforms that are known, one for each source.
 
-    def __init__(self, sources: Sequence[Prepared], targets: Sequence[Tensor], prior: Prior | None = None) -> None:
+    With `frames` (see `SampledSpectral`) it is estimated, from the same frames for every candidate.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Prepared],
+        targets: Sequence[Tensor],
+        prior: Prior | None = None,
+        *,
+        frames: Mapping[int, int] | None = None,
+    ) -> None:
         self.sources = sources
-        self.metrics = [MultiScaleSpectral(target[None]) for target in targets]
+        generator = torch.Generator().manual_seed(0)
+        self.metrics: list[Callable[[Tensor], Spectral]] = [
+            SampledSpectral(target[None], frames, generator=generator) if frames else MultiScaleSpectral(target[None])
+            for target in targets
+        ]
         self.prior = prior
         self.device = targets[0].device
 

@@ -20,28 +20,39 @@ from torch import Tensor, nn
 
 from stito import registry
 from stito.audio import resample
-from stito.chain import Chain, ChainSettings
+from stito.chain import Chain
 from stito.chains import load_chain
 from stito.encoder import Encoder, digest_of
 from stito.encoders import load_encoder
 from stito.errors import WeightsError
 from stito.weights import digest_of_weights, load_weights
 
-__all__ = ["Predictor", "SettingsNet", "hear", "knob_ranges", "load_predictor", "same_effects", "told_encoders"]
+__all__ = ["Predictor", "SettingsNet", "knob_ranges", "load_predictor", "same_effects", "told_encoders"]
+
+CORRECTED = {"eq": 0.6, "imager": 0.6, "gain": 1.0}
+"""How far effects are then corrected to what statistics tell: tone and width in part, since the songs differ in these;
+level wholly, since training compares at equal levels."""
 
 
 class SettingsNet(nn.Module):
-    """What was heard (b, inputs) to theta (b, knobs).
+    """Reference and input (b, 2, 2, t) to theta (b, knobs).
+
+    Both are heard with `ears`, which learn with the rest, and with encoders that stay as they are.
 
     Args:
-        inputs: dims of what `hear` says of the reference and of the input, together.
+        ears: audio (b, 2, t) to what is heard (b, dim), of which the direction counts.
+        encoders: further ones, which have no part in training.
         knobs: dims of theta.
         hidden: width of the two layers in between.
         dropout: share of their first's values that training leaves out.
     """
 
-    def __init__(self, inputs: int, knobs: int, hidden: int = 512, dropout: float = 0.1) -> None:
+    def __init__(
+        self, ears: nn.Module, encoders: Sequence[Encoder], knobs: int, hidden: int = 512, dropout: float = 0.1
+    ) -> None:
         super().__init__()
+        self.ears, self.encoders = ears, tuple(encoders)
+        inputs = 2 * (int(ears.dim) + sum(encoder.dim for encoder in encoders))  # type: ignore[arg-type]
         self.layers = nn.Sequential(
             nn.BatchNorm1d(inputs),
             nn.Linear(inputs, hidden),
@@ -60,20 +71,25 @@ class SettingsNet(nn.Module):
             last.weight.mul_(0.1)
             last.bias.copy_(torch.logit(theta))
 
-    def forward(self, heard: Tensor) -> Tensor:
+    def forward(self, pairs: Tensor) -> Tensor:
         """Theta (b, knobs), strictly inside its cube."""
+        heard = self.hear(pairs.flatten(0, 1))
+        return self.settle(heard.view(len(pairs), -1))
+
+    def hear(self, x: Tensor) -> Tensor:
+        """What is heard of audio (b, 2, t): (b, dims), at unit length what is compared by angle."""
+        heard = [nn.functional.normalize(self.ears(x), dim=-1)]
+        with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+            for encoder in self.encoders:
+                embedding = encoder.embed(x)
+                by_angle = getattr(encoder, "distance", "cosine") == "cosine"
+                heard.append(nn.functional.normalize(embedding, dim=-1) if by_angle else embedding)
+        return torch.cat(heard, dim=-1)
+
+    def settle(self, heard: Tensor) -> Tensor:
+        """Theta (b, knobs) from what was heard of reference and input, side by side (b, 2 dims)."""
         placed: Tensor = torch.sigmoid(self.layers(heard))
         return placed
-
-
-def hear(encoders: Sequence[Encoder], x: Tensor) -> Tensor:
-    """What all encoders say of audio (b, 2, t): (b, dims), those that compare by angle at unit length."""
-    embedded = []
-    for encoder in encoders:
-        embedding = encoder.embed(x)
-        by_angle = getattr(encoder, "distance", "cosine") == "cosine"
-        embedded.append(nn.functional.normalize(embedding, dim=-1) if by_angle else embedding)
-    return torch.cat(embedded, dim=-1)
 
 
 def knob_ranges(chain: Chain) -> list[list[Any]]:
@@ -82,12 +98,14 @@ def knob_ranges(chain: Chain) -> list[list[Any]]:
 
 
 def told_encoders(encoders: Sequence[Encoder]) -> list[list[str]]:
-    """What was heard with: the name of each encoder and the digest of its weights, in order."""
+    """The name of each encoder and the digest of its weights, in order."""
     return [[encoder.name, digest_of(encoder)] for encoder in encoders]
 
 
 class Predictor:
-    """A trained `SettingsNet` with its encoders, for one chain.
+    """A trained `SettingsNet` for one chain.
+
+    `judge` is the encoder that its ears have been before they learnt on.
 
     Raises:
         MissingFileError, WeightsError: the file is not there, is of something else, or its chain or encoders have
@@ -100,21 +118,24 @@ class Predictor:
         if self.header["architecture"] != "predictor":
             raise WeightsError(f"{weights} holds no predictor.", hint="Use a file that recipes/predictor made.")
         self.chain = load_chain(str(self.header["chain"]))
-        self.encoders = [load_encoder(name) for name, _ in self.header["encoders"]]
-        self._check(weights)
-        self._net = SettingsNet(**self.header["config"])
+        encoders = [load_encoder(name) for name, _ in self.header["encoders"]]
+        self._check(weights, encoders)
+        ears = self.header["ears"]
+        self.judge = load_encoder(ears["encoder"])
+        self.sample_rate = self.judge.sample_rate
+        network = registry.load("encoder", ears["encoder"]).network(ears["config"])
+        self._net = SettingsNet(network, encoders, self.chain.dim, **self.header["config"])
         try:
             self._net.load_state_dict(state)
         except RuntimeError as error:
             raise WeightsError(f"{weights}: {error}", hint="Train it again with this version of stito.") from error
         self._net.eval().requires_grad_(False)
-        self.sample_rate = self.encoders[0].sample_rate
 
-    def _check(self, weights: Path) -> None:
+    def _check(self, weights: Path, encoders: Sequence[Encoder]) -> None:
         again = f"Train it again: stito train recipes/predictor/{self.chain.name}.toml"
         if knob_ranges(self.chain) != self.header["knobs"]:
             raise WeightsError(f"{weights} is for other knobs than the chain '{self.chain.name}' has.", hint=again)
-        for encoder, (_, digest) in zip(self.encoders, self.header["encoders"], strict=True):
+        for encoder, (_, digest) in zip(encoders, self.header["encoders"], strict=True):
             if digest_of(encoder) != digest:
                 raise WeightsError(f"{weights} was trained with other weights of '{encoder.name}'.", hint=again)
 
@@ -122,27 +143,17 @@ class Predictor:
     def predict(self, inputs: Sequence[Tensor], references: Sequence[Tensor], chain: Chain, sample_rate: int) -> Tensor:
         """Theta (dim,) of `chain` for excerpts (2, t) of input and reference.
 
-        Knobs that the chain has frozen stay where they are, others go as far as it lets them.
+        What the network says is corrected by what can be measured. Knobs that the chain has frozen stay where they
+        are, others go as far as it lets them.
         """
         heard = torch.cat([self._mean(references, sample_rate), self._mean(inputs, sample_rate)], dim=-1)
-        settings = self.chain.settings(self._net(heard)[0])
-        return chain.encode(self._levelled(settings, inputs, references, sample_rate))
-
-    def _levelled(
-        self, settings: ChainSettings, inputs: Sequence[Tensor], references: Sequence[Tensor], sample_rate: int
-    ) -> ChainSettings:
-        """With the level of the reference, where the chain ends in a gain: training has compared at equal levels."""
-        last = self.chain.slots[-1]
-        if last.effect.name != "gain":
-            return settings
-        plain = settings | {last.label: last.neutral()}
+        settings = self.chain.settings(self._net.settle(heard)[0])
         x, reference = (torch.cat([excerpt.cpu() for excerpt in part], dim=-1) for part in (inputs, references))
-        guess = last.effect.match(self.chain.render_one(x, plain, sample_rate), reference, sample_rate)
-        return plain | {last.label: last.neutral() | guess}
+        return chain.encode(self.chain.correct(settings, x, reference, sample_rate, CORRECTED))
 
     def _mean(self, excerpts: Sequence[Tensor], sample_rate: int) -> Tensor:
         at_rate = [resample(excerpt.cpu(), sample_rate, self.sample_rate) for excerpt in excerpts]
-        return torch.stack([hear(self.encoders, excerpt[None]) for excerpt in at_rate]).mean(0)
+        return torch.stack([self._net.hear(excerpt[None]) for excerpt in at_rate]).mean(0)
 
     def __repr__(self) -> str:
         return f"Predictor({self.chain.name}, weights {self.digest[:12]})"

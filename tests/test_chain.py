@@ -13,6 +13,7 @@ from torch import Tensor
 from stito import registry
 from stito.chain import Chain
 from stito.chains import load_chain, parse_chain
+from stito.console import loudness
 from stito.dsp import spectrum
 from stito.errors import ChainError, MissingFileError, SettingsError, UnknownNameError
 
@@ -157,3 +158,34 @@ def test_the_closed_form_guess_comes_nearer() -> None:
     assert guess["gain"]["gain_db"] == pytest.approx(-8, abs=1.5)
     assert guess["panner"]["pan"] == pytest.approx(0.4, abs=0.1)
     assert guess["eq"]["high_gain_db"] < -4
+
+
+def test_a_correction_goes_the_share_of_the_way_that_is_asked_for() -> None:
+    chain, x = load_chain("imager | gain"), noise(samples=2 * RATE)
+    reference = 0.25 * chain.render_one(
+        noise(seed=9, samples=2 * RATE), chain.neutral() | {"imager": {"width": 0.4}}, RATE
+    )
+    here = {"imager": {"width": 1.0}, "gain": {"gain_db": 0.0}}
+    half = chain.correct(here, x, reference, RATE, {"imager": 0.5})
+    assert half["imager"]["width"] == pytest.approx(0.7, abs=0.05)
+    assert half["gain"] == here["gain"]
+    whole = chain.correct(here, x, reference, RATE, {"imager": 1.0, "gain": 1.0})
+    assert whole["imager"]["width"] == pytest.approx(0.4, abs=0.05)
+    made = chain.render_one(x, whole, RATE)
+    assert loudness(made, RATE) == pytest.approx(loudness(reference, RATE), abs=0.1)
+    assert here == {"imager": {"width": 1.0}, "gain": {"gain_db": 0.0}}
+
+
+def test_a_correction_turns_no_frozen_knob_and_leaves_no_range() -> None:
+    text = """
+        name = "mine"
+        [[effects]]
+        effect = "imager"
+        freeze = { width = 0.9 }
+        [[effects]]
+        effect = "gain"
+        narrow = { gain_db = [-3.0, 3.0] }"""
+    chain, x = parse_chain(text, source="mine.toml", name="mine"), noise(samples=2 * RATE)
+    found = chain.correct(chain.neutral(), x, 0.1 * x.mean(0).expand(2, -1), RATE, {"imager": 1.0, "gain": 1.0})
+    assert found["imager"]["width"] == 0.9
+    assert found["gain"]["gain_db"] == pytest.approx(-3)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stito.excerpts import active_starts, cut, same_performance
+from stito.excerpts import _best_apart, active_starts, cut, same_performance
 
 RATE = 8_000
 
@@ -40,6 +43,35 @@ def test_a_short_song_is_one_excerpt() -> None:
     x = noise(2)
     assert active_starts(x, RATE, seconds=5, count=3) == [0]
     assert cut(x, RATE, [0], seconds=5)[0].shape == x.shape
+
+
+def test_excerpts_leave_room_for_each_other() -> None:
+    x = 0.5 * noise(12.05)
+    x[:, 4 * RATE : 8 * RATE] *= 1.2  # the best by itself, but it would leave no room for a second
+    first, second = active_starts(x, RATE, seconds=6, count=8)
+    assert (first, second - first >= 6 * RATE) == (0, True)
+
+
+def test_silence_is_not_listened_to() -> None:
+    x = torch.zeros(2, 60 * RATE)
+    x[:, 20 * RATE : 31 * RATE] = noise(11)
+    starts = active_starts(x, RATE, seconds=5, count=8)
+    assert len(starts) == 2
+    assert all(20 * RATE <= start <= 26 * RATE for start in starts)
+    assert len(active_starts(torch.zeros(2, 60 * RATE), RATE, seconds=5, count=8)) >= 1
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=9), st.integers(1, 4), st.integers(1, 4))
+def test_the_chosen_places_are_the_best_of_all(scores: list[float], window: int, count: int) -> None:
+    def apart(places: tuple[int, ...]) -> bool:
+        return all(b - a >= window for a, b in itertools.pairwise(places))
+
+    subsets = (c for size in range(count + 1) for c in itertools.combinations(range(len(scores)), size))
+    best = max(sum(scores[place] for place in places) for places in subsets if apart(places))
+    found = _best_apart(torch.tensor(scores, dtype=torch.float64), window, count)
+    assert apart(tuple(found))
+    assert len(found) <= count
+    assert sum(scores[place] for place in found) == pytest.approx(best)
 
 
 def test_the_last_excerpt_is_whole() -> None:

@@ -39,6 +39,14 @@ def test_the_spectral_objective_is_zero_at_the_truth(case: tuple[torch.Tensor, t
     assert at_truth < 1e-3 * at_neutral
 
 
+def test_an_estimate_is_as_low_at_the_truth(case: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> None:
+    dry, styled, theta = case
+    chain = load_chain(CHAIN)
+    objective = SpectralObjective([chain.prepare(dry, RATE)], [styled], frames={2048: 8, 512: 8})
+    at_truth, at_neutral = objective(torch.stack([theta, chain.encode({})]))
+    assert at_truth < 1e-3 * at_neutral
+
+
 def test_gradients_reach_every_knob(case: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> None:
     dry, styled, _ = case
     chain = load_chain(CHAIN)

@@ -7,34 +7,38 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+import stito.predictor
 import stito.transfer
 from conftest import RATE, song
 from stito.chains import load_chain
 from stito.console import loudness
 from stito.encoders import load_encoder
 from stito.errors import SettingsError, UnknownNameError, WeightsError
+from stito.metrics.levels import level_errors
 from stito.mix import Mix
-from stito.predictor import Predictor, SettingsNet, hear, knob_ranges, same_effects
+from stito.predictor import Predictor, SettingsNet, knob_ranges, same_effects
 from stito.search.base import Budget
 from stito.transfer import match_style
 from stito.weights import save_weights
+from stito_encoders.fxencoder import FXencoder
 
+EARS = {"front": "spectral", "bands": 4, "width": 4, "depth": 1, "hidden": 4, "dim": 3}
 QUICK = {"excerpt_seconds": 1.5, "excerpt_count": 1}
 
 
 def write(path: Path, theta: Tensor, **changes: Any) -> Path:
-    """A predictor for `mixing` that always says `theta`."""
-    chain, encoder = load_chain("mixing"), load_encoder("features")
-    config = {"inputs": 2 * encoder.dim, "knobs": chain.dim, "hidden": 4}
-    net = SettingsNet(**config)
+    """A predictor for `mixing` whose network always says `theta`."""
+    chain = load_chain("mixing")
+    net = SettingsNet(FXencoder.network(EARS), [load_encoder("features")], chain.dim, hidden=4)
     net.begin_at(theta)
     torch.nn.init.zeros_(net.layers[-1].weight)  # type: ignore[arg-type]
     header = {
         "architecture": "predictor",
-        "config": config,
+        "config": {"hidden": 4},
         "chain": "mixing",
+        "ears": {"encoder": "fxencoder", "config": EARS},
         "knobs": knob_ranges(chain),
         "encoders": [["features", ""]],
     }
@@ -58,6 +62,13 @@ def stem(name: str, *, styled: bool = False) -> Mix:
     return Mix(mix.stems, RATE, mix.format, name, (), "stem", mix.formats)
 
 
+@pytest.fixture
+def uncorrected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Predictions as the network says them, but for the level."""
+    monkeypatch.setattr(stito.predictor, "CORRECTED", {"gain": 1.0})
+
+
+@pytest.mark.usefixtures("uncorrected")
 def test_a_prediction_is_theta_of_the_chain(predictor: Predictor, theta: Tensor) -> None:
     drums = stem("night").stems["drums"][:, : 2 * RATE]
     found = predictor.predict([drums], [drums], load_chain("mixing"), RATE)
@@ -71,6 +82,24 @@ def test_a_prediction_has_the_level_of_the_reference(predictor: Predictor) -> No
     assert loudness(made, RATE) == pytest.approx(loudness(0.7 * drums, RATE), abs=0.2)
 
 
+def test_a_prediction_is_corrected_by_what_can_be_measured(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drums, other = (stem("night", styled=styled).stems["drums"][:, : 4 * RATE] for styled in (False, True))
+
+    def error() -> dict[str, float]:
+        theta = predictor.predict([drums], [other], predictor.chain, RATE)
+        made = predictor.chain.render_one(drums, predictor.chain.settings(theta), RATE)
+        return {name: abs(float(value)) for name, value in level_errors(made[None], other[None], RATE).items()}
+
+    corrected = error()
+    monkeypatch.setattr(stito.predictor, "CORRECTED", {"gain": 1.0})
+    said = error()
+    for name in ("width_difference_db", "spectrum_distance_db"):
+        assert corrected[name] < said[name] - 1
+
+
+@pytest.mark.usefixtures("uncorrected")
 def test_a_chain_with_other_ranges_gets_the_same_physical_settings(
     predictor: Predictor, tmp_path: Path, theta: Tensor
 ) -> None:
@@ -93,7 +122,7 @@ def test_a_chain_with_other_ranges_gets_the_same_physical_settings(
         ({"architecture": "fxencoder"}, "holds no predictor"),
         ({"knobs": [["eq.low_gain_db", -1.0, 1.0, "linear"]]}, "other knobs"),
         ({"encoders": [["features", "0123"]]}, "other weights of 'features'"),
-        ({"config": {"inputs": 3, "knobs": 2}}, "size mismatch"),
+        ({"config": {"hidden": 3}}, "size mismatch"),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused(
@@ -101,6 +130,15 @@ def test_a_file_that_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(WeightsError, match=message):
         Predictor(write(tmp_path / "wrong.safetensors", theta, **changes))
+
+
+class Constant(nn.Module):
+    """Ears that always hear the same."""
+
+    dim = 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.new_tensor([[3.0, 4.0]]).expand(len(x), -1)
 
 
 def test_embeddings_that_are_compared_by_angle_are_heard_at_unit_length() -> None:
@@ -113,19 +151,38 @@ def test_embeddings_that_are_compared_by_angle_are_heard_at_unit_length() -> Non
     class Measured(Loud):
         distance = "euclidean"
 
-    heard = hear([Loud(), Measured()], torch.zeros(2, 2, 100))
-    assert torch.allclose(heard, torch.tensor([0, 0.6, 0.8, 0, 30, 40]).expand(2, -1))
+    heard = SettingsNet(Constant(), [Loud(), Measured()], 5).hear(torch.zeros(2, 2, 100))
+    assert torch.allclose(heard, torch.tensor([0.6, 0.8, 0, 0.6, 0.8, 0, 30, 40]).expand(2, -1))
+
+
+def test_what_is_said_depends_on_which_is_the_reference() -> None:
+    torch.manual_seed(0)
+    net = SettingsNet(FXencoder.network(EARS), [load_encoder("features")], 5, hidden=8).eval()
+    quiet, loud = 0.01 * torch.randn(1, 2, RATE), torch.randn(1, 2, RATE)
+    there, back = (net(torch.stack(pair, dim=1)) for pair in ((loud, quiet), (quiet, loud)))
+    assert there.shape == (1, 5)
+    assert not torch.allclose(there, back, atol=1e-3)
+    assert torch.allclose(there, net.settle(torch.cat([net.hear(loud), net.hear(quiet)], dim=-1)), atol=1e-5)
+
+
+def test_ears_learn_and_the_other_encoders_do_not() -> None:
+    net = SettingsNet(FXencoder.network(EARS), [load_encoder("features")], 5, hidden=8)
+    net(torch.randn(2, 2, 2, RATE)).sum().backward()  # type: ignore[no-untyped-call]
+    assert all(p.grad is not None for p in net.parameters())
+    assert {name.split(".")[0] for name in net.state_dict()} == {"ears", "layers"}
 
 
 def test_the_untrained_network_says_where_it_begins(theta: Tensor) -> None:
-    net = SettingsNet(10, len(theta))
+    net = SettingsNet(Constant(), [], len(theta))
     net.begin_at(theta)
-    assert torch.allclose(net.eval()(torch.randn(5, 10)), theta.expand(5, -1), atol=0.05)
+    assert torch.allclose(net.eval().settle(torch.randn(5, 4)), theta.expand(5, -1), atol=0.05)
 
 
 class TestTransfers:
     @pytest.fixture(autouse=True)
-    def installed(self, predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def installed(self, predictor: Predictor, uncorrected: None, monkeypatch: pytest.MonkeyPatch) -> None:
+        del uncorrected
+
         def load(chain: Any) -> Predictor | None:
             return predictor if same_effects(predictor.chain, chain) else None
 
@@ -167,7 +224,7 @@ class TestTransfers:
         mix, reference = stem("night"), stem("street")  # which are alike already
         doubted = match_style(mix, reference, budget=Budget(evaluations=1), **QUICK).matches["drums"]
         assert doubted.start != "predict"
-        told = match_style(mix, reference, method="predict", **QUICK).matches["drums"]
+        told = match_style(mix, reference, method="predict", encoder="fxencoder", **QUICK).matches["drums"]
         assert told.loss_after > told.loss_before
 
     def test_several_stems_at_once_are_not_predicted_and_that_is_said(self) -> None:

@@ -13,7 +13,7 @@ from stito.dsp.blockwise import Formula
 from stito.dsp.spectrum import Response
 from stito.effect import LinearEffect
 from stito.params import Param, Settings
-from stito_effects.tone_match import matched_gains
+from stito_effects.tone_match import corrected_gains
 
 __all__ = ["Equaliser"]
 
@@ -66,6 +66,6 @@ class Equaliser(LinearEffect):
         high = high_shelf(p["high_gain_db"], p["high_hz"], shelf_q, sample_rate)
         return cascade(torch.stack([low, *bells, high], dim=1), n, shelf_q.dtype)
 
-    def match(self, x: Tensor, reference: Tensor, sample_rate: int) -> Settings:
-        """The gains that bring the average spectrum nearest to the reference's, at the usual frequencies and widths."""
-        return matched_gains(self, x, reference, sample_rate)
+    def correct(self, settings: Mapping[str, float], made: Tensor, reference: Tensor, sample_rate: int) -> Settings:
+        """The gains that bring the average spectrum nearest to the reference's, at the frequencies and widths given."""
+        return corrected_gains(self, settings, made, reference, sample_rate)

@@ -29,8 +29,8 @@ class Gain(LinearEffect):
         """The response is the same number at every frequency: no spectrum is needed."""
         return x * self.response(p, 0, sample_rate)
 
-    def match(self, x: Tensor, reference: Tensor, sample_rate: int) -> Settings:
-        """The difference in integrated loudness (ITU-R BS.1770)."""
-        ours, theirs = (integrated_loudness(audio[None], sample_rate).item() for audio in (x, reference))
+    def correct(self, settings: Mapping[str, float], made: Tensor, reference: Tensor, sample_rate: int) -> Settings:
+        """By the difference in integrated loudness (ITU-R BS.1770)."""
+        ours, theirs = (integrated_loudness(audio[None], sample_rate).item() for audio in (made, reference))
         (param,) = self.params
-        return {"gain_db": min(max(theirs - ours, param.low), param.high)}
+        return {"gain_db": min(max(settings["gain_db"] + theirs - ours, param.low), param.high)}

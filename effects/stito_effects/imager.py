@@ -40,11 +40,11 @@ class Imager(LinearEffect):
         matrix = self.response(p, 0, sample_rate)
         return matrix[:, :, 0] * x[:, :1] + matrix[:, :, 1] * x[:, 1:]
 
-    def match(self, x: Tensor, reference: Tensor, sample_rate: int) -> Settings:
-        """The width at which the level of side over mid becomes the reference's; 1 for input that is mono."""
+    def correct(self, settings: Mapping[str, float], made: Tensor, reference: Tensor, sample_rate: int) -> Settings:
+        """The width at which the level of side over mid becomes the reference's; nothing for audio that is mono."""
         del sample_rate
-        ours = width_db(x)
+        ours = width_db(made)
         if ours < MONO_DB:
-            return self.neutral()
+            return dict(settings)
         (param,) = self.params
-        return {"width": min(10 ** ((width_db(reference) - ours) / 20), param.high)}
+        return {"width": min(settings["width"] * 10 ** ((width_db(reference) - ours) / 20), param.high)}

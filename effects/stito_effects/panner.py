@@ -37,8 +37,9 @@ class Panner(LinearEffect):
         """The response is the same at every frequency: no spectrum is needed."""
         return x * self.response(p, 0, sample_rate)
 
-    def match(self, x: Tensor, reference: Tensor, sample_rate: int) -> Settings:
+    def correct(self, settings: Mapping[str, float], made: Tensor, reference: Tensor, sample_rate: int) -> Settings:
         """The place at which the level of right over left becomes the reference's: tan(a) is that ratio."""
         del sample_rate
-        ratio = 10 ** ((balance_db(reference) - balance_db(x)) / 20)
-        return {"pan": 4 / math.pi * math.atan(ratio) - 1}
+        ratio = 10 ** ((balance_db(reference) - balance_db(made)) / 20)
+        angle = (settings["pan"] + 1) * (math.pi / 4)
+        return {"pan": 4 / math.pi * math.atan2(ratio * math.sin(angle), math.cos(angle)) - 1}

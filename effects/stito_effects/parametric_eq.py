@@ -14,7 +14,7 @@ from stito.dsp.blockwise import Formula
 from stito.dsp.spectrum import Response
 from stito.effect import LinearEffect
 from stito.params import Param, Settings
-from stito_effects.tone_match import matched_gains
+from stito_effects.tone_match import corrected_gains
 
 __all__ = ["ParametricEqualiser"]
 
@@ -59,9 +59,9 @@ class ParametricEqualiser(LinearEffect):
         sections = [_designed(p, band, spec[0], sample_rate) for band, spec in BANDS.items()]
         return cascade(torch.stack(sections, dim=1), n, p["low_hz"].dtype)
 
-    def match(self, x: Tensor, reference: Tensor, sample_rate: int) -> Settings:
-        """The gains that bring the average spectrum nearest to the reference's, at the usual frequencies and widths."""
-        return matched_gains(self, x, reference, sample_rate)
+    def correct(self, settings: Mapping[str, float], made: Tensor, reference: Tensor, sample_rate: int) -> Settings:
+        """The gains that bring the average spectrum nearest to the reference's, at the frequencies and widths given."""
+        return corrected_gains(self, settings, made, reference, sample_rate)
 
 
 def _designed(p: Mapping[str, Tensor], band: str, shape: Shape, sample_rate: int) -> Sections:

@@ -40,13 +40,13 @@ class FXencoder:
         path = Path(weights)
         state, self.header = load_weights(path)
         self.digest = digest_of_weights(path)
-        self._net = self.network(self.header["config"])
+        self.net = self.network(self.header["config"])
         try:
-            self._net.load_state_dict(state)
+            self.net.load_state_dict(state)
         except RuntimeError as error:
             raise WeightsError(f"{path}: {error}", hint="Train it again with this version of stito.") from error
-        self._net.eval().requires_grad_(False)
-        self.dim = int(self._net.dim)  # type: ignore[arg-type]
+        self.net.eval().requires_grad_(False)
+        self.dim = int(self.net.dim)  # type: ignore[arg-type]
 
     @staticmethod
     def network(config: Mapping[str, Any]) -> nn.Module:
@@ -75,9 +75,9 @@ class FXencoder:
                 f"The fxencoder needs stereo audio (b, 2, t) of {SHORTEST_S:g} s or more, not {tuple(x.shape)}.",
                 hint="Give it a few seconds.",
             )
-        if next(self._net.parameters()).device != x.device:
-            self._net.to(x.device)
-        embedded: Tensor = self._net(x)
+        if next(self.net.parameters()).device != x.device:
+            self.net.to(x.device)
+        embedded: Tensor = self.net(x)
         return embedded
 
     def __repr__(self) -> str:

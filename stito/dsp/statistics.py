@@ -55,18 +55,18 @@ def _neighbourhoods(grid: Tensor, size: int, sample_rate: int, octaves: float) -
     return torch.softmax(-0.5 * (apart / reach).square() - torch.log(bins), dim=1)
 
 
-def ridge_gains(curves: Tensor, wanted: Tensor, *, ridge: float, limit_db: float) -> Tensor:
+def ridge_gains(curves: Tensor, wanted: Tensor, *, ridge: float) -> Tensor:
     """The gains (k,) with which curves (k, m), one per dB of each band, add up to nearly `wanted` (m,), in dB.
 
     Ridge regression, with the penalty `ridge` relative to the mean energy of a curve; a constant offset between the
-    two is level, not colour, and is fitted and dropped. Gains are clipped to `limit_db` either side.
+    two is level, not colour, and is fitted and dropped.
     """
     shaped = curves - curves.mean(dim=1, keepdim=True)
     aim = wanted - wanted.mean()
     normal = shaped @ shaped.T
     penalty = ridge * normal.diagonal().mean() * torch.eye(len(curves), dtype=curves.dtype)
     gains: Tensor = torch.linalg.solve(normal + penalty, shaped @ aim)
-    return gains.clamp(-limit_db, limit_db)
+    return gains
 
 
 def balance_db(x: Tensor) -> float:

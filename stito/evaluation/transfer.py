@@ -70,7 +70,7 @@ behind another where it starts (`cma:fxencoder:match`)."""
 PLAIN = ("input", "level", "oracle")
 """These hear with no encoder."""
 
-ORACLE_SEARCH = "cma"
+ORACLE_FRAMES = {4096: 48, 2048: 64, 512: 128}
 PLACE = 2_000
 """Keeps this randomness apart from the other parts' of the same seed."""
 OWN = 1
@@ -231,9 +231,18 @@ def _run(case: Case, method: str, chain: Chain, plan: TransferPlan, encoder: Enc
 
 
 def oracle(source: Tensor, truth: Tensor, chain: Chain, evaluations: int, seed: int) -> ChainSettings:
-    """The settings of a chain that a search finds when it may look at the truth; audio (2, t) at 44.1 kHz."""
-    objective = SpectralObjective([chain.prepare(source, SAMPLE_RATE)], [truth])
-    search = create(ORACLE_SEARCH, chain.dim, seed=seed, start=chain.encode({}))
+    """The settings of a chain that a search finds when it may look at the truth; audio (2, t) at 44.1 kHz.
+
+    The gradient's, from the closed form and on a sample of frames, where the chain has one; else that of CMA-ES.
+    """
+    prepared = [chain.prepare(source, SAMPLE_RATE)]
+    start = chain.encode(chain.match(source, truth, SAMPLE_RATE))
+    if chain.differentiable:
+        objective = SpectralObjective(prepared, [truth], frames=ORACLE_FRAMES)
+        search = create("gradient", chain.dim, seed=seed, start=start, population=1)
+    else:
+        objective = SpectralObjective(prepared, [truth])
+        search = create("cma", chain.dim, seed=seed, start=start)
     return chain.settings(minimise(objective, search, budget=Budget(evaluations=evaluations)).theta)
 
 

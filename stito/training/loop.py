@@ -29,7 +29,7 @@ from stito.training.recipe import Recipe
 from stito.training.schedule import learning_rate
 from stito.training.task import Task
 from stito.version import __version__
-from stito.weights import save_weights
+from stito.weights import load_weights, save_weights
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -201,6 +201,18 @@ class Training:
                 },
             )
         self.fabric.barrier()
+
+    def begin_with(self, weights: Path) -> None:
+        """Take over trained weights before the first step; `WeightsError` if they are of another network."""
+        state, _ = load_weights(weights)
+        try:
+            self.module.load_state_dict(state)
+        except RuntimeError as error:
+            raise WeightsError(
+                f"{weights} is of another network than the recipe's.", hint="Leave `start` out to train a fresh one."
+            ) from error
+        if self.average:
+            self.average = _copy(self.module)
 
     def resume(self, *, force: bool = False) -> None:
         """Go on from the folder's checkpoint; with another recipe only by `force`."""

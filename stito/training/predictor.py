@@ -1,8 +1,8 @@
 """A predictor as a task: settings that make one song's stem what the same effects made of it, heard on another song.
 
 ```
-content j' ─ configuration ─▶ reference ─ hear ─┐
-content j ── (effects of its own) ──────── hear ─┴▶ network ─▶ theta ─▶ chain(content j) ◀─ compare ─▶ truth
+content j' ─ configuration ─▶ reference ─┐
+content j ── (effects of its own) ────────┴▶ network ─▶ theta ─▶ chain(content j) ◀─ compare ─▶ truth
 content j ─ configuration ─▶ truth
 ```
 
@@ -12,6 +12,7 @@ right.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -21,12 +22,11 @@ import torch
 from torch import Tensor, nn
 
 from stito.chains import load_chain
-from stito.dsp.fourier import rfft
-from stito.dsp.stft import hann
+from stito.encoder import TrainedEncoder
 from stito.encoders import load_encoder
 from stito.errors import RecipeError
-from stito.metrics.spectral import EPS, FFT_SIZES, LINEAR_WEIGHT, LOG_WEIGHT
-from stito.predictor import SettingsNet, hear, knob_ranges, told_encoders
+from stito.metrics.spectral import SampledSpectral
+from stito.predictor import SettingsNet, knob_ranges, told_encoders
 from stito.training.batches import Batches, ContentSource, Drawn, Subset, layouts
 from stito.training.known import known_settings
 from stito.training.recipe import Recipe
@@ -37,15 +37,13 @@ if TYPE_CHECKING:
     from stito.data.manipulate import Manipulation, Manipulator
     from stito.training.task import Network
 
-__all__ = ["PredictorTask", "sampled_spectral"]
+__all__ = ["PredictorTask"]
 
 TRAIN, VALID = 0, 1
 """What a batch is for: the second of its seeds, so that no two purposes share one."""
 OWN = 1_000
 """Keeps the inputs' own effects apart from what else follows from a batch's seeds."""
 
-FRAMES = ((2048, 32), (512, 64))
-"""FFT sizes that the loss looks at, and at how many frames of each."""
 LOUDEST = 8.0
 """A distance above this is of a truth that is nearly silent, or a room that has no end: it would drown all others."""
 
@@ -64,13 +62,17 @@ class Arrivals:
 
 @dataclass(frozen=True)
 class Examples:
-    """n transfers with a known truth: what is heard (n, k), input and truth (n, 2, t), and the known settings."""
+    """n transfers with a known truth: reference, input and truth (n, 2, t), and the known settings (n, knobs)."""
 
-    heard: Tensor
+    reference: Tensor
     source: Tensor
     truth: Tensor
     theta: Tensor
     known: Tensor
+
+    def pairs(self) -> Tensor:
+        """What the network hears: reference and input, (n, 2, 2, t)."""
+        return torch.stack([self.reference, self.source], dim=1)
 
 
 class PredictorTask:
@@ -105,6 +107,7 @@ class PredictorTask:
                 f"The chain '{self.chain.name}' cannot be differentiated.", hint="Name one of stito's own effects."
             )
         self.encoders = [load_encoder(name) for name in recipe.predictor.encoders]
+        self._ears = _trained(recipe.predictor.ears)
         layout, fixed = (replace(layout, single_stem=1.0) for layout in layouts(recipe, sample_rate))
         share = {"rank": fabric.global_rank, "processes": fabric.world_size, "device": fabric.device}
         the_manipulator = manipulator(recipe.probabilities.initial)
@@ -113,8 +116,9 @@ class PredictorTask:
         self._kept: Examples | None = None
 
     def network(self) -> nn.Module:
-        """A fresh network that stands near neutral."""
-        network = SettingsNet(**self._config())
+        """A network that hears what its encoder hears, and stands near neutral."""
+        ears = copy.deepcopy(self._ears.net).requires_grad_(True).train()
+        network = SettingsNet(ears, self.encoders, self.chain.dim, **self._config())
         start = self.chain.encode({}).clamp(EDGE, 1 - EDGE)
         for column, knob in enumerate(self.chain.knobs):
             start[column] = START.get(str(knob), float(start[column]))
@@ -122,9 +126,7 @@ class PredictorTask:
         return network
 
     def _config(self) -> dict[str, Any]:
-        plan = self.recipe.predictor
-        heard = 2 * sum(encoder.dim for encoder in self.encoders)
-        return {"inputs": heard, "knobs": self.chain.dim, "hidden": plan.hidden, "dropout": plan.dropout}
+        return {"hidden": self.recipe.predictor.hidden, "dropout": self.recipe.predictor.dropout}
 
     def prepare(self, step: int) -> Arrivals | Examples:
         """The batch of a step; a CPU renders it as well, an accelerator does that itself later."""
@@ -157,13 +159,10 @@ class PredictorTask:
         truth = batches.render(replace(drawn, gain=torch.ones_like(drawn.gain)))
         source = batches.manipulator.render(drawn.audio.to(device), arrivals.own.to(device))
         source = source * drawn.gain.to(device)[:, None, None]
-        reference = hear(self.encoders, truth.flatten(0, 2)).view(*drawn.shape, -1).roll(1, dims=2)
-        own = hear(self.encoders, source).view(groups, 1, contents, -1)
-        heard = torch.cat([reference, own.expand_as(reference)], dim=-1)
         theta, known = known_settings(self.chain, drawn.manipulation)
         rows = torch.arange(groups * configurations).repeat_interleave(contents)
         return Examples(
-            heard.flatten(0, 2),
+            truth.roll(1, dims=2).flatten(0, 2),
             source.view(groups, 1, contents, *source.shape[1:]).expand_as(truth).flatten(0, 2),
             truth.flatten(0, 2),
             theta[rows].to(device),
@@ -173,7 +172,7 @@ class PredictorTask:
     def loss(self, network: Network, batch: Arrivals | Examples) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The distance of the result to the truth, and, as the recipe weighs it, of theta to the known settings."""
         examples = self._examples(self._train, batch) if isinstance(batch, Arrivals) else batch
-        theta = network(examples.heard).float()
+        theta = network(examples.pairs()).float()
         apart = self._distance(theta, examples)
         wrong = (examples.known * (theta - examples.theta).square()).sum() / examples.known.sum().clamp_min(1)
         loss = apart.clamp_max(LOUDEST).mean() + self.recipe.predictor.known * wrong
@@ -182,7 +181,7 @@ class PredictorTask:
     def _distance(self, theta: Tensor, examples: Examples) -> Tensor:
         """How far each result is from its truth, both at the truth's level, as the faders of a transfer leave it."""
         rendered = self.chain.render(examples.source, self.chain.decode(theta), self._rate)
-        return sampled_spectral(_levelled(rendered, examples.truth), examples.truth)
+        return _apart(_levelled(rendered, examples.truth), examples.truth)
 
     def validate(self, network: Network, count: int) -> tuple[float, Mapping[str, float]]:
         """The share of the distance that is gone of what the right level alone leaves: the mean over kinds of stems."""
@@ -201,8 +200,8 @@ class PredictorTask:
         """Mean distances of the results and of the inputs at the right level."""
         examples = self._examples(self._valid, self._arrivals(self._valid, (self.recipe.seed, *seeds), kinds=[(stem,)]))
         torch.manual_seed(self.recipe.seed)  # the same frames at every validation
-        apart = self._distance(network(examples.heard).float(), examples).clamp_max(LOUDEST)
-        level = sampled_spectral(_levelled(examples.source, examples.truth), examples.truth).clamp_max(LOUDEST)
+        apart = self._distance(network(examples.pairs()).float(), examples).clamp_max(LOUDEST)
+        level = _apart(_levelled(examples.source, examples.truth), examples.truth).clamp_max(LOUDEST)
         return float(apart.mean()), float(level.mean())
 
     def state(self) -> dict[str, Any]:
@@ -220,6 +219,7 @@ class PredictorTask:
             "config": self._config(),
             "chain": self.chain.name,
             "knobs": knob_ranges(self.chain),
+            "ears": {"encoder": recipe.predictor.ears, "config": self._ears.header["config"]},
             "encoders": told_encoders(self.encoders),
             "recipe": recipe.model_dump(mode="json"),
             "data": {"description": recipe.data.description, **self._data},
@@ -228,32 +228,21 @@ class PredictorTask:
         }
 
 
+def _trained(name: str) -> TrainedEncoder:
+    """An encoder whose network can learn on; `RecipeError` for any other."""
+    encoder = load_encoder(name)
+    if not isinstance(encoder, TrainedEncoder):
+        raise RecipeError(f"The encoder '{name}' has no network that could learn on.", hint="Name fxencoder.")
+    return encoder
+
+
 def _levelled(x: Tensor, truth: Tensor) -> Tensor:
     """Audio (b, 2, t) at the level of its truth."""
     ours, theirs = (audio.square().mean((1, 2), keepdim=True) for audio in (x, truth))
     return x * (theirs / ours.clamp_min(1e-12)).sqrt()
 
 
-def sampled_spectral(x: Tensor, truth: Tensor) -> Tensor:
-    """An estimate (b,) of the multi-scale spectral distance of audio (b, 2, t), from a few frames anywhere.
-
-    Of left, right, mid and side together; frames are torch's to draw. `stito.metrics.spectral` is what it estimates,
-    from two of the four FFT sizes and no frames that reach beyond the ends.
-    """
-    total = x.new_zeros(len(x))
-    for n, count in FRAMES:
-        starts = torch.randint(x.shape[-1] - n + 1, (count, 1), device=x.device)
-        places = starts + torch.arange(n, device=x.device)
-        ours, theirs = (_magnitudes(audio, places) for audio in (x, truth))
-        linear = (ours - theirs).abs().mean((1, 2, 3))
-        logarithmic = torch.log10(ours / theirs).square().mean((1, 2, 3))
-        total = total + LINEAR_WEIGHT * linear + LOG_WEIGHT * logarithmic
-    return total * (len(FFT_SIZES) / len(FRAMES))
-
-
-def _magnitudes(x: Tensor, places: Tensor) -> Tensor:
-    """Of left, right, mid and side at frames (count, n) of audio (b, 2, t): (b, 4, count, n // 2 + 1)."""
-    window = hann(places.shape[-1], x.dtype, x.device)
-    left, right = rfft(x[..., places] * window).unbind(1)
-    spectra = torch.stack([left, right, left + right, left - right], dim=1)
-    return (torch.view_as_real(spectra).square().sum(-1) + EPS).sqrt()
+def _apart(x: Tensor, truth: Tensor) -> Tensor:
+    """Of left, right, mid and side together, (b,); frames are torch's to draw."""
+    found = SampledSpectral(truth)(x)
+    return 0.5 * (found.left_right + found.mid_side)

@@ -52,7 +52,10 @@ class Predictor(_Section):
     """What a predictor hears with, which chain it sets, and its network: see `stito.predictor`."""
 
     chain: str = "mixing"
-    encoders: list[str] = ["fxencoder", "features"]
+    ears: str = "fxencoder"
+    """A trained encoder: a copy of its network learns on."""
+    encoders: list[str] = ["features"]
+    """What else is heard with; these stay as they are."""
     hidden: PositiveInt = 512
     dropout: float = Field(default=0.1, ge=0, lt=1)
     mixed: Share = Field(default=0.0, ge=0, le=1)
@@ -156,6 +159,8 @@ class Recipe(_Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     seed: int = Field(default=0, ge=0)
     task: Literal["encoder", "predictor"] = "encoder"
+    start: str | None = None
+    """A file of weights to go on from, instead of a fresh network."""
     network: Network = Network()
     predictor: Predictor = Predictor()
     data: Data = Data()

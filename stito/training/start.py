@@ -73,6 +73,8 @@ def train(
     training = Training(task, recipe, fabric, folder, on_step=on_step, tensorboard=tensorboard)
     if resume:
         training.resume(force=force)
+    elif recipe.start:
+        training.begin_with(Path(recipe.start))
     return training.run(seconds=None if seconds is None else seconds - (time.monotonic() - began))
 
 

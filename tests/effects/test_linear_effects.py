@@ -22,6 +22,7 @@ from stito.effect import LinearEffect
 from stito.errors import AudioError, MissingFileError
 from stito.params import Settings, as_batch
 from stito.testing import check_effect, probe
+from stito_effects.compressor import Compressor
 from stito_effects.convolution_reverb import ConvolutionReverb
 from stito_effects.delay import Delay
 from stito_effects.eq import Equaliser
@@ -260,6 +261,42 @@ def test_imager_match_finds_the_width(width: float) -> None:
     assert guess["width"] == pytest.approx(width, rel=0.03)
 
 
+def test_a_correction_starts_from_the_settings_that_made_it() -> None:
+    x, other = noise(3.0, seed=1), noise(3.0, seed=2)
+    for effect, far, right in (
+        (Gain(), {"gain_db": 5.0}, {"gain_db": -3.0}),
+        (Panner(), {"pan": -0.5}, {"pan": 0.4}),
+        (Imager(), {"width": 1.6}, {"width": 0.5}),
+        (
+            Equaliser(),
+            {"low_gain_db": 9.0, "mid_hz": 1200.0},
+            {"low_gain_db": -3.0, "mid_gain_db": 6.0, "mid_hz": 1200.0},
+        ),
+    ):
+        wrong = effect.neutral() | far
+        found = effect.correct(wrong, rendered(effect, x, **wrong), rendered(effect, other, **right), RATE)
+        for name, value in right.items():
+            assert found[name] == pytest.approx(value, abs=1.0 if name.endswith("_db") else 0.03)
+
+
+@pytest.mark.parametrize("effect", EQUALISERS)
+def test_no_equaliser_is_told_to_go_further_than_twelve_decibels(effect: type[LinearEffect]) -> None:
+    x = noise(3.0, seed=1)
+    dull = rendered(effect(), rendered(effect(), noise(3.0, seed=2), low_gain_db=15.0), low_gain_db=15.0)
+    assert effect().match(x, dull, RATE)["low_gain_db"] == 12
+    assert effect().match(dull, x, RATE)["low_gain_db"] == -12
+    loud = effect.neutral() | {"low_gain_db": 14.0}
+    assert effect().correct(loud, x, dull, RATE)["low_gain_db"] == pytest.approx(14.0)
+    assert -12 <= effect().correct(loud, dull, x, RATE)["low_gain_db"] < 0
+
+
+def test_what_no_statistic_tells_is_left_as_it_is() -> None:
+    loud = Compressor().neutral() | {"ratio": 4.0}
+    assert Compressor().correct(loud, noise(1.0), noise(1.0, seed=5), RATE) == loud
+    mono = noise(1.0).mean(dim=0).expand(2, -1)
+    assert Imager().correct({"width": 0.3}, mono, noise(1.0), RATE) == {"width": 0.3}
+
+
 # --- delay
 
 
@@ -488,5 +525,5 @@ def test_ridge_gains_recover_gains_and_ignore_level() -> None:
     grid = torch.linspace(0, 1, 50, dtype=torch.float64)
     curves = torch.stack([torch.exp(-((grid - centre) / 0.1).square()) for centre in (0.2, 0.5, 0.8)])
     wanted = 3 * curves[0] - 20 * curves[2] + 7
-    gains = ridge_gains(curves, wanted, ridge=1e-6, limit_db=12)
-    torch.testing.assert_close(gains, torch.tensor([3.0, 0.0, -12.0], dtype=torch.float64), atol=0.01, rtol=0)
+    gains = ridge_gains(curves, wanted, ridge=1e-6)
+    torch.testing.assert_close(gains, torch.tensor([3.0, 0.0, -20.0], dtype=torch.float64), atol=0.01, rtol=0)

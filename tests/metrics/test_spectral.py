@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stito.errors import AudioError
-from stito.metrics.spectral import MultiScaleSpectral, multi_scale_spectral
+from stito.metrics.spectral import MultiScaleSpectral, SampledSpectral, multi_scale_spectral
 
 
 def noise(seed: int, rows: int = 1, samples: int = 12_000) -> torch.Tensor:
@@ -74,6 +74,26 @@ def test_a_step_down_the_gradient_lowers_it() -> None:
     (grad,) = torch.autograd.grad(before, x)
     after = multi_scale_spectral(x - 1e-3 * grad / grad.abs().max(), y).left_right.sum()
     assert after < before
+
+
+@pytest.mark.parametrize("frames", [{2048: 32, 512: 64}, {4096: 64, 2048: 64, 1024: 64, 512: 64}])
+def test_a_few_frames_estimate_the_distance(frames: dict[int, int]) -> None:
+    truth = noise(1, rows=2, samples=44_100)
+    other = truth * torch.tensor([0.5, 0.8])[:, None, None]
+    torch.manual_seed(0)
+    estimate, full = SampledSpectral(truth, frames)(other), multi_scale_spectral(other, truth)
+    tolerance = 0.25 if len(frames) < 4 else 0.05  # noise has less in the small FFTs
+    for found, wanted in zip(estimate, full, strict=True):
+        assert torch.allclose(found, wanted, rtol=tolerance)
+    assert max(float(found.abs().max()) for found in SampledSpectral(truth, frames)(truth)) == 0
+
+
+def test_the_frames_are_the_same_at_every_call_and_follow_from_the_generator() -> None:
+    truth, other = noise(1, samples=44_100), noise(2, samples=44_100)
+    metric, again = (SampledSpectral(truth, generator=torch.Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(metric(other).left_right, metric(other).left_right)
+    assert torch.equal(metric(other).mid_side, again(other).mid_side)
+    assert not torch.equal(metric(other).mid_side, SampledSpectral(truth)(other).mid_side)
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 import torch
 
+import stito.predictor
 from stito.chains import load_chain
 from stito.data.impulses import Impulses
 from stito.data.manipulate import Manipulator
-from stito.errors import RecipeError
-from stito.metrics.spectral import multi_scale_spectral
-from stito.predictor import Predictor, hear, same_effects
+from stito.encoders import load_encoder
+from stito.errors import RecipeError, WeightsError
+from stito.predictor import Predictor, same_effects
 from stito.training.devices import make_fabric
 from stito.training.known import known_settings
 from stito.training.loop import Training
-from stito.training.predictor import Examples, PredictorTask, sampled_spectral
+from stito.training.predictor import Examples, PredictorTask
 from stito.training.recipe import parse_recipe
 from training.toys import Noise
 
@@ -68,7 +69,8 @@ def test_each_clip_is_a_truth_and_the_reference_of_its_neighbour() -> None:
     drawn = arrivals.drawn
     examples = the_task._examples(the_task._train, arrivals)
     groups, configurations, contents = drawn.shape
-    assert len(examples.heard) == groups * configurations * contents == 12
+    assert examples.pairs().shape[:3] == (groups * configurations * contents, 2, 2)
+    assert len(examples.truth) == 12
     # input: the content, turned up or down; truth: that content at its own level, under the settings of its row
     for row in range(12):
         group, setting, content = row // 6, row // 2, row % 2
@@ -76,11 +78,9 @@ def test_each_clip_is_a_truth_and_the_reference_of_its_neighbour() -> None:
         assert torch.equal(examples.source[row], drawn.audio[place] * drawn.gain[place])
         alone = the_task._train.manipulator.render(drawn.audio[place][None], drawn.manipulation.rows([setting]))
         assert torch.allclose(examples.truth[row], alone[0], atol=1e-5)
-    # what is heard of the reference is what the other content's truth sounds like
-    encoder = the_task.encoders[0]
+    # the reference is the other content's truth
     neighbours = examples.truth.view(6, 2, 2, -1).flip(1).flatten(0, 1)
-    assert torch.allclose(examples.heard[:, : encoder.dim], encoder.embed(neighbours), atol=1e-4)
-    assert torch.allclose(examples.heard[:, encoder.dim :], encoder.embed(examples.source), atol=1e-4)
+    assert torch.equal(examples.reference, neighbours)
 
 
 def test_inputs_may_arrive_with_effects_of_their_own() -> None:
@@ -113,19 +113,9 @@ def test_known_settings_are_those_of_the_same_knobs() -> None:
     assert (known[:, columns["reverb.damping_hz"]] == 0).all()
 
 
-def test_a_few_frames_estimate_the_distance() -> None:
-    torch.manual_seed(0)
-    noise = 0.1 * torch.randn(2, 2, RATE)
-    other = noise * torch.tensor([0.5, 0.8])[:, None, None]
-    full = multi_scale_spectral(other, noise)
-    want = 0.5 * (full.left_right + full.mid_side)
-    assert torch.allclose(sampled_spectral(other, noise), want, rtol=0.25)  # noise has less in the small FFTs
-    assert sampled_spectral(noise, noise).abs().max() == 0
-
-
-def test_a_run_leaves_a_predictor_that_can_be_loaded(tmp_path: Path) -> None:
-    two = 'predictor.encoders=["fxencoder", "features"]'
-    recipe, the_task = parse_recipe(RECIPE, [two]), task(two)
+def test_a_run_leaves_a_predictor_that_can_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stito.predictor, "CORRECTED", {"gain": 1.0})
+    recipe, the_task = parse_recipe(RECIPE), task()
     training = Training(the_task, recipe, make_fabric("cpu"), tmp_path, tensorboard=False)
     outcome = training.run()
     assert {"drums.gone", "vocals.gone", "drums.distance"} <= set(outcome.scores)
@@ -134,9 +124,8 @@ def test_a_run_leaves_a_predictor_that_can_be_loaded(tmp_path: Path) -> None:
     assert same_effects(predictor.chain, load_chain("mixing"))
     # what the file says is what the trained network says of the same excerpts
     x, reference = 0.1 * torch.randn(2, RATE), 0.1 * torch.randn(2, RATE)
-    heard = torch.cat([hear(the_task.encoders, sound[None]) for sound in (reference, x)], dim=-1)
     with torch.no_grad():
-        said = training.module.eval()(heard)[0]
+        said = training.module.eval()(torch.stack([reference, x])[None])[0]
     found, turned = (predictor.predict([a], [b], predictor.chain, RATE) for a, b in ((x, reference), (reference, x)))
     assert torch.allclose(found[:-1], said[:-1], atol=1e-5)  # the last is the gain, which is settled in closed form
     assert not torch.allclose(turned[:-1], said[:-1], atol=1e-5)
@@ -159,6 +148,35 @@ def test_one_batch_is_learnt() -> None:
         distances.append(float(others["distance"]))
     assert min(distances[-5:]) < 0.75 * distances[0]
     assert the_task.prepare(7) is batch
+
+
+def test_ears_begin_as_the_encoder_that_they_are_of() -> None:
+    encoder, network = load_encoder("fxencoder"), task().network()
+    assert all(module.training for module in network.modules())
+    network.eval()
+    x = 0.1 * torch.randn(2, 2, RATE)
+    with torch.no_grad():
+        heard = network.hear(x)[:, : encoder.dim]  # type: ignore[operator]
+        assert torch.allclose(heard, torch.nn.functional.normalize(encoder.embed(x), dim=-1), atol=1e-5)
+    assert all(p.requires_grad for p in network.parameters())
+
+
+def test_a_training_may_go_on_from_weights(tmp_path: Path) -> None:
+    training = Training(task(), parse_recipe(RECIPE), make_fabric("cpu"), tmp_path, tensorboard=False)
+    with torch.no_grad():
+        next(training.module.parameters()).fill_(0.125)
+    training.export(tmp_path / "before.safetensors")
+    again = Training(task(), parse_recipe(RECIPE), make_fabric("cpu"), tmp_path, tensorboard=False)
+    again.begin_with(tmp_path / "before.safetensors")
+    assert (next(again.module.parameters()) == 0.125).all()
+    small = Training(task("predictor.hidden=8"), parse_recipe(RECIPE), make_fabric("cpu"), tmp_path, tensorboard=False)
+    with pytest.raises(WeightsError, match="another network"):
+        small.begin_with(tmp_path / "before.safetensors")
+
+
+def test_an_encoder_that_cannot_learn_makes_no_ears() -> None:
+    with pytest.raises(RecipeError, match="no network"):
+        task("predictor.ears=features")
 
 
 def test_a_chain_without_gradients_is_refused() -> None:
