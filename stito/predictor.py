@@ -29,9 +29,9 @@ from stito.weights import digest_of_weights, load_weights
 
 __all__ = ["Predictor", "SettingsNet", "knob_ranges", "load_predictor", "same_effects", "told_encoders"]
 
-CORRECTED = {"eq": 0.6, "imager": 0.6, "gain": 1.0}
-"""How far effects are then corrected to what statistics tell: tone and width in part, since the songs differ in these;
-level wholly, since training compares at equal levels."""
+CORRECTED = {"eq": 0.6, "imager": 1.0, "gain": 1.0}
+"""How far effects are then corrected to what statistics tell: tone in part, since what is played differs too; width
+and level wholly."""
 
 
 class SettingsNet(nn.Module):

@@ -71,6 +71,7 @@ PLAIN = ("input", "level", "oracle")
 """These hear with no encoder."""
 
 ORACLE_FRAMES = {4096: 48, 2048: 64, 512: 128}
+NEARER = ("left_right_below_match", "left_right_below_match_low", "left_right_below_match_high")
 PLACE = 2_000
 """Keeps this randomness apart from the other parts' of the same seed."""
 OWN = 1
@@ -275,8 +276,8 @@ def _settings(case: Case, method: str, chain: Chain, plan: TransferPlan, encoder
 def summarise(rows: Sequence[Row], *, draws: int = 2000) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
     """By kind of stem (and `all`) and method: mean distances with 95 % bootstrap intervals over cases.
 
-    Also, of each distance, `..._reduction`: the share of the mean of `input` that is gone, its interval over the same
-    draws of cases.
+    Also, of each distance, `..._reduction`: the share of the mean of `input` that is gone; and `..._below_match`: how
+    much nearer than `match`, case by case. Their intervals are over the same draws of cases.
     """
     kinds = ["all", *dict.fromkeys(row.stem for row in rows)]
     methods = list(dict.fromkeys(row.method for row in rows))
@@ -288,7 +289,7 @@ def summarise(rows: Sequence[Row], *, draws: int = 2000) -> Mapping[str, Mapping
 
 def _summary(rows: Sequence[Row], method: str, draws: int) -> dict[str, float]:
     mine = {row.case: row for row in rows if row.method == method}
-    inputs = {row.case: row for row in rows if row.method == "input"}
+    inputs, closed = ({row.case: row for row in rows if row.method == other} for other in ("input", "match"))
     cases = sorted(mine)
     picks = np.random.default_rng(0).integers(len(cases), size=(draws, len(cases)))
     found: dict[str, float] = {"cases": len(cases), "seconds": float(np.mean([mine[case].seconds for case in cases]))}
@@ -305,13 +306,22 @@ def _summary(rows: Sequence[Row], method: str, draws: int) -> dict[str, float]:
                 f"{measure}_reduction_low": float(low),
                 f"{measure}_reduction_high": float(high),
             }
+        if set(cases) <= set(closed):
+            nearer = np.array([getattr(closed[case], measure) for case in cases]) - values
+            low, high = np.percentile(nearer[picks].mean(1), [2.5, 97.5])
+            found |= {
+                f"{measure}_below_match": float(nearer.mean()),
+                f"{measure}_below_match_low": float(low),
+                f"{measure}_below_match_high": float(high),
+            }
     return found
 
 
 def table(summary: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
     """The summary as text, one row for each kind of stem and method."""
     lines = [
-        f"{'stem':<9}{'method':<24}{'cases':>6}{'left/right (95 %)':>26}{'mid/side (95 %)':>26}{'gone':>8}{'s':>8}"
+        f"{'stem':<9}{'method':<24}{'cases':>6}{'left/right (95 %)':>26}{'mid/side (95 %)':>26}{'gone':>8}"
+        f"{'below match (95 %)':>28}{'s':>8}"
     ]
     for kind, methods in summary.items():
         for method, found in methods.items():
@@ -320,7 +330,11 @@ def table(summary: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
                 for m in ("left_right", "mid_side")
             ]
             gone = f"{found['left_right_reduction']:.0%}" if "left_right_reduction" in found else ""
+            nearer = (
+                "{:+.3f} ({:+.3f} to {:+.3f})".format(*(found[name] for name in NEARER)) if NEARER[0] in found else ""
+            )
             lines.append(
-                f"{kind:<9}{method:<24}{found['cases']:>6.0f}{spans[0]:>26}{spans[1]:>26}{gone:>8}{found['seconds']:>8.1f}"
+                f"{kind:<9}{method:<24}{found['cases']:>6.0f}{spans[0]:>26}{spans[1]:>26}{gone:>8}"
+                f"{nearer:>28}{found['seconds']:>8.1f}"
             )
     return "\n".join(lines)

@@ -80,6 +80,19 @@ def test_rows_of_another_evaluation_are_refused(tmp_path: Path) -> None:
         read_rows(log, replace(PLAN, evaluations=9))
 
 
+def test_the_summary_compares_with_the_closed_form_case_by_case() -> None:
+    rows = [
+        *(Row(case, "bass", "match", 2.0 + case, 4.0, 0.1) for case in range(3)),
+        *(Row(case, "bass", "cma:x", 1.9 + case, 4.5, 9.0) for case in range(3)),
+    ]
+    found = summarise(rows)["all"]["cma:x"]
+    for name in ("below_match", "below_match_low", "below_match_high"):  # though cases are far apart
+        assert found[f"left_right_{name}"] == pytest.approx(0.1)
+        assert found[f"mid_side_{name}"] == pytest.approx(-0.5)
+    assert "+0.100 (+0.100 to +0.100)" in table(summarise(rows))
+    assert "left_right_below_match" not in summarise(rows[3:])["all"]["cma:x"]
+
+
 def test_the_summary_says_what_share_is_gone() -> None:
     rows = [
         *(Row(case, "bass", "input", 2.0 + case, 4.0, 0.1) for case in range(3)),
