@@ -28,6 +28,7 @@ def report() -> ReportData:
         mix,
         reference,
         chain="eq | imager | reverb",
+        init="match",
         budget=Budget(evaluations=16),
         excerpt_seconds=1.0,
         excerpt_count=1,
