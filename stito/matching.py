@@ -103,9 +103,8 @@ class Problem:
         return min(self.distances, key=lambda name: self.distances[name])
 
     def prior_around(self, start: str) -> Prior | None:
-        """A guess for one stem is what a search is drawn to; a guess for several is none for each of them."""
-        guessed = start != NEUTRAL and len(self.stems) == 1
-        return self.prior.around(self.starts[start]) if self.prior and guessed else self.prior
+        """A guess is what a search is drawn to, of one stem or of the sum of several."""
+        return self.prior.around(self.starts[start]) if self.prior and start != NEUTRAL else self.prior
 
 
 @dataclass(frozen=True)

@@ -74,11 +74,10 @@ def transfer(
         stem: what a single file is (`vocals`, `drums`, ...), or the one stem of a folder to read.
         separator: how a mix becomes stems, an installed name or any `Separator`; with `none`, mixes are matched whole.
         init: where a search starts: `predict`, `match`, `neutral`, or `auto`, the one to trust.
-        prior_weight: how strongly settings are drawn to the guess that a search starts from, or, of several stems at
-            once, to what the chain's prior calls usual, in units of the input's distance to the reference; where both
-            play the same performance there is no need for it.
-        excerpt_seconds: the length of each excerpt that the search hears.
-        excerpt_count: how many excerpts it hears of input and reference.
+        prior_weight: how strongly settings are drawn to the guess that a search starts from, in units of the input's
+            distance to the reference; where both play the same performance there is no need for it.
+        excerpt_seconds: the length of each excerpt that is heard.
+        excerpt_count: how many excerpts of the input every candidate is heard on.
         device: where candidates are rendered and embedded.
         on_step: called after every generation of a search and before every rendering.
 

@@ -101,6 +101,16 @@ def test_stems_to_a_mix_are_searched_jointly() -> None:
     assert any("jointly" in note for note in result.notes)
 
 
+def test_a_joint_search_is_drawn_to_the_guess_for_the_sum() -> None:
+    mix, reference = song("night", stems=("drums", "bass")), as_mix(song("street", styled=True))
+    options = {"init": "match", "budget": BUDGET, "prior_weight": 1e4, **QUICK}
+    searched = match_style(mix, reference, **options).matches["sum"]  # type: ignore[arg-type]
+    guessed = match_style(mix, reference, method="match", **QUICK).matches["sum"]  # type: ignore[arg-type]
+    assert searched.start == "match"
+    for stem, (chain, settings) in searched.strips.items():
+        assert torch.allclose(chain.encode(settings), chain.encode(guessed.strips[stem][1]), atol=1e-3)
+
+
 def test_a_mix_to_stems_is_a_mix_to_their_sum() -> None:
     mix, stems = as_mix(song("night")), song("street", styled=True)
     to_stems = transfer(mix, stems, method="match", **QUICK)
