@@ -46,6 +46,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     state, header = load_weights(arguments.weights)
     recipe = load_recipe(arguments.recipe)
     validation = {key: value for key, value in header["scores"].items() if not key.endswith(DROPPED)}
+    start = header.get("recipe", {}).get("start")
+    if start:  # a path means nothing elsewhere
+        header["recipe"] = header["recipe"] | {"start": Path(start).name}
     header |= {
         "data": {**header["data"], "description": recipe.data.description},
         "licences": recipe.data.licences,
