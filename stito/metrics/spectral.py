@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -12,7 +12,7 @@ from stito.dsp.fourier import rfft
 from stito.dsp.stft import hann, magnitude
 from stito.metrics import validate
 
-__all__ = ["MultiScaleSpectral", "Spectral", "multi_scale_spectral"]
+__all__ = ["MultiScaleSpectral", "SampledSpectral", "Spectral", "multi_scale_spectral"]
 
 FFT_SIZES = (4096, 2048, 1024, 512)
 LINEAR_WEIGHT, LOG_WEIGHT = 0.9, 0.1
@@ -58,20 +58,14 @@ class MultiScaleSpectral:
     def __call__(self, x: Tensor) -> Spectral:
         """The distances (b,) of audio (b, 2, t) to the target."""
         validate(x, self._target, same_length=True)
-        per_channel = x.new_zeros(x.shape[0], 4)
-        for n, target in zip(FFT_SIZES, self._magnitudes, strict=True):
-            found = _magnitudes(x, n)
-            linear = (found - target).abs().mean((-2, -1))
-            logarithmic = torch.log10(found / target).square().mean((-2, -1))
-            per_channel = per_channel + LINEAR_WEIGHT * linear + LOG_WEIGHT * logarithmic
-        return Spectral(per_channel[:, :2].mean(1), per_channel[:, 2:].mean(1))
+        scales = zip(FFT_SIZES, self._magnitudes, strict=True)
+        return _added_up(_apart(_magnitudes(x, n), target) for n, target in scales)
 
 
 class SampledSpectral:
     """An estimate of `multi_scale_spectral` to one target, from a few frames anywhere in it: much cheaper.
 
-    Of some of the FFT sizes only, and of no frames that reach beyond the ends. As precise as there are frames, the same
-    frames at every call; the gradient costs no more than the estimate.
+    Of some of the FFT sizes only, and of no frames that reach beyond the ends; the same frames at every call.
 
     Args:
         target: audio (b, 2, t), no shorter than the largest FFT.
@@ -91,14 +85,22 @@ class SampledSpectral:
 
     def __call__(self, x: Tensor) -> Spectral:
         """The estimated distances (b,) of audio (b, 2, t) to the target."""
-        per_channel = x.new_zeros(x.shape[0], 4)
-        for place, target in zip(self._places, self._magnitudes, strict=True):
-            found = _framed_magnitudes(x, place)
-            linear = (found - target).abs().mean((-2, -1))
-            logarithmic = torch.log10(found / target).square().mean((-2, -1))
-            per_channel = per_channel + LINEAR_WEIGHT * linear + LOG_WEIGHT * logarithmic
-        per_channel = per_channel * (len(FFT_SIZES) / len(self._places))
-        return Spectral(per_channel[:, :2].mean(1), per_channel[:, 2:].mean(1))
+        scales = zip(self._places, self._magnitudes, strict=True)
+        share = len(FFT_SIZES) / len(self._places)
+        return _added_up(share * _apart(_framed_magnitudes(x, place), target) for place, target in scales)
+
+
+def _apart(found: Tensor, target: Tensor) -> Tensor:
+    """The distance at one FFT size, of left, right, mid and side: (b, 4) of magnitudes (b, 4, ., .)."""
+    linear = (found - target).abs().mean((-2, -1))
+    logarithmic = torch.log10(found / target).square().mean((-2, -1))
+    return LINEAR_WEIGHT * linear + LOG_WEIGHT * logarithmic
+
+
+def _added_up(scales: Iterable[Tensor]) -> Spectral:
+    """Of distances (b, 4) at each FFT size."""
+    per_channel = torch.stack(list(scales)).sum(0)
+    return Spectral(per_channel[:, :2].mean(1), per_channel[:, 2:].mean(1))
 
 
 def _framed_magnitudes(x: Tensor, places: Tensor) -> Tensor:
