@@ -22,7 +22,7 @@ from stito.search import create
 from stito.search.base import Budget, Found, Step, StopReason
 from stito.search.driver import minimise
 
-__all__ = ["DIRECT", "INITS", "Match", "Matcher", "Pair", "Problem"]
+__all__ = ["DIRECT", "INITS", "Heard", "Match", "Matcher", "Pair", "Problem"]
 
 INITS = ("auto", "predict", "match", "neutral")
 """Where a search may start; `auto` takes the one to trust: see `Problem.start`."""
@@ -71,11 +71,26 @@ class Match:
 
 
 @dataclass(frozen=True)
+class Heard:
+    """What is heard of a pair, at the encoder's rate: once all pairs are, the reference may be forgotten.
+
+    A candidate is heard on `candidates`, excerpts of each stem; a guess is made from `inputs` (of the stems' sum) and
+    `references`. `aligned`: both songs are the same performance, and all excerpts are of the same places.
+    """
+
+    name: str
+    candidates: Mapping[str, Sequence[Tensor]]
+    inputs: Sequence[Tensor]
+    references: Sequence[Tensor]
+    aligned: bool
+
+
+@dataclass(frozen=True)
 class Problem:
     """A pair made ready for a search: the objective, the places to start from, and how far each is.
 
-    It holds excerpts, not songs: once every pair has been listened to, the reference may be forgotten. `prior` is that
-    of the chain; there is none for the same performance, where nothing is needed to tell style from content.
+    `prior` is that of the chain; there is none for the same performance, where nothing is needed to tell style from
+    content.
     """
 
     name: str
@@ -181,20 +196,26 @@ class Matcher:
             same_performance=problem.same_performance,
         )
 
-    def listen(self, pair: Pair) -> Problem:
-        """Everything that does not change during the search, computed once."""
-        rate, stems = pair.sample_rate, len(pair.inputs)
+    def listen(self, pair: Pair) -> Heard:
+        """The excerpts that everything else is made from."""
+        rate = pair.sample_rate
         total = add_up(pair.inputs.values())
         aligned = rate == pair.reference_rate and same_performance(total, pair.reference, rate)
         starts = self._starts(total, rate, self.count)
-        heard = [self._hear(x, rate, starts) for x in pair.inputs.values()]
+        candidates = {stem: self._hear(x, rate, starts) for stem, x in pair.inputs.items()}
         if aligned:
-            inputs = [torch.stack(together).sum(0) for together in zip(*heard, strict=True)]
+            inputs = [torch.stack(together).sum(0) for together in zip(*candidates.values(), strict=True)]
             references = self._hear(pair.reference, rate, starts)
         else:
             inputs, references = self._study(total, rate), self._study(pair.reference, pair.reference_rate)
+        return Heard(pair.name, candidates, inputs, references, aligned)
+
+    def pose(self, heard: Heard) -> Problem:
+        """Everything that does not change during the search, computed once."""
+        rate, inputs, references = self.encoder.sample_rate, heard.inputs, heard.references
+        stems = len(heard.candidates)
         goal = embed_excerpts(self.encoder, references)
-        prepared = [[self.chain.prepare(x, self.encoder.sample_rate) for x in excerpts] for excerpts in heard]
+        prepared = [[self.chain.prepare(x, rate) for x in excerpts] for excerpts in heard.candidates.values()]
         objective: StyleObjective | SumObjective = (
             StyleObjective(prepared[0], self.encoder, goal)
             if stems == 1
@@ -203,7 +224,7 @@ class Matcher:
         # several stems start from one guess for their sum, the same for each: what is linear does the same to both
         places = {NEUTRAL: self.chain.encode({}), MATCH: self._guess(inputs, references)}
         if stems == 1 and self.predictor is not None:
-            predicted = self.predictor.predict(inputs, references, self.chain, self.encoder.sample_rate)
+            predicted = self.predictor.predict(inputs, references, self.chain, rate)
             if PREDICT in (self.method, self.init) or self._nearer(predicted, prepared[0], references):
                 places[PREDICT] = predicted
         places = {place: theta.repeat(stems) for place, theta in places.items()}
@@ -212,10 +233,10 @@ class Matcher:
         found = dict(zip(places, distances, strict=True))
         prior = Prior.of(self.chain, self.prior_weight * found[NEUTRAL])
         return Problem(
-            name=pair.name,
-            stems=tuple(pair.inputs),
+            name=heard.name,
+            stems=tuple(heard.candidates),
             objective=objective,
-            prior=None if aligned else Prior.join([prior] * stems).to(self.device),
+            prior=None if heard.aligned else Prior.join([prior] * stems).to(self.device),
             starts=places,
             distances=found,
         )

@@ -163,7 +163,7 @@ def match_style(
     )
     matcher.check(seed)
 
-    problems = [
+    heard = [
         matcher.listen(Pair(name, inputs, target, mix.sample_rate, reference.sample_rate))
         for name, (inputs, target) in plan.searches.items()
     ]
@@ -174,6 +174,8 @@ def match_style(
     if consume:
         for name in list(reference.stems):
             reference.release(name)
+    problems = [matcher.pose(pair) for pair in heard]
+    del heard
     matches = _search_all(problems, matcher, budget, seed, on_step)
     interrupted = any(match.stop == StopReason.INTERRUPTED.value for match in matches.values())
     notes += [
