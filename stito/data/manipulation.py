@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -102,6 +102,14 @@ class Manipulation:
                 for effect, values in first.settings.items()
             },
             {pair: torch.cat([part.order[pair] for part in parts]) for pair in first.order},
+        )
+
+    def with_effect(self, effect: str, other: Manipulation) -> Manipulation:
+        """The same rows, but for this effect, which is used and set as in `other`."""
+        return replace(
+            self,
+            active={**self.active, effect: other.active[effect]},
+            settings={**self.settings, effect: other.settings[effect]},
         )
 
     def vector(self) -> tuple[Tensor, tuple[str, ...]]:

@@ -1,10 +1,13 @@
 """Batches for contrastive training: contents of different songs, manipulated and mixed.
 
 ```
-kinds of stems of each group ─┐
-contents  (group, content, stem) ─┼─▶ rows (group, configuration, content, stem) ─ render ─▶ sum over stems ─▶ clips
-settings  (group, configuration, stem) ┘
+contents (ensemble, content, stem) ──────┐
+                                         ├─▶ rows (ensemble, configuration, content, stem) ─ render ─▶ sums ─▶ clips
+settings (ensemble, configuration, stem) ┘
 ```
+
+Rendering is most of a step's work, so rows are heard more than once: the `views` of an ensemble are groups of clips
+that hear different choices of its stems, one alone or several together.
 
 A batch follows from its seeds alone: (seed, step) say what is drawn, whatever was drawn before. So a run that goes on
 where another stopped needs no state of a generator, and two processes with half of the groups each hear together what
@@ -18,6 +21,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
@@ -36,6 +40,11 @@ ROW_SAMPLES = 1 << 25
 """Stems are rendered this many samples at a time: enough to fill an accelerator, little enough for its memory."""
 
 MOST_WORKERS = 12
+MOST_TRIES = 100
+"""To find a view that an ensemble does not have yet."""
+
+ALONE = 0.5
+"""How often the one effect in which configurations differ is the only one."""
 
 T = TypeVar("T")
 Subset = tuple[str, ...]
@@ -56,7 +65,11 @@ class ContentSource(Protocol):
 
 @dataclass(frozen=True)
 class Layout:
-    """What batches look like; `groups` is over all processes."""
+    """What batches look like; `groups` is over all processes, `views` of them hear one ensemble.
+
+    In a share `one_effect` of the ensembles the configurations differ in one effect only: half of them have no other
+    effect, the other half the same others.
+    """
 
     groups: int
     configurations: int
@@ -65,14 +78,16 @@ class Layout:
     max_samples: int
     single_stem: float = 0.5
     level_jitter_db: float = 0.0
+    views: int = 1
+    one_effect: float = 0.0
 
 
 @dataclass(frozen=True)
 class Drawn:
     """A batch before it is rendered.
 
-    Row r is content `content[r]`, turned up by the factor `gain[content[r]]`, under settings `setting[r]`, and belongs
-    to clip `clip[r]`.
+    Row r is content `content[r]`, turned up by the factor `gain[content[r]]`, under settings `setting[r]`. Clip
+    `clip[k]` has row `row[k]`, for every k; `row` ascends.
     """
 
     audio: Tensor
@@ -80,6 +95,7 @@ class Drawn:
     manipulation: Manipulation
     content: Tensor
     setting: Tensor
+    row: Tensor
     clip: Tensor
     shape: tuple[int, int, int]
 
@@ -95,6 +111,8 @@ def layouts(recipe: Recipe, sample_rate: int) -> tuple[Layout, Layout]:
         round(batch.max_seconds * sample_rate),
         batch.single_stem,
         batch.level_jitter_db,
+        batch.views,
+        batch.one_effect,
     )
     samples = round(validation.seconds * sample_rate)
     fixed = replace(
@@ -103,6 +121,8 @@ def layouts(recipe: Recipe, sample_rate: int) -> tuple[Layout, Layout]:
         configurations=validation.configurations,
         min_samples=samples,
         max_samples=samples,
+        views=1,
+        one_effect=0.0,
     )
     return training, fixed
 
@@ -120,15 +140,17 @@ class Batches:
         processes: int = 1,
         device: torch.device | str = "cpu",
     ) -> None:
-        if layout.groups % processes:
+        if layout.groups % (processes * layout.views):
+            views = f" in {layout.views} views each" if layout.views > 1 else ""
             raise TrainingError(
-                f"{layout.groups} groups cannot be shared by {processes} processes.",
-                hint="Make the number of groups a multiple of the number of processes.",
+                f"{layout.groups} groups cannot be shared by {processes} processes{views}.",
+                hint="Make the number of groups a multiple of the number of processes times that of views.",
             )
         if not contents.stems:
             raise TrainingError("There is nothing to train on.", hint="Build a cache with `stito data build`.")
         self.contents, self.manipulator, self.layout = contents, manipulator, layout
-        share = layout.groups // processes
+        self.ensembles = layout.groups // layout.views
+        share = self.ensembles // processes
         self.mine = range(rank * share, (rank + 1) * share)
         self.device = torch.device(device)
 
@@ -142,29 +164,65 @@ class Batches:
         """
         generator = np.random.default_rng([*seeds])
         samples = int(generator.integers(self.layout.min_samples, self.layout.max_samples, endpoint=True))
-        subsets = [self._subset(kinds, generator) for _ in range(self.layout.groups)]
+        views = [self._views(kinds, generator) for _ in range(self.ensembles)]
+        stems = [[stem for stem in self.contents.stems if any(stem in view for view in subsets)] for subsets in views]
         # settings of all processes' groups are drawn, which costs little, so that who hears what follows from seeds
         slots = [
-            (group, configuration, stem)
-            for group, subset in enumerate(subsets)
+            (ensemble, configuration, stem)
+            for ensemble, present in enumerate(stems)
             for configuration in range(self.layout.configurations)
-            for stem in subset
+            for stem in present
         ]
         manipulation = self.manipulator.sample([stem for *_, stem in slots], generator, only=only)
-        mine = [index for index, (group, *_) in enumerate(slots) if group in self.mine]
-        audio, gain, first = self._contents(subsets, samples, seeds)
+        manipulation = self._one_effect(manipulation, [ensemble for ensemble, *_ in slots], generator)
+        mine = [index for index, (ensemble, *_) in enumerate(slots) if ensemble in self.mine]
+        audio, gain, first = self._contents(stems, samples, seeds)
         configurations, contents = self.layout.configurations, self.layout.contents
-        rows = [
-            (first[group, stem] + j, place, ((group - self.mine.start) * configurations + i) * contents + j)
-            for place, (group, i, stem) in enumerate(slots[index] for index in mine)
-            for j in range(contents)
-        ]
-        content, setting, clip = torch.from_numpy(np.array(rows, dtype=np.int64)).unbind(1)
-        shape = (len(self.mine), configurations, contents)
-        return Drawn(audio, gain, manipulation.rows(mine), content, setting, clip, shape)
+        rows: list[tuple[int, int]] = []
+        heard: list[tuple[int, int]] = []
+        for place, (ensemble, i, stem) in enumerate(slots[index] for index in mine):
+            for j in range(contents):
+                for number, view in enumerate(views[ensemble]):
+                    group = (ensemble - self.mine.start) * self.layout.views + number
+                    if stem in view:
+                        heard.append((len(rows), (group * configurations + i) * contents + j))
+                rows.append((first[ensemble, stem] + j, place))
+        content, setting = torch.tensor(list(zip(*rows, strict=True)))
+        row, clip = torch.tensor(list(zip(*heard, strict=True)))
+        shape = (len(self.mine) * self.layout.views, configurations, contents)
+        return Drawn(audio, gain, manipulation.rows(mine), content, setting, row, clip, shape)
+
+    def _views(self, kinds: Sequence[Subset], generator: np.random.Generator) -> list[Subset]:
+        """The stems that each of an ensemble's groups hears: different ones, as long as there are enough."""
+        views: list[Subset] = []
+        for _ in range(self.layout.views):
+            for _ in range(MOST_TRIES):
+                view = self._subset(kinds, generator)
+                if view not in views:
+                    break
+            views.append(view)
+        return views
+
+    def _one_effect(
+        self, manipulation: Manipulation, ensembles: Sequence[int], generator: np.random.Generator
+    ) -> Manipulation:
+        """The settings, for some of the ensembles changed so that configurations differ in one effect only."""
+        if not self.layout.one_effect:
+            return manipulation
+        parts = []
+        for _, group in groupby(range(len(ensembles)), key=lambda index: ensembles[index]):
+            part = manipulation.rows(list(group))
+            if generator.random() < self.layout.one_effect:
+                effect = str(generator.choice(sorted(self.manipulator.probabilities)))
+                alone = self.manipulator.sample(part.stems, generator, only=effect)
+                stems = len(part) // self.layout.configurations
+                same = part.rows(torch.arange(len(part)) % stems).with_effect(effect, alone)
+                part = alone if generator.random() < ALONE else same
+            parts.append(part)
+        return type(manipulation).join(parts)
 
     def _subset(self, kinds: Sequence[Subset], generator: np.random.Generator) -> Subset:
-        """The stems that the clips of one group have."""
+        """The stems that the clips of one group have, in the order of `contents.stems`."""
         if kinds:
             return kinds[int(generator.integers(len(kinds)))]
         stems = self.contents.stems
@@ -174,19 +232,19 @@ class Batches:
         return tuple(stems[index] for index in sorted(generator.permutation(len(stems))[:size]))
 
     def _contents(
-        self, subsets: Sequence[Subset], samples: int, seeds: Sequence[int]
+        self, stems: Sequence[Sequence[str]], samples: int, seeds: Sequence[int]
     ) -> tuple[Tensor, Tensor, dict[tuple[int, str], int]]:
-        """Audio (rows, 2, samples) and gains (rows,) of this process's groups; the first row of each (group, stem)."""
+        """Audio (rows, 2, samples) and gains (rows,) of this process's ensembles; first rows by (ensemble, stem)."""
         count = self.layout.contents
-        slots = [(group, stem) for group in self.mine for stem in subsets[group]]
+        slots = [(ensemble, stem) for ensemble in self.mine for stem in stems[ensemble]]
         first = {slot: index * count for index, slot in enumerate(slots)}
         audio = torch.empty(len(slots) * count, 2, samples, pin_memory=self.device.type == "cuda")
         gain = torch.empty(len(audio))
-        for group in self.mine:
-            generator = np.random.default_rng([*seeds, group])
+        for ensemble in self.mine:
+            generator = np.random.default_rng([*seeds, ensemble])
             jitter_db = torch.from_numpy(generator.uniform(-1, 1, count)) * self.layout.level_jitter_db
-            for stem in subsets[group]:
-                rows = slice(first[group, stem], first[group, stem] + count)
+            for stem in stems[ensemble]:
+                rows = slice(first[ensemble, stem], first[ensemble, stem] + count)
                 audio[rows] = self.contents.draw(stem, count, samples, generator)
                 gain[rows] = 10 ** (jitter_db / 20)
         return audio, gain, first
@@ -198,12 +256,13 @@ class Batches:
         content, clip = drawn.content.to(self.device), drawn.clip.to(self.device)
         clips = audio.new_zeros((int(np.prod(drawn.shape)), *audio.shape[1:]))
         size = max(1, ROW_SAMPLES // audio[0].numel())
-        for start in range(0, len(clip), size):
+        for start in range(0, len(content), size):
             part = slice(start, start + size)
             rows = self.manipulator.render(
                 audio[content[part]], drawn.manipulation.rows(drawn.setting[part]).to(self.device)
             )
-            clips.index_add_(0, clip[part], rows)
+            first, last = torch.searchsorted(drawn.row, torch.tensor([start, start + size])).tolist()
+            clips.index_add_(0, clip[first:last], rows[(drawn.row[first:last] - start).to(self.device)])
         return clips.view(*drawn.shape, *clips.shape[1:])
 
 

@@ -99,9 +99,9 @@ class FXencoderTask:
     def loss(self, network: Network, batch: Drawn | Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The contrastive loss over the batches of all processes, and the share of clips that find a positive."""
         clips = self._train.render(batch) if isinstance(batch, Drawn) else batch
-        return self._compare(network, clips)
+        return self._compare(network, clips, self._train.layout.views)
 
-    def _compare(self, network: Network, clips: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def _compare(self, network: Network, clips: Tensor, views: int = 1) -> tuple[Tensor, dict[str, Tensor]]:
         """Every process gets the loss of all: gathering sums its gradients over them, and DDP takes the mean."""
         embedded = network(clips.flatten(0, 2)).float()
         if self.fabric.world_size > 1:
@@ -114,6 +114,7 @@ class FXencoderTask:
             "subvector": loss.subvector,
             "objective": loss.objective,
             "strong_negatives": loss.strong_negatives,
+            "views": views,
         }
         value = nt_xent(embeddings, temperature=loss.temperature, **same)
         return value, {"retrieval": retrieval(embeddings, **same)}

@@ -88,10 +88,17 @@ class Batch(_Section):
     level_jitter_db: float = Field(default=3.0, ge=0)
     """Each content is turned up or down by up to this before it is manipulated."""
 
+    views: PositiveInt = 1
+    """So many groups hear one ensemble, each another choice of its stems."""
+    one_effect: Share = Field(default=0, ge=0, le=1)
+    """Share of ensembles whose configurations differ in one effect only."""
+
     @model_validator(mode="after")
-    def _lengths_in_order(self) -> Self:
+    def _fits(self) -> Self:
         if self.min_seconds > self.max_seconds:
             raise ValueError("min_seconds is larger than max_seconds")
+        if self.groups % self.views:
+            raise ValueError("groups is no multiple of views")
         return self
 
 

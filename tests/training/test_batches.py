@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from stito.data.impulses import Impulses
+from stito.data.manipulate import EFFECTS, Manipulator
 from stito.errors import TrainingError
 from stito.training.batches import Batches, Layout, ahead
 from training.toys import Noise, Turner
@@ -100,6 +105,67 @@ def test_kinds_can_be_fixed_and_effects_singled_out() -> None:
     assert set(drawn.manipulation.stems) == {"vocals"}
     assert drawn.manipulation.pan.abs().max() == 0  # type: ignore[attr-defined]
     assert drawn.manipulation.gain.abs().min() > 0  # type: ignore[attr-defined]
+
+
+def test_views_are_different_choices_of_the_stems_of_one_ensemble_each_rendered_once() -> None:
+    """Levels say which stems a clip has; a stem has one configuration, in whichever view it is heard."""
+
+    class Counted(Turner):
+        rows = 0
+
+        def render(self, x: Tensor, manipulation: Any) -> Tensor:
+            self.rows += len(x)
+            return super().render(x, manipulation)
+
+    turner = Counted({"gain": 1.0, "panner": 1.0})
+    source = Batches(Three(), turner, Layout(14, 3, 2, 10, 10, views=7))  # type: ignore[arg-type]
+    clips = source.render(source.draw((0,)))[..., 0].double()  # (groups, configurations, contents, side)
+    assert turner.rows == 2 * 3 * 3 * 2  # ensembles x stems x configurations x contents
+    for views in clips.unflatten(0, (2, 7)):
+        ordered = views[views[:, 0, 0].sum(-1).argsort()]
+        singles = {stem: ordered[place] for stem, place in (("drums", 0), ("vocals", 1), ("bass", 3))}
+        sums = [ordered[2], ordered[4], ordered[5], ordered[6]]
+        expected = [("drums", "vocals"), ("drums", "bass"), ("vocals", "bass"), ("drums", "vocals", "bass")]
+        for heard, stems in zip(sums, expected, strict=True):
+            assert torch.allclose(heard, sum(singles[stem] for stem in stems))  # type: ignore[arg-type]
+
+
+def test_views_without_processes_to_share_them() -> None:
+    with pytest.raises(TrainingError, match="4 groups cannot be shared by 1 processes in 3 views each"):
+        batches(replace(LAYOUT, views=3))
+
+
+def test_two_processes_hear_half_of_the_ensembles_each() -> None:
+    layout = Layout(8, 3, 2, 300, 900, views=2, one_effect=0.5)
+    source = partial(Batches, Noise(), Manipulator(Impulses.synthetic(count=2)), layout)
+    whole, *halves = source(), source(rank=0, processes=2), source(rank=1, processes=2)
+    heard = torch.cat([half.render(half.draw((7, 1))) for half in halves])
+    assert torch.allclose(heard, whole.render(whole.draw((7, 1))), atol=1e-6)
+
+
+def test_configurations_can_differ_in_one_effect_only() -> None:
+    manipulator = Manipulator(Impulses.synthetic(count=2))
+    source = Batches(Noise(), manipulator, Layout(40, 3, 2, 10, 10, single_stem=1.0, one_effect=1.0))  # type: ignore[arg-type]
+    drawn = source.draw((0,))
+    alone, effects = 0, set()
+    for group in range(40):
+        rows = drawn.manipulation.rows(range(3 * group, 3 * group + 3))
+        settings = rows.settings
+        differ = {
+            effect
+            for effect in EFFECTS
+            if any(len(value.unique()) > 1 for value in settings[effect].values()) and rows.active[effect].all()
+        }
+        used = {effect for effect in EFFECTS if rows.active[effect].any()}
+        if len(used) == 1:
+            alone += 1
+            assert differ <= used  # of two rooms three may well be the same
+        else:
+            assert len(differ) <= 1
+            assert all(rows.active[effect].unique().numel() == 1 for effect in EFFECTS)
+        effects |= differ
+    assert effects == set(EFFECTS)
+    assert 10 < alone < 30
 
 
 def test_the_level_of_a_content_is_jittered_but_not_between_its_stems_or_configurations() -> None:

@@ -76,6 +76,17 @@ def test_an_embedding_of_the_style_has_no_loss_and_one_of_the_content_has_much()
     assert retrieval(content, objective="song").item() == 1.0
 
 
+def test_views_of_one_ensemble_do_not_compete() -> None:
+    """At equal embeddings the loss counts negatives: those in the other group of a pair are none."""
+    same = torch.ones(4, 3, 2, 5)
+    within, others = 3 * 2 - 2, 2 * 3 * 2
+    assert nt_xent(same, views=2).item() == pytest.approx(math.log(1 + within + others))
+    # two views that cannot be told apart, of two ensembles that can: the loss is that of one view of each
+    style = torch.eye(4).reshape(2, 1, 2, 1, 4).expand(-1, 2, -1, 2, -1).flatten(0, 1)
+    assert nt_xent(style, views=2).item() < 1e-3 < nt_xent(style).item()
+    assert (retrieval(style, views=2).item(), nt_xent(style[::2]).item() < 1e-3) == (1.0, True)
+
+
 def test_only_the_sub_vector_counts() -> None:
     z = noise(2, 2, 2, 8).requires_grad_()
     loss = nt_xent(z, subvector=3)

@@ -61,6 +61,7 @@ def test_later_changes_win_over_earlier_ones_and_over_smoke() -> None:
         ("batch.groups=many", r"--set batch\.groups=many: batch\.groups: .*integer", "'many'"),
         ("batch.groups=0", r"batch\.groups: .*greater than 0", "0"),
         ("batch.min_seconds=9", "min_seconds is larger than max_seconds", ""),
+        ("batch.views=5", "groups is no multiple of views", ""),
         ("name.first=x", "name is a value, not a table", ""),
         ("batch", "not of the form key=value", "batch.groups=8"),
         ("seed=-1", "seed", "-1"),
