@@ -53,7 +53,7 @@ class FXencoder:
         """The untrained network, audio (b, 2, t) to embeddings (b, dim), that a recipe's `[network]` describes.
 
         `front` is `waveform` (as published; `layers` as [channels, kernel, stride] for another size) or `spectral`
-        (small; `bands`, `width`, `depth`, `hidden`, `dim`). `WeightsError` for anything else.
+        (small; `bands`, `width`, `depth`, `hidden`, `dim`, `rectified`). `WeightsError` for anything else.
         """
         options = dict(config)
         front = options.pop("front", "spectral")

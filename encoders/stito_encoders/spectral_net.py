@@ -30,6 +30,7 @@ class SpectralNet(nn.Module):
         depth: residual blocks; each but the last halves the frame rate.
         hidden: width of the layer between the pooled statistics and the embedding.
         dim: of the embedding.
+        rectified: whether the embedding's codes are not negative, as the published network's are.
         sample_rate: of the audio, in Hz.
     """
 
@@ -40,6 +41,7 @@ class SpectralNet(nn.Module):
         depth: int = 3,
         hidden: int = 1024,
         dim: int = 512,
+        rectified: bool = False,
         sample_rate: int = 44_100,
     ) -> None:
         super().__init__()
@@ -56,6 +58,7 @@ class SpectralNet(nn.Module):
             nn.BatchNorm1d(hidden),
             nn.ReLU(),
             nn.Linear(hidden, dim),
+            *([nn.ReLU()] if rectified else []),
         )
 
     def forward(self, x: Tensor) -> Tensor:

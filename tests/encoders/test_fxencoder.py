@@ -19,6 +19,7 @@ from stito_encoders.fxencoder import SHIPPED, FXencoder
 from stito_encoders.waveform_net import Layer, WaveformNet
 
 TINY = {"front": "spectral", "bands": 24, "width": 16, "depth": 2, "hidden": 32, "dim": 8}
+RECTIFIED = {**TINY, "rectified": True}
 SHALLOW = {"front": "waveform", "layers": [[8, 25, 4], [16, 10, 2]]}
 
 
@@ -52,10 +53,18 @@ def test_the_published_network_hears_two_and_a_half_seconds() -> None:
     assert int(heard.max() - heard.min()) + 1 > 0.8 * reach
 
 
-@pytest.mark.parametrize("config", [TINY, SHALLOW], ids=["spectral", "waveform"])
+@pytest.mark.parametrize("config", [TINY, RECTIFIED, SHALLOW], ids=["spectral", "rectified", "waveform"])
 def test_weights_make_an_encoder_that_keeps_the_contract(tmp_path: Path, config: dict[str, object]) -> None:
     encoder = load_encoder(saved(tmp_path / "weights.safetensors", config))
     check_encoder(encoder)
+
+
+def test_a_rectified_embedding_is_the_other_ones_positive_part() -> None:
+    net, rectified = untrained(TINY).eval(), untrained(RECTIFIED).eval()
+    rectified.load_state_dict(net.state_dict())
+    x = torch.randn(2, 2, 44_100, generator=torch.Generator().manual_seed(4))
+    assert net(x).min() < 0
+    torch.testing.assert_close(rectified(x), net(x).clamp_min(0))
 
 
 def test_a_file_is_an_encoder_by_its_path(tmp_path: Path) -> None:

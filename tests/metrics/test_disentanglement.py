@@ -112,6 +112,16 @@ def test_settings_of_ten_configurations_tell_each_other_and_so_cannot_be_told_ap
     assert dcimig(configuration[:, None], cells) < 1e-9
 
 
+def test_more_codes_that_are_not_negative_raise_dcimig_and_tell_nothing_new() -> None:
+    """Ten clusters in 32 dims, and 1,024 rectified random mixtures of them: compare networks of like size and sign."""
+    generator = np.random.default_rng(0)
+    configuration = np.arange(250) % 10
+    factors = np.eye(10)[configuration]
+    codes = generator.standard_normal((10, 32))[configuration] + 0.3 * generator.standard_normal((250, 32))
+    rectified = np.maximum(codes @ generator.standard_normal((32, 1024)), 0.0)
+    assert dcimig(rectified, factors) > dcimig(codes, factors) + 0.2
+
+
 def test_long_embeddings_are_read_through_their_principal_components() -> None:
     configuration, content = np.tile(np.arange(10), 25), np.repeat(np.arange(25), 10)
     factors = uniform(0, 10, 3)[configuration]
