@@ -102,7 +102,8 @@ class TransferPlan:
 
 @dataclass(frozen=True)
 class Case:
-    """One transfer: input, reference and truth, (2, t) at 44.1 kHz, and how loud the reference asks results to be."""
+    """One transfer: input, reference and truth, (2, t) at 44.1 kHz, how loud the reference asks results to be, and
+    whether the truth has reverb."""
 
     number: int
     stem: str
@@ -110,11 +111,12 @@ class Case:
     reference: Tensor
     truth: Tensor
     asked_lufs: float
+    reverb: bool
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one method made of one case; `digest` is that of its encoder's weights."""
+    """What one method made of one case; `digest` is of its encoder, `reverb` whether the truth has it."""
 
     case: int
     stem: str
@@ -123,6 +125,7 @@ class Row:
     mid_side: float
     seconds: float
     digest: str = ""
+    reverb: bool | None = None
 
 
 def draw_transfers(material: Material, manipulator: Manipulator, plan: TransferPlan) -> Iterator[Case]:
@@ -139,7 +142,8 @@ def draw_transfers(material: Material, manipulator: Manipulator, plan: TransferP
         if plan.mixed:
             own = manipulator.sample([stem], np.random.default_rng([plan.seed, PLACE, number, OWN]))
             source = manipulator.render(source[None], own)[0]
-        yield Case(number, stem, source, reference, truth, asked_lufs)
+        reverb = bool(drawn.configurations[stem].active["reverb"][0])
+        yield Case(number, stem, source, reference, truth, asked_lufs, reverb)
 
 
 def evaluate_transfers(
@@ -228,6 +232,7 @@ def _run(case: Case, method: str, chain: Chain, plan: TransferPlan, encoder: Enc
         float(apart.mid_side[0]),
         seconds,
         _digest(encoder),
+        case.reverb,
     )
 
 
@@ -274,16 +279,24 @@ def _settings(case: Case, method: str, chain: Chain, plan: TransferPlan, encoder
 
 
 def summarise(rows: Sequence[Row], *, draws: int = 2000) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
-    """By kind of stem (and `all`) and method: mean distances with 95 % bootstrap intervals over cases.
+    """By kind of stem (and `all`, `dry`, `reverb`) and method: mean distances with 95 % bootstrap intervals over cases.
+
+    Truths with `reverb` are apart because no other room than their own repeats their echoes, however alike it sounds.
 
     Also, of each distance, `..._reduction`: the share of the mean of `input` that is gone; and `..._below_match`: how
     much nearer than `match`, case by case. Their intervals are over the same draws of cases.
     """
-    kinds = ["all", *dict.fromkeys(row.stem for row in rows)]
+    parts = {
+        "all": list(rows),
+        "dry": [row for row in rows if row.reverb is False],
+        "reverb": [row for row in rows if row.reverb],
+        **{stem: [row for row in rows if row.stem == stem] for stem in dict.fromkeys(row.stem for row in rows)},
+    }
     methods = list(dict.fromkeys(row.method for row in rows))
     return {
-        kind: {method: _summary([r for r in rows if kind in ("all", r.stem)], method, draws) for method in methods}
-        for kind in kinds
+        part: {method: _summary(chosen, method, draws) for method in methods}
+        for part, chosen in parts.items()
+        if chosen
     }
 
 
@@ -318,9 +331,9 @@ def _summary(rows: Sequence[Row], method: str, draws: int) -> dict[str, float]:
 
 
 def table(summary: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
-    """The summary as text, one row for each kind of stem and method."""
+    """The summary as text, one row for each kind of case and method."""
     lines = [
-        f"{'stem':<9}{'method':<24}{'cases':>6}{'left/right (95 %)':>26}{'mid/side (95 %)':>26}{'gone':>8}"
+        f"{'cases':<9}{'method':<24}{'':>6}{'left/right (95 %)':>26}{'mid/side (95 %)':>26}{'gone':>8}"
         f"{'below match (95 %)':>28}{'s':>8}"
     ]
     for kind, methods in summary.items():

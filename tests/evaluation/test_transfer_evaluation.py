@@ -110,6 +110,24 @@ def test_the_summary_says_what_share_is_gone() -> None:
     assert "50%" in table(summary)
 
 
+def test_truths_with_reverb_are_told_apart() -> None:
+    rows = [Row(case, "vocals", "match", 1.0 + case % 2, 1.0, 0.1, reverb=case % 2 == 1) for case in range(6)]
+    summary = summarise(rows)
+    assert list(summary) == ["all", "dry", "reverb", "vocals"]
+    assert [summary[part]["match"]["left_right"] for part in summary] == [1.5, 1.0, 2.0, 1.5]
+    assert list(summarise(rows[::2])) == ["all", "dry", "vocals"]
+
+
+def test_whether_the_truth_has_reverb_is_known_of_every_case(tmp_path: Path) -> None:
+    always = Manipulator(Impulses.synthetic(count=2), probabilities={"reverb": 1.0})
+    rows = evaluate_transfers(
+        DemoSongs(), always, replace(PLAN, cases=8, methods=("input",)), chain=load_chain("eq"), log=tmp_path / "log"
+    )
+    assert all(row.reverb is not None for row in rows)
+    assert any(row.reverb for row in rows)
+    assert read_rows(tmp_path / "log", replace(PLAN, cases=8, methods=("input",))) == rows
+
+
 def test_rows_of_other_weights_or_other_songs_are_not_taken_for_these(tmp_path: Path) -> None:
     log = tmp_path / "cases.jsonl"
     plan = replace(PLAN, cases=1, methods=("match",))
