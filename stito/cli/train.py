@@ -42,8 +42,9 @@ def train(
 ) -> None:
     """Train a network as RECIPE says: a .toml file, or a folder with a recipe.toml.
 
-    RUNDIR gets best.safetensors (the weights, best on songs held out), last.pt (to resume from), log.jsonl and
-    tensorboard/. Ctrl-C ends a training with a checkpoint. recipes/fxencoder/README.md lists the keys of a recipe.
+    RUNDIR gets best.safetensors (the weights, best on songs held out), final.safetensors (those of the last step),
+    last.pt (to resume from), log.jsonl and tensorboard/. Ctrl-C ends a training with a checkpoint.
+    recipes/fxencoder/README.md lists the keys of a recipe.
 
     \b
     Example:

@@ -34,9 +34,9 @@ from stito.weights import load_weights, save_weights
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["BEST", "LAST", "Outcome", "Progress", "Stop", "Training"]
+__all__ = ["BEST", "FINAL", "LAST", "Outcome", "Progress", "Stop", "Training"]
 
-LAST, BEST = "last.pt", "best.safetensors"
+LAST, BEST, FINAL = "last.pt", "best.safetensors", "final.safetensors"
 
 
 class Stop(Enum):
@@ -158,17 +158,19 @@ class Training:
         return {"loss": loss.detach(), **others, "rate": torch.tensor(rate)}
 
     def _validate(self, meter: _Meter) -> None:
-        """Measure, keep what is best, tell."""
+        """Measure, tell, keep what is best and what is final, which may well be better: validations are noisy."""
         self.validations += 1
         self.module.eval()
         with torch.no_grad():
             score, scores = self.task.validate(self._averaged, self.validations)
         self.module.train()
-        meter.write(self.step, {"score": score, **scores}, kind="validation")
+        told = {"score": score, **scores}
+        meter.write(self.step, told, kind="validation")
         if math.isfinite(score) and not self.best >= score:  # the best is NaN before the first
             self.best, self.scores = score, dict(scores)
-            if self.fabric.is_global_zero:
-                self.export(self.folder / BEST)
+            self.export(BEST, told)
+        if self.step == self.recipe.optimiser.steps:
+            self.export(FINAL, told)
 
     def _averaged(self, x: Tensor) -> Tensor:
         """The network as it is kept: with averaged weights if the recipe wants that."""
@@ -176,11 +178,11 @@ class Training:
             embedded: Tensor = torch.func.functional_call(self.module, self.average, (x,))
         return embedded
 
-    def export(self, path: Path) -> None:
-        """Write the weights as they are kept, with the header of the task and the best scores."""
-        scores = {"score": self.best, **self.scores, "step": self.step}
-        state = self.average or self.module.state_dict()
-        save_weights(path, state, {**self.task.header(), "scores": scores}, overwrite=True)
+    def export(self, name: str, scores: Mapping[str, float]) -> None:
+        """Write the weights into the folder as they are kept, with the header of the task and what they score."""
+        if self.fabric.is_global_zero:
+            header = {**self.task.header(), "scores": {**scores, "step": self.step}}
+            save_weights(self.folder / name, self.average or self.module.state_dict(), header, overwrite=True)
 
     def save(self) -> None:
         """Write the checkpoint."""

@@ -17,7 +17,7 @@ from stito.training.checkpoint import load_checkpoint
 from stito.training.devices import make_fabric
 from stito.training.fxencoder import FXencoderTask
 from stito.training.log import read_log
-from stito.training.loop import BEST, LAST, Progress, Stop, Training
+from stito.training.loop import BEST, FINAL, LAST, Progress, Stop, Training
 from stito.training.recipe import parse_recipe
 from stito.weights import load_weights
 from training.toys import RECIPE, Noise, Turner, loudness
@@ -107,6 +107,15 @@ def test_the_best_weights_say_what_they_are(whole: Path) -> None:
     best = max(line["score"] for line in read_log(whole / "log.jsonl") if line["kind"] == "validation")
     assert header["scores"]["score"] == pytest.approx(best, rel=1e-5)
     loudness(header["config"]).load_state_dict(state)
+
+
+def test_the_final_weights_are_those_of_the_last_step_whatever_they_score(whole: Path) -> None:
+    state, header = load_weights(whole / FINAL)
+    checkpoint = load_checkpoint(whole / LAST)
+    assert all(torch.equal(value, checkpoint["average"][name]) for name, value in state.items())
+    line = [line for line in read_log(whole / "log.jsonl") if line["kind"] == "validation"][-1]
+    assert header["scores"]["step"] == line["step"] == 6
+    assert header["scores"]["score"] == pytest.approx(line["score"], rel=1e-5)
 
 
 def test_the_log_is_json_lines(whole: Path) -> None:

@@ -18,7 +18,7 @@ from stito.errors import RecipeError, WeightsError
 from stito.predictor import Predictor, same_effects
 from stito.training.devices import make_fabric
 from stito.training.known import known_settings
-from stito.training.loop import Training
+from stito.training.loop import FINAL, Training
 from stito.training.predictor import Examples, PredictorTask
 from stito.training.recipe import parse_recipe
 from training.toys import Noise
@@ -119,8 +119,7 @@ def test_a_run_leaves_a_predictor_that_can_be_loaded(tmp_path: Path, monkeypatch
     training = Training(the_task, recipe, make_fabric("cpu"), tmp_path, tensorboard=False)
     outcome = training.run()
     assert {"drums.gone", "vocals.gone", "drums.distance"} <= set(outcome.scores)
-    training.export(tmp_path / "last.safetensors")
-    predictor = Predictor(tmp_path / "last.safetensors")
+    predictor = Predictor(tmp_path / FINAL)
     assert same_effects(predictor.chain, load_chain("mixing"))
     # what the file says is what the trained network says of the same excerpts
     x, reference = 0.1 * torch.randn(2, RATE), 0.1 * torch.randn(2, RATE)
@@ -165,7 +164,7 @@ def test_a_training_may_go_on_from_weights(tmp_path: Path) -> None:
     training = Training(task(), parse_recipe(RECIPE), make_fabric("cpu"), tmp_path, tensorboard=False)
     with torch.no_grad():
         next(training.module.parameters()).fill_(0.125)
-    training.export(tmp_path / "before.safetensors")
+    training.export("before.safetensors", {})
     again = Training(task(), parse_recipe(RECIPE), make_fabric("cpu"), tmp_path, tensorboard=False)
     again.begin_with(tmp_path / "before.safetensors")
     assert (next(again.module.parameters()) == 0.125).all()
