@@ -22,9 +22,21 @@ DROPPED = ("loss", "probability")
 
 
 def scores_of(path: Path) -> dict[str, Any]:
-    """What an evaluation found, without its details: the summary of a transfer, else the whole result."""
+    """What an evaluation found, without its details: the means of all cases, or of each encoder's table."""
     result = json.loads(path.read_text(encoding="utf-8"))
-    return {"data": result.get("data"), **result.get("summary", {}).get("all", result.get("scores", {}))}
+    found = result["summary"]["all"] if "summary" in result else result["encoders"]
+    return {"data": result["data"], **{name: _means(values) for name, values in found.items()}}
+
+
+def _means(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested figures; of an estimate its mean, to four digits."""
+    kept: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            value = value["mean"] if "mean" in value else _means(value)
+        if value is not None:
+            kept[name] = round(value, 4) if isinstance(value, float) else value
+    return kept
 
 
 def name_of(header: Mapping[str, Any]) -> str:

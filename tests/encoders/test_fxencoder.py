@@ -124,8 +124,13 @@ def test_the_shipped_weights_say_where_they_come_from(shipped: FXencoder) -> Non
     for key in ("data", "licences", "scores", "recipe"):
         assert shipped.header[key], key
     assert SHIPPED.stat().st_size < 30e6
-    scores = shipped.header["scores"]["transfer"]
-    assert scores["cma:fxencoder"]["left_right"] < scores["cma:features"]["left_right"] < scores["input"]["left_right"]
+    transfer, study = (shipped.header["scores"][name] for name in ("transfer", "disentanglement"))
+    assert transfer["cma:fxencoder"]["left_right"] < transfer["match"]["left_right"] < transfer["input"]["left_right"]
+    for other in ("features", "untrained"):
+        for column, measured in study["fxencoder"]["table"].items():
+            assert measured["dcimig"] > study[other]["table"][column]["dcimig"], (column, other)
+        for subject, found in study["fxencoder"]["retrieval"].items():
+            assert found["top1"] > study[other]["retrieval"][subject]["top1"], (subject, other)
 
 
 @pytest.mark.parametrize("stem", ["drums", "other"])

@@ -22,7 +22,11 @@ RECIPE = RECIPES / "fxencoder" / "small.toml"
 def shipped(tmp_path: Path) -> tuple[Path, dict[str, Any]]:
     trained, result, target = tmp_path / "best.safetensors", tmp_path / "normal" / "result.json", tmp_path / "out.it"
     result.parent.mkdir()
-    result.write_text(json.dumps({"data": "49 songs", "summary": {"all": {"input": {"left_right": 0.5}}}}))
+    result.write_text(json.dumps({"data": "49 songs", "summary": {"all": {"input": {"left_right": 0.50003}}}}))
+    table = tmp_path / "disentanglement" / "result.json"
+    table.parent.mkdir()
+    column = {"dcimig": {"mean": 0.6, "low": 0.5, "high": 0.7, "draws": 3}, "settings": {"mean": None, "draws": 3}}
+    table.write_text(json.dumps({"data": "49 songs", "encoders": {"fxencoder": {"digest": "ab", "table": column}}}))
     header = {
         "architecture": "fxencoder",
         "config": {"dim": 3},
@@ -32,7 +36,7 @@ def shipped(tmp_path: Path) -> tuple[Path, dict[str, Any]]:
     }
     save_weights(trained, {"matrix": torch.full((2, 3), 0.1), "bias": torch.full((3,), 0.1)}, header)
     main = runpy.run_path(str(RECIPES / "ship.py"))["main"]
-    main([str(RECIPE), str(trained), "--scores", str(result), "-o", str(target)])
+    main([str(RECIPE), str(trained), "--scores", str(result), str(table), "-o", str(target)])
     return target, load_weights(target)[1]
 
 
@@ -45,6 +49,7 @@ def test_the_header_says_what_it_scored_and_what_it_may_be_used_for(shipped: tup
     _, header = shipped
     assert header["scores"]["validation"] == {"score": 0.7, "mix.retrieval": 0.7}
     assert header["scores"]["normal"] == {"data": "49 songs", "input": {"left_right": 0.5}}
+    assert header["scores"]["disentanglement"]["fxencoder"] == {"digest": "ab", "table": {"dcimig": 0.6}}
     recipe = load_recipe(RECIPE)
     assert header["licences"] == recipe.data.licences
     assert header["data"] == {"songs": 7, "description": recipe.data.description}
