@@ -292,9 +292,8 @@ def summarise(rows: Sequence[Row], *, draws: int = 2000) -> Mapping[str, Mapping
         "reverb": [row for row in rows if row.reverb],
         **{stem: [row for row in rows if row.stem == stem] for stem in dict.fromkeys(row.stem for row in rows)},
     }
-    methods = list(dict.fromkeys(row.method for row in rows))
     return {
-        part: {method: _summary(chosen, method, draws) for method in methods}
+        part: {method: _summary(chosen, method, draws) for method in dict.fromkeys(row.method for row in chosen)}
         for part, chosen in parts.items()
         if chosen
     }

@@ -6,7 +6,7 @@ contents (ensemble, content, stem) ──────┐
 settings (ensemble, configuration, stem) ┘
 ```
 
-Rendering is most of a step's work, so rows are heard more than once: the `views` of an ensemble are groups of clips
+Rendering costs as much as learning, so rows are heard more than once: the `views` of an ensemble are groups of clips
 that hear different choices of its stems, one alone or several together.
 
 A batch follows from its seeds alone: (seed, step) say what is drawn, whatever was drawn before. So a run that goes on

@@ -108,7 +108,9 @@ class PredictorTask:
             )
         self.encoders = [load_encoder(name) for name in recipe.predictor.encoders]
         self._ears = _trained(recipe.predictor.ears)
-        layout, fixed = (replace(layout, single_stem=1.0) for layout in layouts(recipe, sample_rate))
+        layout, fixed = (
+            replace(layout, single_stem=1.0, views=1, one_effect=0.0) for layout in layouts(recipe, sample_rate)
+        )
         share = {"rank": fabric.global_rank, "processes": fabric.world_size, "device": fabric.device}
         the_manipulator = manipulator(recipe.probabilities.initial)
         self._train = Batches(contents, the_manipulator, layout, **share)  # type: ignore[arg-type]

@@ -116,6 +116,8 @@ def test_truths_with_reverb_are_told_apart() -> None:
     assert list(summary) == ["all", "dry", "reverb", "vocals"]
     assert [summary[part]["match"]["left_right"] for part in summary] == [1.5, 1.0, 2.0, 1.5]
     assert list(summarise(rows[::2])) == ["all", "dry", "vocals"]
+    unknown = [Row(case, "vocals", "level", 1.0, 1.0, 0.1) for case in range(6)]  # by an earlier version
+    assert list(summarise([*rows, *unknown])["dry"]) == ["match"]
 
 
 def test_whether_the_truth_has_reverb_is_known_of_every_case(tmp_path: Path) -> None:
