@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stito.chain import Chain, ChainSettings
 from stito.dsp.loudness import integrated_loudness, true_peak_db
 from stito.mix import Mix, add_up
 from stito.preset import Preset, StripPreset
@@ -40,18 +39,25 @@ class Rendered:
     true_peak_db: float
 
 
-def render_strip(x: Tensor, chain: Chain, settings: ChainSettings, sample_rate: int) -> Tensor:
-    """Audio (channels, t) through a chain.
+def render_strip(x: Tensor, strip: StripPreset, sample_rate: int) -> Tensor:
+    """Audio (channels, t) through a strip, up to its fader.
 
     Effects are stereo: mono is rendered as two equal channels and folded back, more than two channels go through in
     pairs, under the same settings.
     """
+    conversion = strip.conversion.build() if strip.conversion else None
+    chain, settings = strip.build()
+
+    def render(pair: Tensor) -> Tensor:
+        converted = conversion.render(pair, sample_rate) if conversion else pair
+        return chain.render_one(converted, settings, sample_rate)
+
     if x.shape[0] == 2:
-        return chain.render_one(x, settings, sample_rate)
+        return render(x)
     rendered = []
     for first in range(0, x.shape[0], 2):
         pair = x[first : first + 2]
-        stereo = chain.render_one(pair.expand(2, -1), settings, sample_rate)
+        stereo = render(pair.expand(2, -1))
         rendered.append(stereo if pair.shape[0] == 2 else stereo.mean(0, keepdim=True))
     return torch.cat(rendered)
 
@@ -73,7 +79,7 @@ def mix_down(
     """Sum stems that carry their faders already; never louder than -1 dBTP, nor than `gain_db` asks."""
     total = add_up(stems.values()) if len(stems) > 1 else next(iter(stems.values())).clone()
     if master is not None:
-        total = render_strip(total, *master.build(), sample_rate) * gain(master.fader_db)
+        total = render_strip(total, master, sample_rate) * gain(master.fader_db)
     peak = float(true_peak_db(total[None], sample_rate)[0])
     taken = min(gain_db, CEILING_DBTP - peak)
     factor = gain(taken)
@@ -91,7 +97,7 @@ def render_preset(mix: Mix, preset: Preset) -> Rendered:
         if strip is None:
             stems[name] = x.clone()
         else:
-            stems[name] = render_strip(x, *strip.build(), mix.sample_rate).mul_(gain(strip.fader_db))
+            stems[name] = render_strip(x, strip, mix.sample_rate).mul_(gain(strip.fader_db))
     return mix_down(stems, mix.sample_rate, master=preset.master, gain_db=preset.output_gain_db)
 
 

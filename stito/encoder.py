@@ -47,9 +47,9 @@ class TrainedEncoder(Encoder, Protocol):
         ...
 
 
-def digest_of(encoder: Encoder) -> str:
-    """Which weights an encoder has; nothing for one without."""
-    return str(getattr(encoder, "digest", ""))
+def digest_of(trained: object) -> str:
+    """Which weights an encoder or converter has; nothing for one without."""
+    return str(getattr(trained, "digest", ""))
 
 
 def distance(encoder: Encoder, a: Tensor, b: Tensor) -> Tensor:

@@ -40,7 +40,7 @@ def render_match(
             on_step(Progress("render", name, index, len(names)))
         x, strip = mix.stems[name], preset.stems.get(name)
         before[name] = loudness(x, rate)
-        stems[name] = render_strip(x, *strip.build(), rate) if strip else x.clone()
+        stems[name] = render_strip(x, strip, rate) if strip else x.clone()
         del x
         if consume:
             mix.release(name)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from stito.audio import resample
 from stito.chain import Chain, ChainSettings, Prepared
+from stito.converter import Conversion
 from stito.encoder import Encoder
 from stito.errors import SettingsError, UnknownNameError
 from stito.excerpts import active_starts, cut, same_performance
@@ -49,7 +50,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Match:
-    """One search: the strips that it set, and how it went.
+    """One search: the strips that it set, and how it went; or what a converter renders instead (`conversions`).
 
     `loss_before` and `loss_after` are distances to the reference; `objective_before` (the untouched input) and
     `objective_start` (where the search set out: `start`) include the prior, as the losses in `history` do. Where the
@@ -68,6 +69,7 @@ class Match:
     stop: str
     history: tuple[Step, ...] = ()
     same_performance: bool = False
+    conversions: Mapping[str, Conversion] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

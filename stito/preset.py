@@ -5,6 +5,7 @@ Many settings make the same sound; a preset holds those that a search found, nev
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -12,13 +13,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+import torch
 from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
 
 from stito.chain import Chain, ChainSettings, Slot
+from stito.converter import Conversion
+from stito.converters import load_converter
 from stito.documents import line_of_json, parse_json
+from stito.encoder import digest_of
 from stito.errors import MissingFileError, PresetError, StitoError, UnknownNameError
 
-__all__ = ["EffectPreset", "Preset", "Provenance", "StripPreset", "load_preset", "preset_schema"]
+__all__ = ["ConversionPreset", "EffectPreset", "Preset", "Provenance", "StripPreset", "load_preset", "preset_schema"]
 
 
 class _Model(BaseModel):
@@ -34,11 +41,52 @@ class EffectPreset(_Model):
     options: dict[str, Any] = Field(default_factory=dict, description="Constructor options, such as a file.")
 
 
+class ConversionPreset(_Model):
+    """What a network is told to do. It has no knobs: styles are what it hears, 16-bit floats in base64."""
+
+    converter: str = Field(description="Its registered name, or a file of weights.")
+    digest: str | None = Field(default=None, description="SHA-256 of its weights; null if it has none.")
+    reference: str = Field(description="The style to reach.")
+    own: str = Field(description="The input's own style.")
+
+    @classmethod
+    def of(cls, conversion: Conversion) -> ConversionPreset:
+        """What makes a conversion again."""
+        return cls(
+            converter=conversion.source,
+            digest=digest_of(conversion.converter) or None,
+            reference=_packed(conversion.reference),
+            own=_packed(conversion.own),
+        )
+
+    def build(self) -> Conversion:
+        """The conversion; an unknown converter, other weights and damaged styles are errors."""
+        converter = load_converter(self.converter)
+        if (digest_of(converter) or None) != self.digest:
+            raise PresetError(
+                f"The preset was made with other weights of '{self.converter}'.",
+                hint="Make the transfer again with the weights that are installed.",
+            )
+        return Conversion(converter, self.converter, _unpacked(self.reference), _unpacked(self.own))
+
+
+def _packed(style: Tensor) -> str:
+    return base64.b64encode(style.cpu().numpy().astype("<f2").tobytes()).decode("ascii")
+
+
+def _unpacked(text: str) -> Tensor:
+    try:
+        return torch.from_numpy(np.frombuffer(base64.b64decode(text, validate=True), dtype="<f2").astype(np.float32))
+    except ValueError as error:
+        raise PresetError(f"A style is damaged: {error}.", hint="Make the transfer again.") from error
+
+
 class StripPreset(_Model):
-    """One stem's way to the sum: a chain and a fader."""
+    """One stem's way to the sum: what a network makes of it, if one is asked, a chain and a fader."""
 
     chain: list[EffectPreset] = Field(description="Effects in the order of the signal; none is a wire.")
     fader_db: float = Field(default=0.0, description="The stem's level into the sum, in dB.")
+    conversion: ConversionPreset | None = Field(default=None, description="A network's rendering, before the chain.")
 
     @classmethod
     def of(cls, chain: Chain, settings: ChainSettings, fader_db: float = 0.0) -> StripPreset:
@@ -142,6 +190,8 @@ def load_preset(path: str | Path) -> Preset:
     for name, strip in preset.strips().items():
         try:
             strip.build()
+            if strip.conversion is not None:
+                strip.conversion.build()
         except StitoError as error:
             place = ["master"] if name == "master" else ["stems", name]
             line = line_of_json(text, [*place, "chain", *_guilty(strip, error)])

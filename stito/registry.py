@@ -25,7 +25,7 @@ from stito.errors import PluginError, UnknownNameError
 
 __all__ = ["Kind", "Manifest", "Plugin", "Problem", "load", "names", "plugins", "problems"]
 
-Kind = Literal["effect", "encoder", "chain", "search", "separator", "predictor"]
+Kind = Literal["effect", "encoder", "chain", "search", "separator", "predictor", "converter"]
 GROUP = "stito.plugins"
 
 
@@ -42,6 +42,7 @@ class Manifest:
     searches: Mapping[str, str] = field(default_factory=dict)
     separators: Mapping[str, str] = field(default_factory=dict)
     predictors: Mapping[str, str] = field(default_factory=dict)
+    converters: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, kind: Kind) -> Mapping[str, str]:
         """The names of one kind."""
@@ -52,6 +53,7 @@ class Manifest:
             "search": self.searches,
             "separator": self.separators,
             "predictor": self.predictors,
+            "converter": self.converters,
         }
         return kinds[kind]
 

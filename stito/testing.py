@@ -1,4 +1,4 @@
-"""The contracts of effects, encoders and searches, as code that anyone can run on theirs.
+"""The contracts of effects, encoders, converters and searches, as code that anyone can run on theirs.
 
 ```python
 from stito.testing import check_effect
@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from stito.audio import resample
+from stito.converter import Converter, convert
 from stito.dsp.statistics import log_grid, long_term_spectrum
 from stito.effect import Effect
 from stito.encoder import Encoder
@@ -29,7 +30,7 @@ from stito.errors import PluginError
 if TYPE_CHECKING:
     from stito.search import Search
 
-__all__ = ["ContractError", "check_effect", "check_encoder", "check_search", "probe"]
+__all__ = ["ContractError", "check_converter", "check_effect", "check_encoder", "check_search", "probe"]
 
 IDENTITY = 1e-4
 """The largest deviation from the input at neutral settings."""
@@ -45,6 +46,8 @@ GRADIENT = 1e-3
 """The largest relative deviation of a gradient from its finite difference."""
 STEP = 1e-6
 """The step of that finite difference in theta."""
+BLOCKS = 10**-4.5
+"""The largest deviation, relative to the peak, of audio converted in blocks: -90 dB."""
 SEARCH_STEPS = 40
 """How many times a search is asked."""
 
@@ -329,6 +332,44 @@ def check_encoder(encoder: Encoder) -> None:
         require(output.requires_grad, "no gradient flows from the embedding to the audio")
         (gradient,) = torch.autograd.grad(output.sum(), input_)
         require(bool(torch.isfinite(gradient).all()), f"the gradient to the audio is not finite on {kind}")
+
+
+def check_converter(converter: Converter) -> None:
+    """Hold a converter to its contract: quiet if it keeps every rule, `ContractError` at the first that it breaks.
+
+    The rules: styles are float32 (b, dim), audio keeps its shape; the same call twice is equal; a row of a batch equals
+    that row alone; the input is not modified; finite on silence and at full scale; in blocks as in one piece, within
+    -90 dB of the peak.
+    """
+
+    def require(kept: bool, rule: str) -> None:
+        if not kept:
+            raise ContractError(f"The converter '{converter.name}' breaks its contract: {rule}.")
+
+    x = probe(converter.sample_rate, 3.0)
+    batch = torch.cat([x, 0.3 * x.flip(-1)])
+    before = batch.clone()
+    with torch.no_grad():
+        style = converter.hear(batch)
+        require(style.dtype == torch.float32 and style.dim() == 2 and len(style) == 2, f"styles are {style.shape}")
+        made = converter.render(batch, style.flip(0), style)
+        require(made.shape == batch.shape, f"{tuple(batch.shape)} becomes {tuple(made.shape)}")
+        require(torch.equal(batch, before), "the input is modified")
+        require(torch.equal(made, converter.render(batch, style.flip(0), style)), "the same call twice differs")
+        alone = converter.render(x, style[1:], style[:1])
+        apart = float((made[0] - alone[0]).abs().max())
+        require(
+            apart <= BLOCKS * float(alone.abs().max()), f"a row of a batch differs from that row alone by {apart:.2g}"
+        )
+        for kind, audio in {"silence": torch.zeros_like(x), "full scale": torch.sign(x)}.items():
+            rendered = converter.render(audio, style[1:], style[:1])
+            require(bool(torch.isfinite(rendered).all()), f"the rendering of {kind} is not finite")
+        long = torch.cat([x[0]] * (1 + converter.reach // x.shape[-1]), dim=-1)
+        pieces, whole = (
+            convert(converter, long, style[1], style[0], block=block) for block in (long.shape[-1] // 3, long.shape[-1])
+        )
+        apart = float((pieces - whole).abs().max())
+        require(apart <= BLOCKS * float(whole.abs().max()), f"in blocks it differs by {apart:.2g}")
 
 
 def check_search(make_search: Callable[[int, int], Search]) -> None:

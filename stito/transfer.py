@@ -15,16 +15,18 @@ from pathlib import Path
 
 from stito.chain import Chain
 from stito.chains import load_chain
+from stito.cloning import NEURAL, Cloner
 from stito.console import loudness
+from stito.converters import DEFAULT_CONVERTER, load_converter
 from stito.encoder import Encoder, digest_of
 from stito.encoders import DEFAULT_ENCODER, load_encoder
 from stito.errors import ChainError, SettingsError
 from stito.finishing import render_match
-from stito.matching import DIRECT, Match, Matcher, Pair, Problem
+from stito.matching import DIRECT, Heard, Match, Matcher, Pair, Problem
 from stito.mix import Mix, read_mix
 from stito.planning import plan_transfer
 from stito.predictor import load_predictor
-from stito.preset import Preset, Provenance, StripPreset
+from stito.preset import ConversionPreset, Preset, Provenance, StripPreset
 from stito.results import Matched, Progress, TransferResult
 from stito.search.base import Budget, Step, StopReason
 from stito.separate import Separator, load_separator, separate_mix
@@ -64,8 +66,8 @@ def transfer(
     Args:
         mix: what to change: a `Mix`, an audio file, or a folder of stems.
         reference: what it should sound like; its content may differ.
-        method: `cma`, `gradient`, `random`, `nevergrad[:NAME]`; or without a search `match` (closed form) and `predict`
-            (a network's answer).
+        method: `cma`, `gradient`, `random`, `nevergrad[:NAME]`; or without a search `match` (closed form), `predict`
+            (settings from a network) and `neural[:FILE]` (audio from a network, no settings).
         chain: a `Chain`, its name, text or TOML file; `mastering` for a whole mix and `mixing` for stems otherwise.
         encoder: the metric of style: an installed name, a file of weights, or any `Encoder`.
         budget: of each stem's search in evaluations; its seconds are shared by all stems.
@@ -144,6 +146,8 @@ def match_style(
         raise SettingsError("An analysis needs at least one excerpt of half a second.")
     plan = plan_transfer(mix, reference)
     the_chain = load_chain(chain or DEFAULT_CHAINS.get(mix.kind, "mixing"))
+    the_encoder = load_encoder(encoder)
+    cloner = _cloner(method, the_encoder)
     if method == "gradient" and not the_chain.differentiable:
         names = [slot.label for slot in the_chain.slots if not slot.effect.differentiable]
         raise ChainError(
@@ -153,7 +157,7 @@ def match_style(
     matcher = Matcher(
         method=method,
         chain=the_chain,
-        encoder=load_encoder(encoder),
+        encoder=the_encoder,
         predictor=load_predictor(the_chain) if _predicts(method, init) else None,
         init=init,
         prior_weight=prior_weight,
@@ -161,7 +165,8 @@ def match_style(
         count=excerpt_count,
         device=device,
     )
-    matcher.check(seed)
+    if cloner is None:
+        matcher.check(seed)
 
     heard = [
         matcher.listen(Pair(name, inputs, target, mix.sample_rate, reference.sample_rate))
@@ -174,9 +179,13 @@ def match_style(
     if consume:
         for name in list(reference.stems):
             reference.release(name)
-    problems = [matcher.pose(pair) for pair in heard]
-    del heard
-    matches = _search_all(problems, matcher, budget, seed, on_step)
+    if cloner is not None:
+        matches = {pair.name: cloner.match(pair) for pair in heard}
+        notes.append("A network rendered the stems: there are no settings to read or export.")
+        if mix.kind == "mix":
+            notes.append("The network was trained on single stems; a whole mix is more than it has learnt.")
+    else:
+        matches = _search_all(_posed(heard, matcher), matcher, budget, seed, on_step)
     interrupted = any(match.stop == StopReason.INTERRUPTED.value for match in matches.values())
     notes += [
         f"{name}: the reference is the same performance, so both were heard at the same places."
@@ -195,6 +204,11 @@ def match_style(
             stem: StripPreset.of(chain_of, chain_of.blend(settings, amount))
             for match in matches.values()
             for stem, (chain_of, settings) in match.strips.items()
+        }
+        | {
+            stem: StripPreset(chain=[], conversion=ConversionPreset.of(conversion.blend(amount)))
+            for match in matches.values()
+            for stem, conversion in match.conversions.items()
         },
         provenance=Provenance(
             stito=__version__,
@@ -212,6 +226,21 @@ def match_style(
         ),
     )
     return Matched(matches, preset, targets, tuple(notes), interrupted)
+
+
+def _cloner(method: str, encoder: Encoder) -> Cloner | None:
+    """The converter of `neural` or `neural:FILE`."""
+    name, _, source = method.partition(":")
+    if name != NEURAL:
+        return None
+    return Cloner(load_converter(source or DEFAULT_CONVERTER), source or DEFAULT_CONVERTER, encoder)
+
+
+def _posed(heard: list[Heard], matcher: Matcher) -> list[Problem]:
+    """What is to be searched; what was heard is released."""
+    problems = [matcher.pose(pair) for pair in heard]
+    heard.clear()
+    return problems
 
 
 def _predicts(method: str, init: str) -> bool:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from stito.chains import load_chain
 from stito.console import CEILING_DBTP, balance_faders, bounded_balance, loudness, mix_down, render_strip
 from stito.dsp.loudness import true_peak_db
+from stito.preset import StripPreset
 
 RATE = 44_100
 
@@ -37,7 +38,7 @@ def test_quiet_audio_is_left_alone() -> None:
 def test_any_channel_count_comes_back_as_it_came(channels: int) -> None:
     chain = load_chain("gain | eq")
     x = noise(channels)
-    out = render_strip(x, chain, chain.settings(chain.encode({"gain": {"gain_db": 6.0}})), RATE)
+    out = render_strip(x, StripPreset.of(chain, chain.settings(chain.encode({"gain": {"gain_db": 6.0}}))), RATE)
     assert out.shape == x.shape
     assert torch.allclose(out, x * 10 ** (6 / 20), atol=1e-3)
 

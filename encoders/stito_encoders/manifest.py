@@ -1,4 +1,4 @@
-"""The first-party encoders and predictors, announced exactly as a third party announces theirs."""
+"""The first-party encoders, predictors and converters, announced exactly as a third party announces theirs."""
 
 from stito.registry import Manifest
 
@@ -9,5 +9,6 @@ MANIFEST = Manifest(
         "features": "stito_encoders.features:Features",
         "fxencoder": "stito_encoders.fxencoder:FXencoder",
     },
+    converters={"mixfxcloner": "stito_encoders.mixfxcloner:MixFXcloner"},
     predictors={"mixing": "stito_encoders:weights/mixing.predictor.safetensors"},
 )

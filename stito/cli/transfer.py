@@ -19,8 +19,9 @@ __all__ = ["transfer"]
     "--method",
     default="cma",
     show_default=True,
-    metavar="cma|nevergrad[:NAME]|gradient|random|match|predict",
-    help="How settings are found; without a search, match is closed form and predict a network's answer.",
+    metavar="cma|nevergrad[:NAME]|gradient|random|match|predict|neural[:FILE]",
+    help="How settings are found; without a search, match is closed form, predict a network's answer, and neural a "
+    "network that renders the audio itself.",
 )
 @search_options
 def transfer(
@@ -51,6 +52,7 @@ def transfer(
     Examples:
       stito transfer my-stems/ reference-stems/ -o out/
       stito transfer mix.wav reference.flac -o out/ --method gradient --seconds 30
+      stito transfer my-stems/ reference-stems/ -o out/ --method neural
       stito transfer bass.wav their-bass.wav -o out/ --stem bass --chain "eq | compressor"
     """
     from stito.cli.progress import Reporter

@@ -31,7 +31,9 @@ from torch import Tensor
 from stito.audio import AudioFormat, write_atomic
 from stito.chain import Chain, ChainSettings
 from stito.chains import load_chain
-from stito.console import gain, loudness
+from stito.cloning import NEURAL
+from stito.console import gain, loudness, render_strip
+from stito.converters import DEFAULT_CONVERTER, load_converter
 from stito.data.targets import Targets
 from stito.encoder import Encoder, digest_of
 from stito.encoders import DEFAULT_ENCODER, load_encoder
@@ -41,6 +43,7 @@ from stito.metrics.spectral import multi_scale_spectral
 from stito.mix import Mix
 from stito.objective import SpectralObjective
 from stito.predictor import load_predictor
+from stito.preset import StripPreset
 from stito.search import create
 from stito.search.base import Budget
 from stito.search.driver import minimise
@@ -63,9 +66,9 @@ __all__ = [
     "table",
 ]
 
-METHODS = ("input", "level", "match", "predict", "cma:features", "cma:fxencoder", "oracle")
+METHODS = ("input", "level", "match", "predict", "neural", "cma:features", "cma:fxencoder", "oracle")
 """`input` does nothing, `level` only settles the loudness; a search is written with its encoder behind a colon, and
-behind another where it starts (`cma:fxencoder:match`)."""
+behind another where it starts (`cma:fxencoder:match`), a converter with its weights (`neural:FILE`)."""
 
 PLAIN = ("input", "level", "oracle")
 """These hear with no encoder."""
@@ -116,7 +119,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Row:
-    """What one method made of one case; `digest` is of its encoder, `reverb` whether the truth has it."""
+    """What one method made of one case; `digest` is of its weights, `reverb` whether the truth has it."""
 
     case: int
     stem: str
@@ -160,15 +163,14 @@ def evaluate_transfers(
     With `log` each row is appended to that file of JSON lines as soon as it is known, and rows that are there already
     are not computed again: an interrupted evaluation goes on where it stopped.
     """
-    encoders = _encoders(plan)
+    asked = {method: _asked(method) for method in dict.fromkeys(plan.methods)}
     done = {(row.case, row.method, row.digest): row for row in (read_rows(log, plan) if log else [])}
     rows = []
     for case in draw_transfers(material, manipulator, plan):
         for method in plan.methods:
-            encoder = encoders.get(method)
-            row = done.get((case.number, method, _digest(encoder)))
+            row = done.get((case.number, method, asked[method].digest))
             if row is None:
-                row = _run(case, method, chain, plan, encoder)
+                row = _run(case, asked[method], chain, plan)
                 if log:
                     _append(log, row, plan)
             rows.append(row)
@@ -177,21 +179,29 @@ def evaluate_transfers(
     return rows
 
 
-def _encoders(plan: TransferPlan) -> dict[str, Encoder]:
-    """The encoder of each search, loaded once, and before anything long begins."""
-    wanted = {method: _parts(method)[1] for method in plan.methods if method not in PLAIN}
-    loaded = {name: load_encoder(name) for name in sorted(set(wanted.values()))}
-    return {method: loaded[name] for method, name in wanted.items()}
+@dataclass(frozen=True)
+class Asked:
+    """A method as it was asked for, with everything loaded: how settings are found, from where, and what judges.
+
+    `digest` is of the weights that decide: those of the encoder, or of the converter.
+    """
+
+    name: str
+    how: str = ""
+    init: str = "auto"
+    encoder: Encoder | None = None
+    digest: str = ""
 
 
-def _parts(method: str) -> tuple[str, str, str]:
-    """How settings are found, the encoder, and where a search starts."""
-    name, encoder, init = [*method.split(":"), "", ""][:3]
-    return name, encoder or DEFAULT_ENCODER, init or "auto"
-
-
-def _digest(encoder: Encoder | None) -> str:
-    return digest_of(encoder) if encoder else ""
+def _asked(method: str) -> Asked:
+    how, source, init = [*method.split(":"), "", ""][:3]
+    if method in PLAIN:
+        return Asked(method)
+    if how == NEURAL:
+        digest = digest_of(load_converter(source or DEFAULT_CONVERTER))
+        return Asked(method, method, encoder=load_encoder(DEFAULT_ENCODER), digest=digest)
+    encoder = load_encoder(source or DEFAULT_ENCODER)
+    return Asked(method, how, init or "auto", encoder, digest_of(encoder))
 
 
 def read_rows(log: Path, plan: TransferPlan) -> list[Row]:
@@ -217,21 +227,21 @@ def _append(log: Path, row: Row, plan: TransferPlan) -> None:
     write_atomic(log, whole + json.dumps(asdict(row)) + "\n", overwrite=True)
 
 
-def _run(case: Case, method: str, chain: Chain, plan: TransferPlan, encoder: Encoder | None) -> Row:
+def _run(case: Case, asked: Asked, chain: Chain, plan: TransferPlan) -> Row:
     started = time.perf_counter()
-    result = chain.render_one(case.source, _settings(case, method, chain, plan, encoder), SAMPLE_RATE)
-    if method not in ("input", "oracle"):
+    result = render_strip(case.source, _strip(case, asked, chain, plan), SAMPLE_RATE)
+    if asked.name not in ("input", "oracle"):
         result = result * gain(case.asked_lufs - loudness(result, SAMPLE_RATE))
     seconds = time.perf_counter() - started
     apart = multi_scale_spectral(result[None], case.truth[None])
     return Row(
         case.number,
         case.stem,
-        method,
+        asked.name,
         float(apart.left_right[0]),
         float(apart.mid_side[0]),
         seconds,
-        _digest(encoder),
+        asked.digest,
         case.reverb,
     )
 
@@ -258,24 +268,24 @@ def as_stem(x: Tensor) -> Mix:
     return Mix({"stem": x}, SAMPLE_RATE, audio_format, "case", (), "stem", {"stem": audio_format})
 
 
-def _settings(case: Case, method: str, chain: Chain, plan: TransferPlan, encoder: Encoder | None) -> ChainSettings:
-    if method in ("input", "level"):
-        return chain.neutral()
-    if encoder is None:
-        return oracle(case.source, case.truth, chain, plan.evaluations, plan.seed)
-    name, _, init = _parts(method)
+def _strip(case: Case, asked: Asked, chain: Chain, plan: TransferPlan) -> StripPreset:
+    """What the method found."""
+    if asked.name in ("input", "level"):
+        return StripPreset.of(chain, chain.neutral())
+    if asked.encoder is None:
+        return StripPreset.of(chain, oracle(case.source, case.truth, chain, plan.evaluations, plan.seed))
     matched = match_style(
         as_stem(case.source),
         as_stem(case.reference),
-        method=name,
-        init=init,
+        method=asked.how,
+        init=asked.init,
         chain=chain,
-        encoder=encoder,
+        encoder=asked.encoder,
         budget=Budget(evaluations=plan.evaluations),
         seed=plan.seed,
         prior_weight=plan.prior,
     )
-    return matched.matches["stem"].strips["stem"][1]
+    return matched.preset.stems["stem"]
 
 
 def summarise(rows: Sequence[Row], *, draws: int = 2000) -> Mapping[str, Mapping[str, Mapping[str, float]]]:

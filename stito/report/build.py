@@ -16,6 +16,7 @@ from stito.console import loudness
 from stito.dsp.loudness import crest_db, measure, true_peak_db
 from stito.dsp.statistics import log_grid, long_term_spectrum, width_db
 from stito.excerpts import active_starts
+from stito.matching import Match
 from stito.mix import Mix
 from stito.params import Settings
 from stito.report.data import (
@@ -98,7 +99,7 @@ def _facts(result: TransferResult) -> list[Fact]:
     return [
         Fact("Method", provenance.method),
         Fact("Encoder", provenance.encoder),
-        Fact("Chain", next(iter(next(iter(matches.values())).strips.values()))[0].name),
+        *_means(next(iter(matches.values()))),
         Fact("Evaluations", str(provenance.evaluations)),
         Fact("Search time", f"{provenance.seconds:.1f} s"),
         Fact("Seed", str(provenance.seed)),
@@ -106,6 +107,12 @@ def _facts(result: TransferResult) -> list[Fact]:
         Fact("Stopped", "; ".join(sorted({match.stop for match in matches.values()}))),
         Fact("stito", provenance.stito),
     ]
+
+
+def _means(match: Match) -> list[Fact]:
+    """What rendered: a chain, or a converter."""
+    chains = [Fact("Chain", chain.name) for chain, _ in match.strips.values()]
+    return (chains or [Fact("Converter", conversion.source) for conversion in match.conversions.values()])[:1]
 
 
 def _row(name: str, source: Sound, made: Sound, reference: Sound | None, result: TransferResult) -> ReportRow:

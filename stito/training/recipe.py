@@ -19,6 +19,7 @@ from stito.errors import MissingFileError, RecipeError
 
 __all__ = [
     "Batch",
+    "Converter",
     "Data",
     "Loss",
     "Network",
@@ -42,7 +43,7 @@ class _Section(BaseModel):
 
 
 class Network(_Section):
-    """Of an encoder: its name, and the config that its `network` factory takes."""
+    """Of an encoder or converter: its name, and the config that its `network` factory takes."""
 
     encoder: str = "fxencoder"
     config: dict[str, Any] = {}
@@ -62,6 +63,15 @@ class Predictor(_Section):
     """Share of inputs that arrive with random effects of their own, which the settings have to reckon with."""
     known: float = Field(default=0.0, ge=0)
     """Weight of the distance to those settings that are known, beside that of the audio."""
+
+
+class Converter(_Section):
+    """What a converter hears with, and from what it learns: see `stito.training.converter`."""
+
+    encoders: list[str] = ["fxencoder"]
+    """Their embeddings, side by side, are the style that it is told; they stay as they are."""
+    mixed: Share = Field(default=0.0, ge=0, le=1)
+    """Share of inputs that arrive with random effects of their own."""
 
 
 class Data(_Section):
@@ -165,11 +175,12 @@ class Recipe(_Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     seed: int = Field(default=0, ge=0)
-    task: Literal["encoder", "predictor"] = "encoder"
+    task: Literal["encoder", "predictor", "converter"] = "encoder"
     start: str | None = None
     """A file of weights to go on from, instead of a fresh network."""
     network: Network = Network()
     predictor: Predictor = Predictor()
+    converter: Converter = Converter()
     data: Data = Data()
     batch: Batch = Batch()
     loss: Loss = Loss()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -17,8 +17,9 @@ from stito.audio import check_writable
 from stito.errors import MissingFileError, OutputExistsError, RecipeError, SettingsError
 from stito.parallel import keep_freed_memory
 from stito.training.batches import ContentSource
+from stito.training.converter import ConverterTask
 from stito.training.devices import make_fabric
-from stito.training.fxencoder import FXencoderTask, NetworkFactory
+from stito.training.fxencoder import FXencoderTask
 from stito.training.loop import BEST, LAST, Outcome, Progress, Training
 from stito.training.predictor import PredictorTask
 from stito.training.recipe import Recipe
@@ -94,14 +95,14 @@ def _task(recipe: Recipe) -> Callable[..., Task]:
     """What the recipe trains, without what it is trained on."""
     if recipe.task == "predictor":
         return partial(PredictorTask, recipe)
-    encoder = registry.load("encoder", recipe.network.encoder)
-    factory: NetworkFactory | None = getattr(encoder, "network", None)
+    kind: Literal["encoder", "converter"] = recipe.task
+    factory = getattr(registry.load(kind, recipe.network.encoder), "network", None)
     if factory is None:
         raise RecipeError(
-            f"The encoder '{recipe.network.encoder}' has no network to train.",
-            hint="Encoders that can be trained have a classmethod `network(config)`.",
+            f"The {kind} '{recipe.network.encoder}' has no network to train.",
+            hint=f"A {kind} that can be trained has a method `network` that makes one of a recipe's config.",
         )
-    return partial(FXencoderTask, recipe, factory)
+    return partial(ConverterTask if kind == "converter" else FXencoderTask, recipe, factory)
 
 
 def _contents(recipe: Recipe, data: Path | None) -> tuple[ContentSource, ContentSource, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Training a predictor: what an example is, what the loss measures, and that something is learnt."""
+"""Training a predictor: what is known of its settings, and that something is learnt."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from stito.predictor import Predictor, same_effects
 from stito.training.devices import make_fabric
 from stito.training.known import known_settings
 from stito.training.loop import FINAL, Training
-from stito.training.predictor import Examples, PredictorTask
+from stito.training.predictor import PredictorTask
 from stito.training.recipe import parse_recipe
+from stito.training.truths import Examples
 from training.toys import Noise
 
 RATE = 44_100
@@ -61,36 +62,6 @@ def manipulator(probabilities: Any = None) -> Manipulator:
 def task(*changes: str) -> PredictorTask:
     """A toy task."""
     return PredictorTask(parse_recipe(RECIPE, changes), Noise(), Noise(), manipulator, make_fabric("cpu"))
-
-
-def test_each_clip_is_a_truth_and_the_reference_of_its_neighbour() -> None:
-    the_task = task()
-    arrivals = the_task._arrivals(the_task._train, (0, 0, 3))
-    drawn = arrivals.drawn
-    examples = the_task._examples(the_task._train, arrivals)
-    groups, configurations, contents = drawn.shape
-    assert examples.pairs().shape[:3] == (groups * configurations * contents, 2, 2)
-    assert len(examples.truth) == 12
-    # input: the content, turned up or down; truth: that content at its own level, under the settings of its row
-    for row in range(12):
-        group, setting, content = row // 6, row // 2, row % 2
-        place = group * contents + content
-        assert torch.equal(examples.source[row], drawn.audio[place] * drawn.gain[place])
-        alone = the_task._train.manipulator.render(drawn.audio[place][None], drawn.manipulation.rows([setting]))
-        assert torch.allclose(examples.truth[row], alone[0], atol=1e-5)
-    # the reference is the other content's truth
-    neighbours = examples.truth.view(6, 2, 2, -1).flip(1).flatten(0, 1)
-    assert torch.equal(examples.reference, neighbours)
-
-
-def test_inputs_may_arrive_with_effects_of_their_own() -> None:
-    plain, mixed = task(), task("predictor.mixed=0.5")
-    before, after = (t._examples(t._train, t._arrivals(t._train, (0, 0, 3))) for t in (plain, mixed))
-    assert torch.equal(before.truth, after.truth)
-    changed = (before.source != after.source).flatten(1).any(1)
-    assert 0 < changed.sum() < len(changed)
-    ratio = after.source.square().mean((1, 2)) / before.source.square().mean((1, 2))
-    assert torch.allclose(ratio, torch.ones_like(ratio), atol=1e-3)  # the level is the level's business
 
 
 def test_known_settings_are_those_of_the_same_knobs() -> None:
