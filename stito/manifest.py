@@ -1,4 +1,4 @@
-"""What the engine itself brings: its searches."""
+"""What the engine itself brings: its searches and separators."""
 
 from stito.registry import Manifest
 
@@ -10,5 +10,9 @@ MANIFEST = Manifest(
         "gradient": "stito.search.gradient:Gradient",
         "nevergrad": "stito.search.nevergrad:Nevergrad",
         "random": "stito.search.random:RandomSearch",
-    }
+    },
+    separators={
+        "demucs": "stito.separate.demucs:Demucs",
+        "spleeter2": "stito.separate.spleeter:Spleeter2",
+    },
 )

@@ -19,10 +19,10 @@ from stito.finishing import render_match
 from stito.mix import Mix, read_mix
 from stito.preset import load_preset
 from stito.results import Matched, Progress, TransferResult
-from stito.separate import load_separator
+from stito.separate import load_separator, separate_mix
 from stito.transfer import match_style, separated
 
-__all__ = ["prepare", "result_json", "run_apply", "run_transfer", "summary", "write_audio_files"]
+__all__ = ["prepare", "result_json", "run_apply", "run_separate", "run_transfer", "summary", "write_audio_files"]
 
 NAMES = ("mix.wav", "stems", "preset.json", "preset.csv", "result.json", "report.html")
 
@@ -63,7 +63,7 @@ def run_transfer(
     from stito.report.html import write_report
 
     the_separator = load_separator(separator)
-    mix, target = separated(read_mix(source, stem=stem), read_mix(reference, stem=stem), the_separator)
+    mix, target = separated(read_mix(source, stem=stem), read_mix(reference, stem=stem), the_separator, on_step)
     title, start_s = f"{mix.name} → {target.name}", clip_start(mix)
     heard = hear_mix("input", mix, start_s), hear_mix("reference", target, start_s)
     # a long song's audio is not held longer than it is needed
@@ -127,6 +127,37 @@ def run_apply(preset_path: Path, source: Path, out: Path, *, stem: str | None = 
     else:
         write_audio_files(rendered, mix, out)
     return rendered
+
+
+def run_separate(
+    source: Path,
+    outdir: Path,
+    *,
+    separator: str = "demucs",
+    force: bool = False,
+    on_step: Callable[[Progress], None] | None = None,
+) -> list[Path]:
+    """A mix as stems in a folder, each as loud as it is in the mix; the files written."""
+    the_separator = load_separator(separator)
+    if the_separator is None:
+        raise StitoError("There is nothing to separate with.", hint="Use --separator demucs or spleeter2.")
+    prepare(outdir, force=force, names=[file.name for file in outdir.glob("*.wav")])
+    mix = read_mix(source)
+    if mix.kind != "mix":
+        raise StitoError(f"{source} holds stems already.", hint="Give the released mix, one file.")
+
+    def tell(share: float) -> None:
+        if on_step:
+            on_step(Progress("separate", mix.name, 0, 1, share=share))
+
+    tell(0.0)
+    stems = separate_mix(mix, the_separator, on_progress=tell).stems
+    written = []
+    for name, audio in stems.items():
+        written.append(outdir / f"{name}.wav")
+        subtype = mix.format.subtype if float(peak_of(audio)) <= 1 else "FLOAT"
+        write_audio(written[-1], audio, mix.sample_rate, subtype=subtype, overwrite=True)
+    return written
 
 
 def prepare_audio(outdir: Path, *, force: bool) -> None:

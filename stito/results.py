@@ -16,14 +16,18 @@ __all__ = ["Matched", "Progress", "TransferResult"]
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a transfer stands: what is being searched or rendered, and how the search does."""
+    """Where a transfer stands: what is being separated, searched or rendered, and how the search does.
 
-    phase: Literal["search", "render"]
+    `share` is what is done of a separation.
+    """
+
+    phase: Literal["separate", "search", "render"]
     name: str
     index: int
     count: int
     budget: Budget | None = None
     step: Step | None = None
+    share: float | None = None
 
 
 @dataclass(frozen=True)

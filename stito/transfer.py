@@ -74,7 +74,8 @@ def transfer(
         seed: same seed, same settings.
         amount: 0 leaves the input as it is, 1 goes all the way.
         stem: what a single file is (`vocals`, `drums`, ...), or the one stem of a folder to read.
-        separator: how a mix becomes stems, an installed name or any `Separator`; with `none`, mixes are matched whole.
+        separator: how a mix becomes stems, an installed name (`demucs`, `spleeter2`; weights of your own behind a
+            colon) or any `Separator`; with `none`, mixes are matched whole.
         init: where a search starts: `predict`, `match`, `neutral`, or `auto`, the one to trust.
         prior_weight: how strongly settings are drawn to the guess that a search starts from, in units of the input's
             distance to the reference; where both play the same performance there is no need for it.
@@ -88,7 +89,7 @@ def transfer(
         best so far is applied.
     """
     the_separator = load_separator(separator)
-    mix, reference = separated(_load(mix, stem), _load(reference, stem), the_separator)
+    mix, reference = separated(_load(mix, stem), _load(reference, stem), the_separator, on_step)
     matched = match_style(
         mix,
         reference,
@@ -108,14 +109,24 @@ def transfer(
     return render_match(mix, matched, on_step=on_step)
 
 
-def separated(mix: Mix, reference: Mix, separator: Separator | None) -> tuple[Mix, Mix]:
+def separated(
+    mix: Mix, reference: Mix, separator: Separator | None, on_step: Callable[[Progress], None] | None = None
+) -> tuple[Mix, Mix]:
     """Input and reference with every mix among them separated into stems; as they are without a separator."""
     if separator is None:
         return mix, reference
-    return (
-        separate_mix(mix, separator) if mix.kind == "mix" else mix,
-        separate_mix(reference, separator) if reference.kind == "mix" else reference,
-    )
+    mixes = [one for one in (mix, reference) if one.kind == "mix"]
+    apart = []
+    for index, one in enumerate(mixes):
+
+        def tell(share: float, name: str = one.name, index: int = index) -> None:
+            if on_step:
+                on_step(Progress("separate", name, index, len(mixes), share=share))
+
+        tell(0.0)
+        apart.append(separate_mix(one, separator, on_progress=tell))
+    left = iter(apart)
+    return (next(left) if mix.kind == "mix" else mix), (next(left) if reference.kind == "mix" else reference)
 
 
 def match_style(

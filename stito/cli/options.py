@@ -32,8 +32,8 @@ def search_options(command: Command) -> Command:
             "--separator",
             default="none",
             show_default=True,
-            metavar="NAME|none",
-            help="How a mix becomes stems; none matches mixes whole, and stems to a mix jointly.",
+            metavar="NAME[:WEIGHTS]|none",
+            help="How a mix becomes stems (demucs, spleeter2); none matches mixes whole, and stems to a mix jointly.",
         ),
         click.option(
             "--init",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Reporter"]
 
 PLAIN_INTERVAL_S = 5.0
+DOING = {"separate": "separating", "render": "rendering"}
 
 
 class Reporter(Live):
@@ -47,7 +48,7 @@ class Reporter(Live):
         if new or self._task is None:
             if self._task is not None:
                 self._bar.remove_task(self._task)
-            self._task = self._bar.add_task(title, total=1.0, detail="rendering" if progress.phase == "render" else "")
+            self._task = self._bar.add_task(title, total=1.0, detail=DOING.get(progress.phase, ""))
         self._bar.update(self._task, completed=_share(progress), detail=_detail(progress))
 
     def _say(self, progress: Progress, new: bool) -> None:
@@ -62,7 +63,9 @@ class Reporter(Live):
 
 
 def _share(progress: Progress) -> float:
-    """How much of the budget is spent, 0 to 1, by the bound that is nearer."""
+    """How much is done: of a search's budget what is spent, 0 to 1, by the bound that is nearer."""
+    if progress.share is not None:
+        return progress.share
     if progress.step is None or progress.budget is None:
         return 0.0
     shares = []

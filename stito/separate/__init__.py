@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+import hashlib
+import inspect
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from stito import registry
 from stito.audio import resample
+from stito.encoder import digest_of
 from stito.errors import PluginError
 from stito.mix import Mix
+from stito.separate.cache import SeparationCache
 
 __all__ = ["Separator", "load_separator", "separate_mix"]
 
 
 @runtime_checkable
 class Separator(Protocol):
-    """Anything with these attributes and this method: a third party inherits nothing."""
+    """Anything with these attributes and this method: a third party inherits nothing.
+
+    Two things are optional. A separator with a `digest`, of its weights, has its separations kept on disk. One whose
+    `separate` also takes `on_progress` calls it with the share that is done.
+    """
 
     name: str
     sample_rate: int
@@ -28,27 +37,39 @@ class Separator(Protocol):
 
 
 def load_separator(separator: str | Separator) -> Separator | None:
-    """A separator by its installed name; `none` is None, an object is passed through."""
+    """A separator by its installed name; `none` is None, an object is passed through.
+
+    What stands behind a colon says with which weights: `demucs:htdemucs_ft`, `spleeter2:FOLDER`.
+    """
     if not isinstance(separator, str):
         return separator
-    if separator == "none":
+    name, _, weights = separator.partition(":")
+    if name == "none":
         return None
-    loaded: Separator = registry.load("separator", separator)()
-    return loaded
+    make: Callable[..., Separator] = registry.load("separator", name)
+    return make(weights) if weights else make()
 
 
-def separate_mix(mix: Mix, separator: Separator) -> Mix:
-    """The stems of a mix as a `Mix` at its own rate and length.
+def separate_mix(
+    mix: Mix,
+    separator: Separator,
+    *,
+    cache: SeparationCache | None = None,
+    on_progress: Callable[[float], None] | None = None,
+) -> Mix:
+    """The stems of a mix as a `Mix` at its own rate and length; those that are kept on disk are not made again.
 
     Raises:
         PluginError: the separator returned no stems, or audio of another length.
     """
+    cache = cache or SeparationCache()
     x = resample(mix.stereo_sum(), mix.sample_rate, separator.sample_rate)
-    with torch.no_grad():
-        stems = separator.separate(x)
-    if not stems or any(stem.shape != x.shape for stem in stems.values()):
-        shapes = {name: tuple(stem.shape) for name, stem in stems.items()}
-        raise PluginError(f"The separator '{separator.name}' made {shapes} of {tuple(x.shape)}.")
+    key = _key(mix, separator)
+    stems = cache.load(key, separator.sample_rate) if key else None
+    if stems is None or any(stem.shape != x.shape for stem in stems.values()):
+        stems = _separate(x, separator, on_progress)
+        if key:
+            cache.save(key, stems, separator.sample_rate)
     length = next(iter(mix.stems.values())).shape[-1]
     back = {name: resample(stem, separator.sample_rate, mix.sample_rate) for name, stem in stems.items()}
     fitted = {
@@ -58,3 +79,24 @@ def separate_mix(mix: Mix, separator: Separator) -> Mix:
     note = f"{mix.name} was separated into {', '.join(fitted)} by {separator.name}."
     formats = dict.fromkeys(fitted, mix.format)
     return Mix(fitted, mix.sample_rate, mix.format, mix.name, (*mix.notes, note), "stems", formats)
+
+
+def _separate(x: Tensor, separator: Separator, on_progress: Callable[[float], None] | None) -> dict[str, Tensor]:
+    told: dict[str, Any] = {}
+    if on_progress and "on_progress" in inspect.signature(separator.separate).parameters:
+        told["on_progress"] = on_progress
+    with torch.no_grad():
+        stems = separator.separate(x, **told)
+    if not stems or any(stem.shape != x.shape for stem in stems.values()):
+        shapes = {name: tuple(stem.shape) for name, stem in stems.items()}
+        raise PluginError(f"The separator '{separator.name}' made {shapes} of {tuple(x.shape)}.")
+    return stems
+
+
+def _key(mix: Mix, separator: Separator) -> str:
+    """What a separation follows from; nothing for a separator that does not say which weights it has."""
+    digest = digest_of(separator)
+    if not digest:
+        return ""
+    content = "|".join(f"{name} {fingerprint}" for name, fingerprint in sorted(mix.digests().items()))
+    return hashlib.sha256(f"{separator.name} {digest} {content}".encode()).hexdigest()[:40]
