@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from stito.audio import resample
 from stito.chain import Chain, ChainSettings, Prepared
+from stito.cloning import Cloner
+from stito.console import gain, loudness
 from stito.converter import Conversion
-from stito.encoder import Encoder
+from stito.encoder import Encoder, distance
 from stito.errors import SettingsError, UnknownNameError
-from stito.excerpts import active_starts, cut, same_performance
-from stito.mix import add_up
+from stito.fitting import fit
+from stito.listening import Heard, Listener
 from stito.objective import Prior, StyleObjective, SumObjective, embed_excerpts
 from stito.parallel import check_device
 from stito.predictor import Predictor
@@ -23,29 +24,18 @@ from stito.search import create
 from stito.search.base import Budget, Found, Step, StopReason
 from stito.search.driver import minimise
 
-__all__ = ["DIRECT", "INITS", "Heard", "Match", "Matcher", "Pair", "Problem"]
+__all__ = ["DIRECT", "INITS", "NEURAL", "Match", "Matcher", "Problem"]
 
-INITS = ("auto", "predict", "match", "neutral")
+INITS = ("auto", "predict", "neural", "match", "neutral")
 """Where a search may start; `auto` takes the one to trust: see `Problem.start`."""
 
-PREDICT, MATCH, NEUTRAL = INITS[1:]
+PREDICT, NEURAL, MATCH, NEUTRAL = INITS[1:]
 
-STUDIED = 8
-"""Excerpts of both songs that a guess is made from, and of the reference that a search is compared with."""
+FITTED = 30
+"""Evaluations after which settings render what a converter made about as well as they ever will."""
 
 DIRECT = {MATCH: "Closed form, no search.", PREDICT: "Predicted, no search."}
 """Methods that take a start as their result."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """What is to be matched: input stems (2, t) whose sum shall sound like `reference` (2, t'), each at its rate."""
-
-    name: str
-    inputs: Mapping[str, Tensor]
-    reference: Tensor
-    sample_rate: int
-    reference_rate: int
 
 
 @dataclass(frozen=True)
@@ -70,21 +60,6 @@ class Match:
     history: tuple[Step, ...] = ()
     same_performance: bool = False
     conversions: Mapping[str, Conversion] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Heard:
-    """What is heard of a pair, at the encoder's rate: once all pairs are, the reference may be forgotten.
-
-    A candidate is heard on `candidates`, excerpts of each stem; a guess is made from `inputs` (of the stems' sum) and
-    `references`. `aligned`: both songs are the same performance, and all excerpts are of the same places.
-    """
-
-    name: str
-    candidates: Mapping[str, Sequence[Tensor]]
-    inputs: Sequence[Tensor]
-    references: Sequence[Tensor]
-    aligned: bool
 
 
 @dataclass(frozen=True)
@@ -129,13 +104,14 @@ class Matcher:
     """One transfer's way of matching, the same for all its pairs.
 
     `seconds` and `count` say how much of input and reference is heard; `prior_weight` is in units of the untouched
-    input's distance to the reference; `init` is one of `INITS`.
+    input's distance to the reference; `init` is one of `INITS`. A `cloner` there is where one is asked for.
     """
 
     method: str
     chain: Chain
     encoder: Encoder
     predictor: Predictor | None
+    cloner: Cloner | None
     init: str
     prior_weight: float
     seconds: float
@@ -152,8 +128,40 @@ class Matcher:
                 f"There is no predictor for the chain '{self.chain.name}'.",
                 hint="Use a chain with the effects of mixing, or train one: recipes/predictor.",
             )
-        if self.method not in DIRECT:
+        if self.method not in DIRECT and not self.converts:
             create(self.method, self.chain.dim, seed=seed).close()
+
+    @property
+    def converts(self) -> bool:
+        """Whether a converter renders the result, and nothing is searched."""
+        return self.method.partition(":")[0] == NEURAL
+
+    def convert(self, heard: Heard) -> Match:
+        """Let the converter render."""
+        assert self.cloner is not None
+        started = time.perf_counter()
+        conversion = self.cloner.conversion(heard)
+        ((stem, excerpts),) = heard.candidates.items()
+        goal = embed_excerpts(self.encoder, heard.references)
+        converted = [conversion.render(excerpt, heard.sample_rate) for excerpt in excerpts]
+        before, after = (
+            float(distance(self.encoder, embed_excerpts(self.encoder, sound), goal)[0])
+            for sound in (excerpts, converted)
+        )
+        return Match(
+            name=heard.name,
+            strips={},
+            loss_before=before,
+            loss_after=after,
+            objective_before=None,
+            objective_start=after,
+            start=NEURAL,
+            evaluations=0,
+            seconds=time.perf_counter() - started,
+            stop="Converted by a network, no search.",
+            same_performance=heard.aligned,
+            conversions={stem: conversion},
+        )
 
     def search(
         self, problem: Problem, seed: int, budget: Budget, on_step: Callable[[Step], None], *, skip: bool = False
@@ -198,19 +206,10 @@ class Matcher:
             same_performance=problem.same_performance,
         )
 
-    def listen(self, pair: Pair) -> Heard:
-        """The excerpts that everything else is made from."""
-        rate = pair.sample_rate
-        total = add_up(pair.inputs.values())
-        aligned = rate == pair.reference_rate and same_performance(total, pair.reference, rate)
-        starts = self._starts(total, rate, self.count)
-        candidates = {stem: self._hear(x, rate, starts) for stem, x in pair.inputs.items()}
-        if aligned:
-            inputs = [torch.stack(together).sum(0) for together in zip(*candidates.values(), strict=True)]
-            references = self._hear(pair.reference, rate, starts)
-        else:
-            inputs, references = self._study(total, rate), self._study(pair.reference, pair.reference_rate)
-        return Heard(pair.name, candidates, inputs, references, aligned)
+    @property
+    def listener(self) -> Listener:
+        """Who cuts the excerpts."""
+        return Listener(self.encoder.sample_rate, self.seconds, self.count, self.device)
 
     def pose(self, heard: Heard) -> Problem:
         """Everything that does not change during the search, computed once."""
@@ -229,6 +228,8 @@ class Matcher:
             predicted = self.predictor.predict(inputs, references, self.chain, rate)
             if PREDICT in (self.method, self.init) or self._nearer(predicted, prepared[0], references):
                 places[PREDICT] = predicted
+        if stems == 1 and self.cloner is not None:
+            places[NEURAL] = self._fitted(self.cloner, heard, prepared[0], places.get(PREDICT, places[MATCH]))
         places = {place: theta.repeat(stems) for place, theta in places.items()}
         with torch.no_grad():
             distances = objective.style(torch.stack(list(places.values()))).tolist()
@@ -256,19 +257,18 @@ class Matcher:
         neutral, there = objective.style(torch.stack([self.chain.encode({}), predicted])).tolist()
         return bool(there < neutral)
 
+    def _fitted(self, cloner: Cloner, heard: Heard, sources: Sequence[Prepared], start: Tensor) -> Tensor:
+        """Theta with which the chain renders what the converter makes, as loud as the reference."""
+        conversion = cloner.conversion(heard)
+        (excerpts,) = heard.candidates.values()
+        targets = [conversion.render(excerpt, heard.sample_rate) for excerpt in excerpts]
+        wanted, found = (
+            loudness(torch.cat(list(part), dim=-1), heard.sample_rate) for part in (heard.references, targets)
+        )
+        levelled = [target * gain(wanted - found) for target in targets]
+        return fit(sources, levelled, start, FITTED)
+
     def _guess(self, excerpts: Sequence[Tensor], references: Sequence[Tensor]) -> Tensor:
         """Theta of the chain's closed-form guess."""
         source, reference = (torch.cat(list(heard), dim=-1).cpu() for heard in (excerpts, references))
         return self.chain.encode(self.chain.match(source, reference, self.encoder.sample_rate))
-
-    def _study(self, x: Tensor, sample_rate: int) -> list[Tensor]:
-        """More excerpts than a search could hear for every candidate: one song's notes are to matter little."""
-        return self._hear(x, sample_rate, self._starts(x, sample_rate, max(self.count, STUDIED)))
-
-    def _starts(self, x: Tensor, sample_rate: int, count: int) -> list[int]:
-        return active_starts(x, sample_rate, seconds=self.seconds, count=count)
-
-    def _hear(self, x: Tensor, sample_rate: int, starts: Sequence[int]) -> list[Tensor]:
-        """The excerpts at the encoder's rate, on the search's device."""
-        excerpts = cut(x, sample_rate, starts, seconds=self.seconds)
-        return [resample(excerpt, sample_rate, self.encoder.sample_rate).to(self.device) for excerpt in excerpts]

@@ -15,14 +15,15 @@ from pathlib import Path
 
 from stito.chain import Chain
 from stito.chains import load_chain
-from stito.cloning import NEURAL, Cloner
+from stito.cloning import Cloner
 from stito.console import loudness
 from stito.converters import DEFAULT_CONVERTER, load_converter
 from stito.encoder import Encoder, digest_of
 from stito.encoders import DEFAULT_ENCODER, load_encoder
 from stito.errors import ChainError, SettingsError
 from stito.finishing import render_match
-from stito.matching import DIRECT, Heard, Match, Matcher, Pair, Problem
+from stito.listening import Heard, Pair
+from stito.matching import DIRECT, NEURAL, Match, Matcher, Problem
 from stito.mix import Mix, read_mix
 from stito.planning import plan_transfer
 from stito.predictor import load_predictor
@@ -76,7 +77,8 @@ def transfer(
         stem: what a single file is (`vocals`, `drums`, ...), or the one stem of a folder to read.
         separator: how a mix becomes stems, an installed name (`demucs`, `spleeter2`; weights of your own behind a
             colon) or any `Separator`; with `none`, mixes are matched whole.
-        init: where a search starts: `predict`, `match`, `neutral`, or `auto`, the one to trust.
+        init: where a search starts: `predict`, `neural` (settings fitted to what a network renders), `match`,
+            `neutral`, or `auto`, the one to trust.
         prior_weight: how strongly settings are drawn to the guess that a search starts from, in units of the input's
             distance to the reference; where both play the same performance there is no need for it.
         excerpt_seconds: the length of each excerpt that is heard.
@@ -157,8 +159,6 @@ def match_style(
         raise SettingsError("An analysis needs at least one excerpt of half a second.")
     plan = plan_transfer(mix, reference)
     the_chain = load_chain(chain or DEFAULT_CHAINS.get(mix.kind, "mixing"))
-    the_encoder = load_encoder(encoder)
-    cloner = _cloner(method, the_encoder)
     if method == "gradient" and not the_chain.differentiable:
         names = [slot.label for slot in the_chain.slots if not slot.effect.differentiable]
         raise ChainError(
@@ -168,19 +168,19 @@ def match_style(
     matcher = Matcher(
         method=method,
         chain=the_chain,
-        encoder=the_encoder,
+        encoder=load_encoder(encoder),
         predictor=load_predictor(the_chain) if _predicts(method, init) else None,
+        cloner=_cloner(method, init),
         init=init,
         prior_weight=prior_weight,
         seconds=excerpt_seconds,
         count=excerpt_count,
         device=device,
     )
-    if cloner is None:
-        matcher.check(seed)
+    matcher.check(seed)
 
     heard = [
-        matcher.listen(Pair(name, inputs, target, mix.sample_rate, reference.sample_rate))
+        matcher.listener.listen(Pair(name, inputs, target, mix.sample_rate, reference.sample_rate))
         for name, (inputs, target) in plan.searches.items()
     ]
     targets = {name: loudness(x, reference.sample_rate) for name, x in plan.loudness_targets.items()}
@@ -190,8 +190,8 @@ def match_style(
     if consume:
         for name in list(reference.stems):
             reference.release(name)
-    if cloner is not None:
-        matches = {pair.name: cloner.match(pair) for pair in heard}
+    if matcher.converts:
+        matches = {pair.name: matcher.convert(pair) for pair in heard}
         notes.append("A network rendered the stems: there are no settings to read or export.")
         if mix.kind == "mix":
             notes.append("The network was trained on single stems; a whole mix is more than it has learnt.")
@@ -239,12 +239,13 @@ def match_style(
     return Matched(matches, preset, targets, tuple(notes), interrupted)
 
 
-def _cloner(method: str, encoder: Encoder) -> Cloner | None:
-    """The converter of `neural` or `neural:FILE`."""
+def _cloner(method: str, init: str) -> Cloner | None:
+    """The converter of `neural` or `neural:FILE`, or of searches that start where it leads."""
     name, _, source = method.partition(":")
-    if name != NEURAL:
+    if NEURAL not in (name, init):
         return None
-    return Cloner(load_converter(source or DEFAULT_CONVERTER), source or DEFAULT_CONVERTER, encoder)
+    source = source if name == NEURAL and source else DEFAULT_CONVERTER
+    return Cloner(load_converter(source), source)
 
 
 def _posed(heard: list[Heard], matcher: Matcher) -> list[Problem]:

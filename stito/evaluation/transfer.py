@@ -31,7 +31,6 @@ from torch import Tensor
 from stito.audio import AudioFormat, write_atomic
 from stito.chain import Chain, ChainSettings
 from stito.chains import load_chain
-from stito.cloning import NEURAL
 from stito.console import gain, loudness, render_strip
 from stito.converters import DEFAULT_CONVERTER, load_converter
 from stito.data.targets import Targets
@@ -39,14 +38,13 @@ from stito.encoder import Encoder, digest_of
 from stito.encoders import DEFAULT_ENCODER, load_encoder
 from stito.errors import OutputError, SettingsError
 from stito.evaluation.cases import SAMPLE_RATE, Material, draw_cases
+from stito.fitting import fit
+from stito.matching import NEURAL
 from stito.metrics.spectral import multi_scale_spectral
 from stito.mix import Mix
-from stito.objective import SpectralObjective
 from stito.predictor import load_predictor
 from stito.preset import StripPreset
-from stito.search import create
 from stito.search.base import Budget
-from stito.search.driver import minimise
 from stito.transfer import PRIOR_WEIGHT, match_style
 
 if TYPE_CHECKING:
@@ -73,7 +71,6 @@ behind another where it starts (`cma:fxencoder:match`), a converter with its wei
 PLAIN = ("input", "level", "oracle")
 """These hear with no encoder."""
 
-ORACLE_FRAMES = {4096: 48, 2048: 64, 512: 128}
 NEARER = ("left_right_below_match", "left_right_below_match_low", "left_right_below_match_high")
 PLACE = 2_000
 """Keeps this randomness apart from the other parts' of the same seed."""
@@ -251,15 +248,8 @@ def oracle(source: Tensor, truth: Tensor, chain: Chain, evaluations: int, seed: 
 
     The gradient's, from the closed form and on a sample of frames, where the chain has one; else that of CMA-ES.
     """
-    prepared = [chain.prepare(source, SAMPLE_RATE)]
     start = chain.encode(chain.match(source, truth, SAMPLE_RATE))
-    if chain.differentiable:
-        objective = SpectralObjective(prepared, [truth], frames=ORACLE_FRAMES)
-        search = create("gradient", chain.dim, seed=seed, start=start, population=1)
-    else:
-        objective = SpectralObjective(prepared, [truth])
-        search = create("cma", chain.dim, seed=seed, start=start)
-    return chain.settings(minimise(objective, search, budget=Budget(evaluations=evaluations)).theta)
+    return chain.settings(fit([chain.prepare(source, SAMPLE_RATE)], [truth], start, evaluations, seed))
 
 
 def as_stem(x: Tensor) -> Mix:
