@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -31,6 +32,7 @@ def render_match(
 
     With `consume` each stem of `mix` is released once it is rendered, so that a long song is not held twice.
     """
+    started = time.perf_counter()
     preset, rate = matched.preset, mix.sample_rate
     stems: dict[str, Tensor] = {}
     before: dict[str, float] = {}
@@ -62,7 +64,8 @@ def render_match(
             f"The sum was turned down by {-rendered.output_gain_db:.1f} dB so that its true peak stays below "
             f"{CEILING_DBTP:g} dBTP; it is that much quieter than the reference."
         )
-    return TransferResult(preset, rendered, replace(matched, preset=preset, notes=tuple(notes)))
+    found = replace(matched, preset=preset, notes=tuple(notes))
+    return TransferResult(preset, rendered, found, time.perf_counter() - started)
 
 
 def _faders(

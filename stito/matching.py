@@ -143,7 +143,7 @@ class Matcher:
         conversion = self.cloner.conversion(heard)
         ((stem, excerpts),) = heard.candidates.items()
         goal = embed_excerpts(self.encoder, heard.references)
-        converted = [conversion.render(excerpt, heard.sample_rate) for excerpt in excerpts]
+        converted = _converted(conversion, heard)
         before, after = (
             float(distance(self.encoder, embed_excerpts(self.encoder, sound), goal)[0])
             for sound in (excerpts, converted)
@@ -259,16 +259,17 @@ class Matcher:
 
     def _fitted(self, cloner: Cloner, heard: Heard, sources: Sequence[Prepared], start: Tensor) -> Tensor:
         """Theta with which the chain renders what the converter makes, as loud as the reference."""
-        conversion = cloner.conversion(heard)
-        (excerpts,) = heard.candidates.values()
-        targets = [conversion.render(excerpt, heard.sample_rate) for excerpt in excerpts]
-        wanted, found = (
-            loudness(torch.cat(list(part), dim=-1), heard.sample_rate) for part in (heard.references, targets)
-        )
-        levelled = [target * gain(wanted - found) for target in targets]
-        return fit(sources, levelled, start, FITTED)
+        return fit(sources, _converted(cloner.conversion(heard), heard), start, FITTED)
 
     def _guess(self, excerpts: Sequence[Tensor], references: Sequence[Tensor]) -> Tensor:
         """Theta of the chain's closed-form guess."""
         source, reference = (torch.cat(list(heard), dim=-1).cpu() for heard in (excerpts, references))
         return self.chain.encode(self.chain.match(source, reference, self.encoder.sample_rate))
+
+
+def _converted(conversion: Conversion, heard: Heard) -> list[Tensor]:
+    """The candidate's excerpts as a converter renders them, as loud as the reference, as faders will make them."""
+    (excerpts,) = heard.candidates.values()
+    made = [conversion.render(excerpt, heard.sample_rate) for excerpt in excerpts]
+    wanted, found = (loudness(torch.cat(list(part), dim=-1), heard.sample_rate) for part in (heard.references, made))
+    return [excerpt * gain(wanted - found) for excerpt in made]

@@ -20,7 +20,7 @@ from stito.mix import Mix, read_mix
 from stito.preset import load_preset
 from stito.results import Matched, Progress, TransferResult
 from stito.separate import load_separator, separate_mix
-from stito.transfer import match_style, separated
+from stito.transfer import match_style, read_pair
 
 __all__ = ["prepare", "result_json", "run_apply", "run_separate", "run_transfer", "summary", "write_audio_files"]
 
@@ -62,8 +62,7 @@ def run_transfer(
     from stito.report.build import build_report, clip_start, hear_mix
     from stito.report.html import write_report
 
-    the_separator = load_separator(separator)
-    mix, target = separated(read_mix(source, stem=stem), read_mix(reference, stem=stem), the_separator, on_step)
+    mix, target = read_pair(source, reference, stem=stem, separator=separator, on_step=on_step)
     title, start_s = f"{mix.name} → {target.name}", clip_start(mix)
     heard = hear_mix("input", mix, start_s), hear_mix("reference", target, start_s)
     # a long song's audio is not held longer than it is needed

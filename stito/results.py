@@ -43,11 +43,12 @@ class Matched:
 
 @dataclass(frozen=True)
 class TransferResult:
-    """The settings as a preset, the audio that they make, and how they were found."""
+    """The settings as a preset, the audio that they make and how long that took, and how they were found."""
 
     preset: Preset
     rendered: Rendered
     matched: Matched
+    render_seconds: float = 0.0
 
     @property
     def notes(self) -> tuple[str, ...]:

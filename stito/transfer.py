@@ -33,7 +33,7 @@ from stito.search.base import Budget, Step, StopReason
 from stito.separate import Separator, load_separator, separate_mix
 from stito.version import __version__
 
-__all__ = ["DEFAULT_BUDGET", "PRIOR_WEIGHT", "match_style", "separated", "transfer"]
+__all__ = ["DEFAULT_BUDGET", "PRIOR_WEIGHT", "match_style", "read_pair", "separated", "transfer"]
 
 DEFAULT_BUDGET = Budget(evaluations=1000)
 DEFAULT_CHAINS = {"mix": "mastering"}
@@ -90,8 +90,7 @@ def transfer(
         StitoError: for anything that a person can mend, with a hint. Ctrl-C during a search is not an error: the
         best so far is applied.
     """
-    the_separator = load_separator(separator)
-    mix, reference = separated(_load(mix, stem), _load(reference, stem), the_separator, on_step)
+    mix, reference = read_pair(mix, reference, stem=stem, separator=separator, on_step=on_step)
     matched = match_style(
         mix,
         reference,
@@ -109,6 +108,19 @@ def transfer(
         on_step=on_step,
     )
     return render_match(mix, matched, on_step=on_step)
+
+
+def read_pair(
+    source: Mix | str | Path,
+    reference: Mix | str | Path,
+    *,
+    stem: str | None = None,
+    separator: str | Separator = "none",
+    on_step: Callable[[Progress], None] | None = None,
+) -> tuple[Mix, Mix]:
+    """Input and reference, read from files or folders, and separated if a separator is named."""
+    the_separator = load_separator(separator)  # before anything long is read
+    return separated(_load(source, stem), _load(reference, stem), the_separator, on_step)
 
 
 def separated(

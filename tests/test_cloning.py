@@ -25,6 +25,7 @@ from stito.evaluation.transfer import TransferPlan, evaluate_transfers
 from stito.mix import Mix
 from stito.output import run_apply, run_transfer
 from stito.preset import ConversionPreset, StripPreset, load_preset
+from stito.search.base import Budget
 from stito.testing import check_converter
 from stito.transfer import match_style, transfer
 
@@ -158,6 +159,23 @@ def test_a_converter_needs_stems_of_the_reference() -> None:
 def test_a_whole_mix_is_converted_with_a_word_of_warning() -> None:
     matched = match_style(as_mix(song("night")), as_mix(song("street")), method="neural", **QUICK)  # type: ignore[arg-type]
     assert any("trained on single stems" in note for note in matched.notes)
+
+
+def test_a_search_may_start_at_settings_that_render_what_the_converter_made() -> None:
+    mix, reference = stem("night"), stem("street", styled=True)
+    options = {"init": "neural", "chain": "panner | gain", "budget": Budget(evaluations=1), **QUICK}
+    match = match_style(mix, reference, **options).matches["other"]  # type: ignore[arg-type]
+    assert (match.start, match.evaluations) == ("neural", 1)
+    chain, settings = match.strips["other"]
+    made = chain.render_one(mix.stems["other"], settings, RATE)
+    wanted, was = balance(reference.stems["other"]), balance(mix.stems["other"])
+    assert abs(balance(made) - wanted) < 0.5 * abs(was - wanted)
+
+
+def test_several_stems_at_once_start_elsewhere() -> None:
+    options = {"init": "neural", "budget": Budget(evaluations=1), **QUICK}
+    matched = match_style(song("night"), as_mix(song("street", styled=True)), **options)  # type: ignore[arg-type]
+    assert {match.start for match in matched.matches.values()} <= {"match", "neutral"}
 
 
 def test_an_evaluation_counts_it_among_the_methods(tmp_path: Path) -> None:

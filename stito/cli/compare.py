@@ -16,9 +16,7 @@ __all__ = ["compare"]
 @click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
 @click.argument("reference", metavar="REFERENCE", type=click.Path(path_type=Path))
 @click.option("-o", "--output", "outdir", metavar="OUTDIR", required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--methods", default="match,predict,cma,gradient", show_default=True, help="Methods, separated by commas."
-)
+@click.option("--methods", default="match,predict,neural,cma", show_default=True, help="Methods, separated by commas.")
 @search_options
 def compare(
     source: Path,
@@ -40,11 +38,12 @@ def compare(
 ) -> None:
     """Transfer the style of REFERENCE to INPUT with several methods and compare them.
 
-    OUTDIR gets one folder per method, each as `stito transfer` writes it, and compare.json.
+    OUTDIR gets one folder per method, each as `stito transfer` writes it, compare.json, and compare.html, which plays
+    them all.
 
     \b
     Example:
-      stito compare my-stems/ reference-stems/ -o out/ --methods match,cma,gradient --evaluations 500
+      stito compare my-stems/ reference-stems/ -o out/ --methods match,neural,cma --evaluations 500
     """
     from stito.cli.progress import Reporter
     from stito.comparison import compare_methods, table

@@ -17,7 +17,7 @@ __all__ = ["transfer"]
     "--methods",
     default=None,
     metavar="A,B",
-    help="input, level, match, oracle, and searches with their encoder: cma:fxencoder, gradient:FILE.  "
+    help="input, level, match, predict, neural, oracle, searches with their encoder: cma:fxencoder, gradient:FILE.  "
     "[default: all of these with cma]",
 )
 @click.option("--chain", default="mixing", show_default=True, help="What the searches set: a name or a .toml file.")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from stito.report.data import (
     Clip,
+    ComparedMethod,
+    ComparedRow,
+    ComparisonData,
     Curve,
     EffectSettings,
     Fact,
@@ -14,10 +17,13 @@ from stito.report.data import (
     ReportRow,
     Voice,
 )
-from stito.report.html import render_report, write_report
+from stito.report.html import render_comparison, render_report, write_comparison, write_report
 
 __all__ = [
     "Clip",
+    "ComparedMethod",
+    "ComparedRow",
+    "ComparisonData",
     "Curve",
     "EffectSettings",
     "Fact",
@@ -27,6 +33,8 @@ __all__ = [
     "ReportData",
     "ReportRow",
     "Voice",
+    "render_comparison",
     "render_report",
+    "write_comparison",
     "write_report",
 ]

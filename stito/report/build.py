@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from stito.audio import is_silent, resample, to_stereo
-from stito.chain import Chain, ChainSettings, Slot
+from stito.chain import Chain, Slot
 from stito.console import loudness
 from stito.dsp.loudness import crest_db, measure, true_peak_db
 from stito.dsp.statistics import log_grid, long_term_spectrum, width_db
@@ -19,6 +19,7 @@ from stito.excerpts import active_starts
 from stito.matching import Match
 from stito.mix import Mix
 from stito.params import Settings
+from stito.preset import StripPreset
 from stito.report.data import (
     Clip,
     Curve,
@@ -33,7 +34,7 @@ from stito.report.data import (
 )
 from stito.results import TransferResult
 
-__all__ = ["Heard", "Sound", "build_report", "clip_start", "hear", "hear_mix"]
+__all__ = ["Heard", "Sound", "build_report", "clip_start", "effects_of", "hear", "hear_mix"]
 
 CLIP_SECONDS = 15.0
 MAX_CLIP_RATE = 48_000
@@ -130,11 +131,13 @@ def _row(name: str, source: Sound, made: Sound, reference: Sound | None, result:
         loss_before=match.objective_before if match else None,
         loss_after=match.history[-1].loss if match and match.history else None,
         loss_start=match.objective_start if match else None,
-        settings=_effects(*strip.build()) if strip else [],
+        settings=effects_of(strip) if strip else [],
     )
 
 
-def _effects(chain: Chain, settings: ChainSettings) -> list[EffectSettings]:
+def effects_of(strip: StripPreset) -> list[EffectSettings]:
+    """The effects of a strip as they were set."""
+    chain, settings = strip.build()
     return [
         EffectSettings(
             effect=slot.effect.name,

@@ -18,6 +18,9 @@ from stito.errors import AudioError, SettingsError
 __all__ = [
     "Array",
     "Clip",
+    "ComparedMethod",
+    "ComparedRow",
+    "ComparisonData",
     "Curve",
     "EffectSettings",
     "Fact",
@@ -69,6 +72,7 @@ class Clip:
         samples: float audio (1 or 2, t), finite, about 30 s at most: the page carries all of it.
         sample_rate: in Hz.
         start_s: where in the song it begins.
+        label: what it is called; by default as its voice is.
         lufs: integrated loudness, by which the clips of a row are brought to one level; -inf if silent.
 
     Raises:
@@ -80,6 +84,7 @@ class Clip:
     sample_rate: int
     lufs: float
     start_s: float = 0.0
+    label: str = ""
 
     def __post_init__(self) -> None:
         if self.samples.ndim != 2 or self.samples.shape[0] not in (1, 2) or self.samples.shape[1] == 0:
@@ -209,3 +214,41 @@ class ReportData:
     notes: Sequence[str] = ()
     provenance: Sequence[Fact] = ()
     command: str = ""
+
+
+@dataclass(frozen=True)
+class ComparedMethod:
+    """What one method took and reached, over all that was matched.
+
+    `seconds` are those of search and rendering; `real_time` is how many of them one second of the song takes.
+    """
+
+    name: str
+    headline: Headline
+    evaluations: int
+    seconds: float
+    real_time: float
+    folder: str
+
+
+@dataclass(frozen=True)
+class ComparedRow:
+    """One stem, or the mix, under every method: excerpts, and knobs as (effect, knob, its value by method).
+
+    A value is None where a method does not set that knob.
+    """
+
+    name: str
+    players: Sequence[Clip] = ()
+    knobs: Sequence[tuple[str, Knob, Sequence[float | None]]] = ()
+
+
+@dataclass(frozen=True)
+class ComparisonData:
+    """A whole comparison; `methods` in the order of each row's values."""
+
+    title: str
+    methods: Sequence[ComparedMethod]
+    rows: Sequence[ComparedRow]
+    facts: Sequence[Fact] = ()
+    notes: Sequence[str] = ()

@@ -19,11 +19,11 @@ from markupsafe import Markup
 
 from stito.errors import OutputError
 from stito.report.audio import Excerpt, encode, level_gains_db
-from stito.report.data import Clip, Headline, ReportData, ReportRow
+from stito.report.data import Clip, ComparisonData, Headline, ReportData, ReportRow
 from stito.report.plots import convergence_plot, metric_places, spectrum_plot, waveform_path
 from stito.report.values import knob_label, movement, share, unit_heads_line, written, written_cell, written_knob
 
-__all__ = ["render_report", "write_report"]
+__all__ = ["render_comparison", "render_report", "write_comparison", "write_report"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,15 @@ def write_report(path: Path, data: ReportData) -> None:
     Raises:
         OutputError: the file cannot be written there.
     """
-    text = render_report(data)
+    _write(path, render_report(data))
+
+
+def write_comparison(path: Path, data: ComparisonData) -> None:
+    """Write the page of a comparison; as `write_report`."""
+    _write(path, render_comparison(data))
+
+
+def _write(path: Path, text: str) -> None:
     try:
         _replace(Path(path), text)
     except OSError as error:
@@ -59,38 +67,42 @@ def write_report(path: Path, data: ReportData) -> None:
 
 def render_report(data: ReportData) -> str:
     """The report as the text of an HTML page."""
+    return _page("report.html.j2", [row.players for row in data.rows], report=data)
+
+
+def render_comparison(data: ComparisonData) -> str:
+    """A comparison of methods as the text of an HTML page."""
+    return _page("comparison.html.j2", [row.players for row in data.rows], comparison=data)
+
+
+def _page(template: str, players: Sequence[Sequence[Clip]], **shown: object) -> str:
+    """A template with its players, script and style."""
     script, style = _source("report.js"), _source("report.css")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return (
         _environment()
-        .get_template("report.html.j2")
-        .render(
-            report=data,
-            tracks=_tracks(data.rows),
-            script=Markup(script),
-            style=Markup(style),
-            script_digest=digest,
-        )
+        .get_template(template)
+        .render(tracks=_tracks(players), script=Markup(script), style=Markup(style), script_digest=digest, **shown)
     )
 
 
-def _tracks(rows: Sequence[ReportRow]) -> list[list[Track]]:
+def _tracks(rows: Sequence[Sequence[Clip]]) -> list[list[Track]]:
     with ThreadPoolExecutor() as pool:  # encoders let go of the interpreter, and they are nearly all of the work
-        excerpts = iter(list(pool.map(_encode, (clip for row in rows for clip in row.players))))
-    return [_tracks_of(row, excerpts) for row in rows]
+        excerpts = iter(list(pool.map(_encode, (clip for players in rows for clip in players))))
+    return [_tracks_of(players, excerpts) for players in rows]
 
 
 def _encode(clip: Clip) -> Excerpt:
     return encode(clip.samples, clip.sample_rate)
 
 
-def _tracks_of(row: ReportRow, excerpts: Iterator[Excerpt]) -> list[Track]:
-    levels = level_gains_db(row.players)
+def _tracks_of(players: Sequence[Clip], excerpts: Iterator[Excerpt]) -> list[Track]:
+    levels = level_gains_db(players)
     gains = [10 ** (level / 20) for level in levels]
-    loudest = max((g * float(np.abs(c.samples).max()) for g, c in zip(gains, row.players, strict=True)), default=0.0)
+    loudest = max((g * float(np.abs(c.samples).max()) for g, c in zip(gains, players, strict=True)), default=0.0)
     return [
         Track(clip, next(excerpts), level, waveform_path(clip, gain / (loudest or 1.0)))
-        for clip, level, gain in zip(row.players, levels, gains, strict=True)
+        for clip, level, gain in zip(players, levels, gains, strict=True)
     ]
 
 
