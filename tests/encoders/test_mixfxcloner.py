@@ -9,8 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from stito.converter import convert
+from stito.chains import load_chain
+from stito.converter import Conversion, convert
 from stito.converters import load_converter
+from stito.data.normalize import normalize
+from stito.demo import compose
 from stito.errors import AudioError, MissingFileError, UnknownNameError, WeightsError
 from stito.metrics.spectral import multi_scale_spectral
 from stito.testing import check_converter, probe
@@ -131,3 +134,33 @@ def test_mono_is_refused(converter: MixFXcloner) -> None:
     style = torch.zeros(1, FEATURES)
     with pytest.raises(AudioError, match="stereo"):
         converter.render(torch.zeros(1, 1, RATE), style, style)
+
+
+def test_the_shipped_weights_say_where_they_come_from_and_what_they_reach() -> None:
+    shipped = load_converter("mixfxcloner")
+    assert isinstance(shipped, MixFXcloner)
+    for key in ("data", "licences", "scores", "recipe"):
+        assert shipped.header[key], key
+    for cases in ("normal", "mixed"):
+        found = shipped.header["scores"][cases]
+        assert found["neural"]["left_right_reduction"] > 0.2
+        assert found["neural"]["mid_side_reduction"] > 0.2
+
+
+def test_the_shipped_converter_brings_songs_nearer_to_their_truth() -> None:
+    """On songs that stito composes, unlike any that it has learnt from."""
+    chain, converter = load_chain("eq | imager"), load_converter("mixfxcloner")
+    dull = {"eq": {"high_gain_db": -12.0, "low_gain_db": 8.0}, "imager": {"width": 0.2}}
+    settings = chain.settings(chain.encode(dull))
+    apart = []
+    for stem in ("drums", "other"):
+        x, other = (
+            normalize(torch.from_numpy(compose(name, seconds=6.0)[stem].copy()), stem) for name in ("night", "street")
+        )
+        truth, reference = (chain.render_one(sound, settings, RATE) for sound in (x, other))
+        styles = (converter.hear(sound[None])[0] for sound in (reference, x))
+        made = Conversion(converter, "mixfxcloner", *styles).render(x, RATE)
+        level = (truth.square().mean() / made.square().mean()).sqrt()
+        apart.append([sum(multi_scale_spectral(sound[None], truth[None])) for sound in (level * made, x)])
+    after, before = torch.tensor(apart).mean(0)
+    assert after < 0.9 * before
