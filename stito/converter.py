@@ -47,6 +47,7 @@ class Converter(Protocol):
 @torch.no_grad()
 def convert(converter: Converter, x: Tensor, reference: Tensor, own: Tensor, *, block: int = BLOCK) -> Tensor:
     """Audio (2, t) of any length at the converter's rate, in blocks; styles (dim,)."""
+    reference, own = reference.to(x.device), own.to(x.device)
     length = x.shape[-1]
     size = max(1, block // converter.step) * converter.step
     reach = -(-converter.reach // converter.step) * converter.step
