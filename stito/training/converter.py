@@ -14,14 +14,11 @@ from torch import Tensor, nn
 from stito.converter import hear
 from stito.encoders import load_encoder
 from stito.predictor import told_encoders
-from stito.training.batches import ContentSource
 from stito.training.recipe import Recipe
+from stito.training.supplies import Supplies
 from stito.training.truths import LOUDEST, Arrivals, Examples, Truths
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
-
-    from stito.data.manipulate import Manipulator
     from stito.training.task import Network
 
 __all__ = ["ConverterFactory", "ConverterNet", "ConverterTask"]
@@ -50,35 +47,11 @@ class ConverterNet(nn.Module):
 class ConverterTask:
     """What `stito.training.loop` trains for `task = "converter"`."""
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        factory: ConverterFactory,
-        contents: ContentSource,
-        held_out: ContentSource,
-        manipulator: Callable[[Mapping[str, float]], Manipulator],
-        fabric: Fabric,
-        *,
-        sample_rate: int = 44_100,
-        data: Mapping[str, Any] | None = None,
-    ) -> None:
-        """
-        Args:
-            recipe: all figures.
-            factory: of the network.
-            contents: what training draws from.
-            held_out: what validation draws from.
-            manipulator: makes manipulators with these probabilities, on the fabric's device.
-            fabric: knows the device.
-            sample_rate: of contents, manipulator and encoders, in Hz.
-            data: what the weights' header says of the data, beside what the recipe says.
-        """
+    def __init__(self, recipe: Recipe, factory: ConverterFactory, supplies: Supplies) -> None:
         self.recipe, self.factory = recipe, factory
-        self._data, self._rate = dict(data or {}), sample_rate
+        self._data, self._rate = dict(supplies.data), supplies.sample_rate
         self.encoders = [load_encoder(name) for name in recipe.converter.encoders]
-        self._truths = Truths(
-            recipe, contents, held_out, manipulator, fabric, mixed=recipe.converter.mixed, sample_rate=sample_rate
-        )
+        self._truths = Truths(recipe, supplies, mixed=recipe.converter.mixed)
 
     def network(self) -> nn.Module:
         """A fresh network, and the frozen encoders that tell it what to do."""

@@ -17,10 +17,9 @@ from stito.training.batches import Batches, ContentSource, Drawn, Layout, Subset
 from stito.training.contrastive import nt_xent, retrieval
 from stito.training.recipe import Recipe
 from stito.training.schedule import scheduled_probabilities
+from stito.training.supplies import Supplies
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
-
     from stito.data.manipulate import Manipulator
     from stito.training.task import Network
 
@@ -40,36 +39,14 @@ class FXencoderTask:
     then, so that scores of different steps compare.
     """
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        factory: NetworkFactory,
-        contents: ContentSource,
-        held_out: ContentSource,
-        manipulator: Callable[[Mapping[str, float]], Manipulator],
-        fabric: Fabric,
-        *,
-        sample_rate: int = 44_100,
-        data: Mapping[str, Any] | None = None,
-    ) -> None:
-        """
-        Args:
-            recipe: all figures.
-            factory: of the network.
-            contents: what training draws from.
-            held_out: what validation draws from.
-            manipulator: makes manipulators with these probabilities, on the fabric's device.
-            fabric: gathers embeddings over processes.
-            sample_rate: of contents, manipulator and network, in Hz.
-            data: what the weights' header says of the data, beside what the recipe says.
-        """
-        self.recipe, self.factory, self.fabric = recipe, factory, fabric
-        self._data, self._rate = dict(data or {}), sample_rate
-        self.train_manipulator = manipulator(recipe.probabilities.initial)
-        self.valid_manipulator = manipulator(recipe.probabilities.initial)
-        layout, fixed = layouts(recipe, sample_rate)
-        self._train = self._batches(contents, self.train_manipulator, layout)
-        self._valid = self._batches(held_out, self.valid_manipulator, fixed)
+    def __init__(self, recipe: Recipe, factory: NetworkFactory, supplies: Supplies) -> None:
+        self.recipe, self.factory, self.fabric = recipe, factory, supplies.fabric
+        self._data, self._rate = dict(supplies.data), supplies.sample_rate
+        self.train_manipulator = supplies.manipulator(recipe.probabilities.initial)
+        self.valid_manipulator = supplies.manipulator(recipe.probabilities.initial)
+        layout, fixed = layouts(recipe, self._rate)
+        self._train = self._batches(supplies.contents, self.train_manipulator, layout)
+        self._valid = self._batches(supplies.held_out, self.valid_manipulator, fixed)
         self._kept: Tensor | None = None
 
     def _batches(self, contents: ContentSource, manipulator: Manipulator, layout: Layout) -> Batches:

@@ -7,7 +7,7 @@ right.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
@@ -17,15 +17,12 @@ from stito.encoder import TrainedEncoder
 from stito.encoders import load_encoder
 from stito.errors import RecipeError
 from stito.predictor import SettingsNet, knob_ranges, told_encoders
-from stito.training.batches import ContentSource
 from stito.training.known import known_settings
 from stito.training.recipe import Recipe
+from stito.training.supplies import Supplies
 from stito.training.truths import LOUDEST, Arrivals, Examples, Truths
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
-
-    from stito.data.manipulate import Manipulator
     from stito.training.task import Network
 
 __all__ = ["PredictorTask"]
@@ -38,29 +35,9 @@ EDGE = 0.03
 class PredictorTask:
     """What `stito.training.loop` trains for `task = "predictor"`."""
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        contents: ContentSource,
-        held_out: ContentSource,
-        manipulator: Callable[[Mapping[str, float]], Manipulator],
-        fabric: Fabric,
-        *,
-        sample_rate: int = 44_100,
-        data: Mapping[str, Any] | None = None,
-    ) -> None:
-        """
-        Args:
-            recipe: all figures.
-            contents: what training draws from.
-            held_out: what validation draws from.
-            manipulator: makes manipulators with these probabilities, on the fabric's device.
-            fabric: knows the device.
-            sample_rate: of contents, manipulator and encoders, in Hz.
-            data: what the weights' header says of the data, beside what the recipe says.
-        """
+    def __init__(self, recipe: Recipe, supplies: Supplies) -> None:
         self.recipe = recipe
-        self._data, self._rate = dict(data or {}), sample_rate
+        self._data, self._rate = dict(supplies.data), supplies.sample_rate
         self.chain = load_chain(recipe.predictor.chain)
         if not self.chain.differentiable:
             raise RecipeError(
@@ -68,9 +45,7 @@ class PredictorTask:
             )
         self.encoders = [load_encoder(name) for name in recipe.predictor.encoders]
         self._ears = _trained(recipe.predictor.ears)
-        self._truths = Truths(
-            recipe, contents, held_out, manipulator, fabric, mixed=recipe.predictor.mixed, sample_rate=sample_rate
-        )
+        self._truths = Truths(recipe, supplies, mixed=recipe.predictor.mixed)
 
     def network(self) -> nn.Module:
         """A network that hears what its encoder hears, and stands near neutral."""

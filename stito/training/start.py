@@ -23,6 +23,7 @@ from stito.training.fxencoder import FXencoderTask
 from stito.training.loop import BEST, LAST, Outcome, Progress, Training
 from stito.training.predictor import PredictorTask
 from stito.training.recipe import Recipe
+from stito.training.supplies import Supplies
 from stito.training.task import Task
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def train(
     keep_freed_memory(everything=True)  # a fifth of a step on two cores is otherwise spent on fetching pages
     contents, held_out, about = _contents(recipe, data)
     manipulator = _manipulators(recipe, fabric.device, rooms=DEMO_ROOMS if data is None else ROOMS)
-    task = make_task(contents, held_out, manipulator, fabric, sample_rate=RATE, data=about)
+    task = make_task(Supplies(contents, held_out, manipulator, fabric, RATE, about))
     training = Training(task, recipe, fabric, folder, on_step=on_step, tensorboard=tensorboard)
     if resume:
         training.resume(force=force)
@@ -91,7 +92,7 @@ def _check_folder(folder: Path, *, resume: bool, force: bool) -> None:
     check_writable(folder / LAST, overwrite=True)
 
 
-def _task(recipe: Recipe) -> Callable[..., Task]:
+def _task(recipe: Recipe) -> Callable[[Supplies], Task]:
     """What the recipe trains, without what it is trained on."""
     if recipe.task == "predictor":
         return partial(PredictorTask, recipe)

@@ -18,13 +18,12 @@ import torch
 from torch import Tensor
 
 from stito.metrics.spectral import FRAMES, SampledSpectral
-from stito.training.batches import Batches, ContentSource, Drawn, Subset, layouts
+from stito.training.batches import Batches, Drawn, Subset, layouts
 from stito.training.recipe import Recipe
+from stito.training.supplies import Supplies
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
-
-    from stito.data.manipulate import Manipulation, Manipulator
+    from stito.data.manipulate import Manipulation
 
 __all__ = ["LOUDEST", "Arrivals", "Examples", "Truths"]
 
@@ -72,35 +71,18 @@ class Examples:
 class Truths:
     """Examples for training and validation, of one stem each."""
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        contents: ContentSource,
-        held_out: ContentSource,
-        manipulator: Callable[[Mapping[str, float]], Manipulator],
-        fabric: Fabric,
-        *,
-        mixed: float,
-        sample_rate: int,
-    ) -> None:
-        """
-        Args:
-            recipe: batches, validation and seeds.
-            contents: what training draws from.
-            held_out: what validation draws from.
-            manipulator: makes manipulators with these probabilities, on the fabric's device.
-            fabric: knows the device.
-            mixed: share of inputs that arrive with random effects of their own.
-            sample_rate: in Hz.
-        """
+    def __init__(self, recipe: Recipe, supplies: Supplies, *, mixed: float) -> None:
+        """With `mixed` that share of inputs arrives with random effects of their own."""
+        fabric = supplies.fabric
         self.recipe, self.device, self.mixed = recipe, fabric.device, mixed
         layout, fixed = (
-            replace(layout, single_stem=1.0, views=1, one_effect=0.0) for layout in layouts(recipe, sample_rate)
+            replace(layout, single_stem=1.0, views=1, one_effect=0.0)
+            for layout in layouts(recipe, supplies.sample_rate)
         )
         share = {"rank": fabric.global_rank, "processes": fabric.world_size, "device": fabric.device}
-        the_manipulator = manipulator(recipe.probabilities.initial)
-        self._train = Batches(contents, the_manipulator, layout, **share)  # type: ignore[arg-type]
-        self._valid = Batches(held_out, the_manipulator, fixed, device=fabric.device)
+        the_manipulator = supplies.manipulator(recipe.probabilities.initial)
+        self._train = Batches(supplies.contents, the_manipulator, layout, **share)  # type: ignore[arg-type]
+        self._valid = Batches(supplies.held_out, the_manipulator, fixed, device=fabric.device)
         self._kept: Examples | None = None
 
     def prepare(self, step: int) -> Arrivals | Examples:

@@ -19,6 +19,7 @@ from stito.training.log import read_log
 from stito.training.loop import FINAL, Training
 from stito.training.recipe import load_recipe, parse_recipe
 from stito.training.start import _task
+from stito.training.supplies import Supplies
 from stito_encoders.mixfxcloner import MixFXcloner
 from training.toys import Noise
 
@@ -56,9 +57,8 @@ seconds = 0.3
 def test_a_run_leaves_a_converter_that_can_be_loaded(tmp_path: Path) -> None:
     recipe, fabric = parse_recipe(RECIPE), make_fabric("cpu")
     rooms = Impulses.synthetic(RATE, count=2)
-    task = ConverterTask(
-        recipe, MixFXcloner.network, Noise(), Noise(), lambda p: Manipulator(rooms, probabilities=p), fabric
-    )
+    supplies = Supplies(Noise(), Noise(), lambda p: Manipulator(rooms, probabilities=p), fabric)
+    task = ConverterTask(recipe, MixFXcloner.network, supplies)
     training = Training(task, recipe, fabric, tmp_path, tensorboard=False)
     outcome = training.run()
     assert {"drums.gone", "vocals.gone", "drums.distance"} <= set(outcome.scores)

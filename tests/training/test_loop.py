@@ -19,6 +19,7 @@ from stito.training.fxencoder import FXencoderTask
 from stito.training.log import read_log
 from stito.training.loop import BEST, FINAL, LAST, Progress, Stop, Training
 from stito.training.recipe import parse_recipe
+from stito.training.supplies import Supplies
 from stito.weights import load_weights
 from training.toys import RECIPE, Noise, Turner, loudness
 
@@ -29,7 +30,7 @@ def training(folder: Path, *changes: str, **options: Any) -> Training:
     """A toy run in a folder."""
     recipe = parse_recipe(RECIPE, [*DROPOUT, *changes])
     fabric = make_fabric("cpu")
-    task = FXencoderTask(recipe, loudness, Noise(), Noise(), Turner, fabric)  # type: ignore[arg-type]
+    task = FXencoderTask(recipe, loudness, Supplies(Noise(), Noise(), Turner, fabric))  # type: ignore[arg-type]
     return Training(task, recipe, fabric, folder, tensorboard=False, **options)
 
 

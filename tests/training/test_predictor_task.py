@@ -21,6 +21,7 @@ from stito.training.known import known_settings
 from stito.training.loop import FINAL, Training
 from stito.training.predictor import PredictorTask
 from stito.training.recipe import parse_recipe
+from stito.training.supplies import Supplies
 from stito.training.truths import Examples
 from training.toys import Noise
 
@@ -61,7 +62,7 @@ def manipulator(probabilities: Any = None) -> Manipulator:
 
 def task(*changes: str) -> PredictorTask:
     """A toy task."""
-    return PredictorTask(parse_recipe(RECIPE, changes), Noise(), Noise(), manipulator, make_fabric("cpu"))
+    return PredictorTask(parse_recipe(RECIPE, changes), Supplies(Noise(), Noise(), manipulator, make_fabric("cpu")))
 
 
 def test_known_settings_are_those_of_the_same_knobs() -> None:

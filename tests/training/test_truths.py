@@ -9,6 +9,7 @@ from stito.data.impulses import Impulses
 from stito.data.manipulate import Manipulator
 from stito.training.devices import make_fabric
 from stito.training.recipe import parse_recipe
+from stito.training.supplies import Supplies
 from stito.training.truths import Truths
 from training.toys import Noise
 
@@ -32,15 +33,9 @@ seconds = 0.3
 
 def truths(mixed: float = 0.0) -> Truths:
     """Of noise, in a few short rooms."""
-    return Truths(
-        parse_recipe(RECIPE),
-        Noise(),
-        Noise(),
-        lambda probabilities: Manipulator(Impulses.synthetic(RATE, count=2), probabilities=probabilities),
-        make_fabric("cpu"),
-        mixed=mixed,
-        sample_rate=RATE,
-    )
+    rooms = Impulses.synthetic(RATE, count=2)
+    supplies = Supplies(Noise(), Noise(), lambda p: Manipulator(rooms, probabilities=p), make_fabric("cpu"))
+    return Truths(parse_recipe(RECIPE), supplies, mixed=mixed)
 
 
 def test_each_clip_is_a_truth_and_the_reference_of_its_neighbour() -> None:

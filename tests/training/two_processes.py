@@ -11,6 +11,7 @@ from stito.training.devices import make_fabric
 from stito.training.fxencoder import FXencoderTask
 from stito.training.loop import Training
 from stito.training.recipe import parse_recipe
+from stito.training.supplies import Supplies
 from training.toys import RECIPE, Noise, Turner, loudness
 
 
@@ -18,7 +19,7 @@ def main(folder: Path) -> None:
     """Leave `gradients.pt` in the folder, and what the loop leaves."""
     recipe = parse_recipe(RECIPE)
     fabric = make_fabric("cpu")
-    task = FXencoderTask(recipe, loudness, Noise(), Noise(), Turner, fabric)  # type: ignore[arg-type]
+    task = FXencoderTask(recipe, loudness, Supplies(Noise(), Noise(), Turner, fabric))  # type: ignore[arg-type]
     training = Training(task, recipe, fabric, folder, tensorboard=False)
     loss, _ = task.loss(training.network, task.prepare(0))
     fabric.backward(loss)
