@@ -44,7 +44,7 @@ def test_the_published_network_has_the_published_size() -> None:
 
 def test_the_published_network_hears_two_and_a_half_seconds() -> None:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(4)  # of few channels, some draws are all cut off by the ReLUs
+        torch.manual_seed(0)  # of few channels, some draws are all cut off by the ReLUs
         net = WaveformNet((Layer(4, 25, 4), Layer(4, 15, 2), Layer(4, 5, 1))).eval()
     reach = 1 + 24 + 24 + 4 * (14 + 14) + 8 * (4 + 4)  # both kernels of each block, at its input's stride
     x = torch.randn(1, 2, 4000, generator=torch.Generator().manual_seed(0)).requires_grad_()
