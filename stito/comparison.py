@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -82,9 +83,8 @@ def compare_methods(
 
 
 def _folder(method: str) -> str:
-    """A folder's name for a method: of a file of weights its name."""
-    name, _, detail = method.partition(":")
-    return f"{name}-{Path(detail).stem}" if detail else name
+    """A folder's name for a method, another for each."""
+    return re.sub(r"[^\w.]+", "-", method)
 
 
 def _keep(

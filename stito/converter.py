@@ -6,7 +6,6 @@ never changes the result.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -14,9 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from stito.audio import resample
-from stito.encoder import Encoder
 
-__all__ = ["BLOCK", "Conversion", "Converter", "convert", "hear"]
+__all__ = ["BLOCK", "Conversion", "Converter", "convert"]
 
 BLOCK = 1 << 20
 """Samples that are converted at once, in a long song: memory does not grow with it."""
@@ -86,14 +84,3 @@ class Conversion:
 def _of_length(x: Tensor, samples: int) -> Tensor:
     """Audio (2, t) with so many samples: resampling there and back may leave one more or less."""
     return nn.functional.pad(x, (0, samples - x.shape[-1]))
-
-
-def hear(encoders: Sequence[Encoder], x: Tensor) -> Tensor:
-    """The embeddings of audio (b, 2, t) side by side, (b, dims): at unit length where encoders compare by angle."""
-    heard = []
-    with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-        for encoder in encoders:
-            embedding = encoder.embed(x)
-            by_angle = getattr(encoder, "distance", "cosine") == "cosine"
-            heard.append(nn.functional.normalize(embedding, dim=-1) if by_angle else embedding)
-    return torch.cat(heard, dim=-1)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Distance", "Encoder", "TrainedEncoder", "digest_of", "distance"]
+__all__ = ["Distance", "Encoder", "TrainedEncoder", "digest_of", "distance", "hear"]
 
 Distance = Literal["cosine", "euclidean"]
 
@@ -57,3 +57,14 @@ def distance(encoder: Encoder, a: Tensor, b: Tensor) -> Tensor:
     if getattr(encoder, "distance", "cosine") == "euclidean":
         return (a - b).square().mean(-1).clamp_min(1e-12).sqrt()
     return 1 - torch.nn.functional.cosine_similarity(a, b, dim=-1)
+
+
+def hear(encoders: Sequence[Encoder], x: Tensor) -> Tensor:
+    """The embeddings of audio (b, 2, t) side by side, (b, dims): at unit length where encoders compare by angle."""
+    heard = []
+    with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+        for encoder in encoders:
+            embedding = encoder.embed(x)
+            by_angle = getattr(encoder, "distance", "cosine") == "cosine"
+            heard.append(nn.functional.normalize(embedding, dim=-1) if by_angle else embedding)
+    return torch.cat(heard, dim=-1)

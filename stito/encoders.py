@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from stito import registry
-from stito.encoder import Encoder
+from stito.encoder import Encoder, digest_of
+from stito.errors import WeightsError
 from stito.weights import read_header
 
-__all__ = ["DEFAULT_ENCODER", "SUFFIX", "load_encoder"]
+__all__ = ["DEFAULT_ENCODER", "SUFFIX", "load_encoder", "load_told", "told_encoders"]
 
 DEFAULT_ENCODER = "features"
 """The metric of style where none is named."""
@@ -33,3 +35,19 @@ def load_encoder(source: str | Path | Encoder) -> Encoder:
     else:
         loaded = registry.load("encoder", str(source))()
     return loaded
+
+
+def told_encoders(encoders: Sequence[Encoder]) -> list[list[str]]:
+    """The name of each encoder and the digest of its weights, in order: what weights that hear with them remember."""
+    return [[encoder.name, digest_of(encoder)] for encoder in encoders]
+
+
+def load_told(told: Sequence[Sequence[str]], weights: Path) -> list[Encoder]:
+    """The encoders that a file of weights remembers; `WeightsError` if one of them has changed since."""
+    encoders = [load_encoder(name) for name, _ in told]
+    for encoder, (_, digest) in zip(encoders, told, strict=True):
+        if digest_of(encoder) != digest:
+            raise WeightsError(
+                f"{weights} was trained with other weights of '{encoder.name}'.", hint="Train it again: see recipes/."
+            )
+    return encoders

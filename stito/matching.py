@@ -32,7 +32,7 @@ INITS = ("auto", "predict", "neural", "match", "neutral")
 PREDICT, NEURAL, MATCH, NEUTRAL = INITS[1:]
 
 FITTED = 30
-"""Evaluations after which settings render what a converter made about as well as they ever will."""
+"""Evaluations spent on settings that render what a converter made."""
 
 DIRECT = {MATCH: "Closed form, no search.", PREDICT: "Predicted, no search."}
 """Methods that take a start as their result."""
@@ -229,7 +229,7 @@ class Matcher:
             if PREDICT in (self.method, self.init) or self._nearer(predicted, prepared[0], references):
                 places[PREDICT] = predicted
         if stems == 1 and self.cloner is not None:
-            places[NEURAL] = self._fitted(self.cloner, heard, prepared[0], places.get(PREDICT, places[MATCH]))
+            places[NEURAL] = self._fitted(self.cloner, heard, prepared[0], places[MATCH])
         places = {place: theta.repeat(stems) for place, theta in places.items()}
         with torch.no_grad():
             distances = objective.style(torch.stack(list(places.values()))).tolist()

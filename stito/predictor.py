@@ -22,12 +22,12 @@ from stito import registry
 from stito.audio import resample
 from stito.chain import Chain
 from stito.chains import load_chain
-from stito.encoder import Encoder, digest_of
-from stito.encoders import load_encoder
+from stito.encoder import Encoder, hear
+from stito.encoders import load_encoder, load_told
 from stito.errors import WeightsError
 from stito.weights import digest_of_weights, load_weights
 
-__all__ = ["Predictor", "SettingsNet", "knob_ranges", "load_predictor", "same_effects", "told_encoders"]
+__all__ = ["Predictor", "SettingsNet", "knob_ranges", "load_predictor", "same_effects"]
 
 CORRECTED = {"eq": 0.6, "imager": 1.0, "gain": 1.0}
 """How far effects are then corrected to what statistics tell: tone in part, since what is played differs too; width
@@ -78,13 +78,8 @@ class SettingsNet(nn.Module):
 
     def hear(self, x: Tensor) -> Tensor:
         """What is heard of audio (b, 2, t): (b, dims), at unit length what is compared by angle."""
-        heard = [nn.functional.normalize(self.ears(x), dim=-1)]
-        with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-            for encoder in self.encoders:
-                embedding = encoder.embed(x)
-                by_angle = getattr(encoder, "distance", "cosine") == "cosine"
-                heard.append(nn.functional.normalize(embedding, dim=-1) if by_angle else embedding)
-        return torch.cat(heard, dim=-1)
+        ears = nn.functional.normalize(self.ears(x), dim=-1)
+        return torch.cat([ears, hear(self.encoders, x)], dim=-1) if self.encoders else ears
 
     def settle(self, heard: Tensor) -> Tensor:
         """Theta (b, knobs) from what was heard of reference and input, side by side (b, 2 dims)."""
@@ -95,11 +90,6 @@ class SettingsNet(nn.Module):
 def knob_ranges(chain: Chain) -> list[list[Any]]:
     """What theta means for a chain: the name, low end, high end and scale of each knob, in order."""
     return [[str(knob), knob.param.low, knob.param.high, knob.param.scale] for knob in chain.knobs]
-
-
-def told_encoders(encoders: Sequence[Encoder]) -> list[list[str]]:
-    """The name of each encoder and the digest of its weights, in order."""
-    return [[encoder.name, digest_of(encoder)] for encoder in encoders]
 
 
 class Predictor:
@@ -118,8 +108,8 @@ class Predictor:
         if self.header["architecture"] != "predictor":
             raise WeightsError(f"{weights} holds no predictor.", hint="Use a file that recipes/predictor made.")
         self.chain = load_chain(str(self.header["chain"]))
-        encoders = [load_encoder(name) for name, _ in self.header["encoders"]]
-        self._check(weights, encoders)
+        self._check(weights)
+        encoders = load_told(self.header["encoders"], weights)
         ears = self.header["ears"]
         self.judge = load_encoder(ears["encoder"])
         self.sample_rate = self.judge.sample_rate
@@ -131,13 +121,10 @@ class Predictor:
             raise WeightsError(f"{weights}: {error}", hint="Train it again with this version of stito.") from error
         self._net.eval().requires_grad_(False)
 
-    def _check(self, weights: Path, encoders: Sequence[Encoder]) -> None:
+    def _check(self, weights: Path) -> None:
         again = f"Train it again: stito train recipes/predictor/{self.chain.name}.toml"
         if knob_ranges(self.chain) != self.header["knobs"]:
             raise WeightsError(f"{weights} is for other knobs than the chain '{self.chain.name}' has.", hint=again)
-        for encoder, (_, digest) in zip(encoders, self.header["encoders"], strict=True):
-            if digest_of(encoder) != digest:
-                raise WeightsError(f"{weights} was trained with other weights of '{encoder.name}'.", hint=again)
 
     @torch.no_grad()
     def predict(self, inputs: Sequence[Tensor], references: Sequence[Tensor], chain: Chain, sample_rate: int) -> Tensor:

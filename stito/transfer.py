@@ -269,7 +269,8 @@ def _posed(heard: list[Heard], matcher: Matcher) -> list[Problem]:
 
 def _predicts(method: str, init: str) -> bool:
     """Whether a prediction could be the result, or where a search starts."""
-    return method == "predict" or (method not in DIRECT and init in ("auto", "predict"))
+    searches = method not in DIRECT and method.partition(":")[0] != NEURAL
+    return method == "predict" or (searches and init in ("auto", "predict"))
 
 
 def _search_all(

@@ -1,7 +1,7 @@
 """A small MixFXcloner: the same kind of network, at the rate of frames instead of samples.
 
 It does not make the waveform, it says how to: for every frame and band how loud mid and side, what of each goes into
-the other, and how much of three rooms. So it begins as a wire, keeps the detail of the input, and costs a hundredth.
+the other, and how much of three rooms. So it begins as a wire, and keeps the detail of the input.
 
 ```
 x ─▶ STFT ─▶ mid, side ───────────────▶ (2 x 2 matrix) ──┐

@@ -12,9 +12,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from stito.converter import hear
-from stito.encoder import digest_of
-from stito.encoders import load_encoder
+from stito.encoder import hear
+from stito.encoders import load_told
 from stito.errors import AudioError, WeightsError
 from stito.weights import digest_of_weights, load_weights
 from stito_encoders.band_tcn import BandTCN
@@ -41,13 +40,7 @@ class MixFXcloner:
         path = Path(weights)
         state, self.header = load_weights(path)
         self.digest = digest_of_weights(path)
-        self.encoders = [load_encoder(name) for name, _ in self.header["encoders"]]
-        for encoder, (_, digest) in zip(self.encoders, self.header["encoders"], strict=True):
-            if digest_of(encoder) != digest:
-                raise WeightsError(
-                    f"{path} was trained with other weights of '{encoder.name}'.",
-                    hint="Train it again: stito train recipes/mixfxcloner/small.toml",
-                )
+        self.encoders = load_told(self.header["encoders"], path)
         self.net = self.network(self.header["config"], sum(encoder.dim for encoder in self.encoders))
         try:
             self.net.load_state_dict({name.removeprefix("net."): tensor for name, tensor in state.items()})

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from stito.converter import hear
-from stito.encoders import load_encoder
-from stito.predictor import told_encoders
+from stito.encoder import hear
+from stito.encoders import load_encoder, told_encoders
 from stito.training.recipe import Recipe
 from stito.training.supplies import Supplies
 from stito.training.truths import LOUDEST, Arrivals, Examples, Truths

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from stito.chains import load_chain
 from stito.encoder import TrainedEncoder
-from stito.encoders import load_encoder
+from stito.encoders import load_encoder, told_encoders
 from stito.errors import RecipeError
-from stito.predictor import SettingsNet, knob_ranges, told_encoders
+from stito.predictor import SettingsNet, knob_ranges
 from stito.training.known import known_settings
 from stito.training.recipe import Recipe
 from stito.training.supplies import Supplies

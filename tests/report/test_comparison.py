@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stito.comparison import compare_methods, table
+from stito.comparison import _folder, compare_methods, table
 from stito.errors import OutputExistsError, SettingsError
 from stito.report import ComparedMethod, ComparisonData, Headline, render_comparison
 from stito.search.base import Budget
@@ -44,3 +44,10 @@ def test_a_method_that_leads_away_says_so() -> None:
 def test_nothing_to_compare_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="No method"):
         compare_methods(tmp_path, tmp_path, tmp_path / "out", [])
+
+
+def test_weights_of_one_name_in_two_folders_have_results_of_their_own() -> None:
+    methods = ["neural", "neural:runs/a/final.safetensors", "neural:runs/b/final.safetensors", "nevergrad:OnePlusOne"]
+    folders = [_folder(method) for method in methods]
+    assert len(set(folders)) == len(methods)
+    assert not any("/" in folder for folder in folders)
