@@ -30,7 +30,8 @@ from stito.chain import Chain, ChainSettings
 from stito.chains import load_chain
 from stito.console import gain, loudness
 from stito.demo import compose
-from stito.evaluation.transfer import as_stem, oracle
+from stito.evaluation.transfers.cases import as_stem
+from stito.evaluation.transfers.methods import oracle
 from stito.excerpts import active_starts
 from stito.metrics.spectral import multi_scale_spectral
 from stito.mix import read_mix

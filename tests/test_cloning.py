@@ -14,14 +14,12 @@ from torch import Tensor
 
 import stito.converters
 from conftest import RATE, as_mix, song, write_song
-from stito.chains import load_chain
 from stito.console import gain, loudness, render_strip
 from stito.converter import Conversion, Converter
-from stito.data.impulses import Impulses
-from stito.data.manipulate import Manipulator
 from stito.errors import PresetError, SettingsError, UnknownNameError
-from stito.evaluation.study import DemoSongs
-from stito.evaluation.transfer import TransferPlan, evaluate_transfers
+from stito.evaluation.transfers.plan import TransferPlan
+from stito.evaluation.transfers.run import evaluate_transfers
+from stito.evaluation.transfers.sources import DemoSource
 from stito.mix import Mix
 from stito.output import run_apply, run_transfer
 from stito.preset import ConversionPreset, StripPreset, load_preset
@@ -179,10 +177,8 @@ def test_several_stems_at_once_start_elsewhere() -> None:
 
 
 def test_an_evaluation_counts_it_among_the_methods(tmp_path: Path) -> None:
-    plan = TransferPlan(cases=1, seconds=2.0, methods=("input", "neural"), chain="eq")
-    rows = evaluate_transfers(
-        DemoSongs(), Manipulator(Impulses.synthetic(count=2)), plan, chain=load_chain("eq"), log=tmp_path / "log"
-    )
+    plan = TransferPlan(cases=1, seconds=2.0, methods=("input", "neural"), chain="eq", judge="features")
+    rows = evaluate_transfers(DemoSource(), plan, log=tmp_path / "log")
     assert [(row.method, row.digest) for row in rows] == [("input", ""), ("neural", "abc")]
 
 

@@ -3,76 +3,156 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from stito.evaluation.transfers.plan import TransferPlan
 
 __all__ = ["transfer"]
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path), required=True, metavar="CACHE", help="A cache of stems.")
+@click.option("--data", type=click.Path(path_type=Path), default=None, metavar="CACHE", help="A cache of stems.")
 @click.option("--split", default="valid", show_default=True, help="Which songs of the cache: train, valid, test.")
 @click.option(
     "--methods",
     default=None,
     metavar="A,B",
-    help="input, level, match, predict, neural, oracle, searches with their encoder: cma:fxencoder, gradient:FILE.  "
-    "[default: all of these with cma]",
+    help="input, level, match, predict, neural[:FILE], oracle, and searches with their encoder and, if wanted, where "
+    "they start: cma:fxencoder, random:FILE, cma:features:neural.  [default: a choice of all]",
 )
 @click.option("--chain", default="mixing", show_default=True, help="What the searches set: a name or a .toml file.")
 @click.option("--cases", type=int, default=40, show_default=True, help="Transfers, over the kinds of stems in turn.")
 @click.option("--seconds", type=float, default=12.0, show_default=True, help="Length of input and reference.")
-@click.option("--evaluations", type=int, default=300, show_default=True, help="Candidates per search.")
+@click.option("--evaluations", type=int, default=None, help="Candidates per search.  [default: 300 without --at]")
+@click.option("--at", default=None, metavar="S,S", help="Also what each method has after so many seconds: 1,5,30.")
+@click.option("--prior", type=float, default=1.0, show_default=True, help="How strongly searches are drawn to a guess.")
+@click.option("--judge", default="fxencoder", show_default=True, help="The encoder that says how near results sound.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same cases.")
 @click.option("--mixed", is_flag=True, help="Inputs arrive with random effects of their own, and not FX-normalised.")
+@click.option("--multitrack", is_flag=True, help="All kinds of stems at once; their sum is compared.")
+@click.option(
+    "--separator",
+    default="none",
+    show_default=True,
+    metavar="NAME[:WEIGHTS]|none",
+    help="What takes a multitrack's reference apart; without one, methods are given its stems.",
+)
+@click.option("--workers", type=int, default=None, help="Processes side by side.  [default: as many as cores]")
+@click.option("--scheduler", default=None, metavar="ADDRESS", help="Run on the workers of a dask scheduler instead.")
 @click.option("-o", "--output", "outdir", metavar="OUTDIR", required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--smoke", is_flag=True, help="A little of everything, on songs that stito composes.")
 def transfer(
-    data: Path,
+    data: Path | None,
     split: str,
     methods: str | None,
     chain: str,
     cases: int,
     seconds: float,
-    evaluations: int,
+    evaluations: int | None,
+    at: str | None,
+    prior: float,
+    judge: str,
     seed: int,
     mixed: bool,
+    multitrack: bool,
+    separator: str,
+    workers: int | None,
+    scheduler: str | None,
     outdir: Path,
     as_json: bool,
+    smoke: bool,
 ) -> None:
     """Measure transfers whose truth is known: how far is the result from what the effects make of the input?
 
-    Prints Table 2 of Koo et al. (2022) for these methods. OUTDIR gets cases.jsonl, a row for each case and method as
-    soon as it is known, and result.json; the same command goes on where it was interrupted.
+    Prints Table 2 of Koo et al. (2022) for these methods, with other measures and paired tests. OUTDIR gets
+    cases.jsonl, a row for each case and method as soon as it is known, report.html, tables.md and result.json; the same
+    command goes on where it was interrupted.
+
+    Each job is a method on a case and works on one core, so that rows do not depend on where they are computed. On a
+    cluster, workers (`dask worker ADDRESS --nthreads 1`) need stito and the cache under the same path.
 
     \b
     Example:
       stito evaluate transfer --data cache/ --methods input,match,cma:features,oracle --cases 40 -o out/
+      stito evaluate transfer --data cache/ --methods match,cma:features --at 1,5,30,120 --cases 12 -o curve/
     """
-    from stito.audio import check_writable, write_atomic
-    from stito.chains import load_chain
-    from stito.data.manipulate import Manipulator
-    from stito.evaluation.study import cache_material
-    from stito.evaluation.transfer import METHODS, TransferPlan, evaluate_transfers, summarise, table
+    if data is None and not smoke:
+        raise click.UsageError("Give a cache of stems with --data, or try it out with --smoke.")
+    from stito.audio import check_writable
+    from stito.evaluation.study import DemoSongs, cache_material
+    from stito.evaluation.transfers.page import TransferOutcome, write_outcome
+    from stito.evaluation.transfers.plan import EVALUATIONS, METHODS, TransferPlan
+    from stito.evaluation.transfers.run import evaluate_transfers
+    from stito.evaluation.transfers.sources import CacheSource, DemoSource
 
-    wanted = tuple(methods.split(",")) if methods else METHODS
-    material, sentence = cache_material(data, split)
-    plan = TransferPlan(cases, seconds, evaluations, wanted, chain, seed=seed, data=sentence, mixed=mixed)
+    if smoke:
+        cases, seconds, evaluations = min(cases, 2), 2.0, 8
+    plan = TransferPlan(
+        cases=cases,
+        seconds=seconds,
+        evaluations=evaluations or (None if at else EVALUATIONS),
+        methods=tuple(methods.split(",")) if methods else METHODS,
+        chain=chain,
+        prior=prior,
+        judge=judge,
+        seed=seed,
+        data=cache_material(data, split)[1] if data else DemoSongs.sentence,
+        mixed=mixed,
+        multitrack=multitrack,
+        separator=separator,
+        at=_moments(at),
+    )
     check_writable(outdir / "result.json", overwrite=True)
     outdir.mkdir(parents=True, exist_ok=True)
-    rows = evaluate_transfers(
-        material,
-        Manipulator(),
-        plan,
-        chain=load_chain(chain),
-        log=outdir / "cases.jsonl",
-        on_row=lambda row: click.echo(
-            f"case {row.case + 1} of {cases}, {row.stem}: {row.method} {row.left_right:.3f} {row.mid_side:.3f}",
-            err=True,
-        ),
-    )
-    summary = summarise(rows)
-    text = json.dumps({"data": sentence, "summary": summary}, indent=2)
-    write_atomic(outdir / "result.json", text + "\n", overwrite=True)
-    click.echo(text if as_json else f"{sentence}\n{table(summary)}")
+    count = len(plan.methods) * plan.cases
+    known = 0
+
+    def tell(row: object) -> None:
+        nonlocal known
+        known += 1
+        click.echo(f"{known} of {count}: {row}", err=True)
+
+    source = CacheSource(data.resolve(), split) if data else DemoSource()
+    with _executor(workers, scheduler, smoke) as executor:
+        rows = evaluate_transfers(source, plan, log=outdir / "cases.jsonl", on_row=tell, executor=executor)
+    outcome = TransferOutcome(plan, rows)
+    write_outcome(outdir, outcome, command=_command(plan, data, split, smoke))
+    click.echo(json.dumps(outcome.as_json(), indent=2) if as_json else outcome.text())
+
+
+def _moments(at: str | None) -> tuple[float, ...]:
+    try:
+        return tuple(float(moment) for moment in at.split(",")) if at else ()
+    except ValueError as error:
+        raise click.BadParameter(f"{at} are no seconds. Write them as 1,5,30.", param_hint="--at") from error
+
+
+def _executor(workers: int | None, scheduler: str | None, smoke: bool) -> AbstractContextManager[Executor | None]:
+    from stito.evaluation.workers import cluster, local_workers
+
+    if scheduler:
+        return cluster(scheduler)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return local_workers(workers if workers is not None else 1 if smoke else cores)
+
+
+def _command(plan: TransferPlan, data: Path | None, split: str, smoke: bool) -> str:
+    """The command line that makes this evaluation again."""
+    words = ["stito", "evaluate", "transfer", "--methods", ",".join(plan.methods)]
+    words += ["--data", str(data), "--split", split] if data else []
+    words += ["--at", ",".join(f"{moment:g}" for moment in plan.at)] if plan.at else []
+    words += ["--evaluations", str(plan.evaluations)] if plan.evaluations else []
+    for name in ("chain", "cases", "seconds", "prior", "judge", "seed", "separator"):
+        words += [f"--{name}", f"{getattr(plan, name)}"]
+    words += [f"--{name}" for name in ("mixed", "multitrack") if getattr(plan, name)]
+    return shlex.join([*words, *(["--smoke"] if smoke else []), "-o", "out"])

@@ -1,9 +1,9 @@
-"""Pictures of embeddings, and the only place that knows matplotlib: PNGs drawn without a display or global state."""
+"""Pictures of evaluations, and the only place that knows matplotlib: PNGs drawn without a display or global state."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from stito.errors import MissingDependencyError
 from stito.evaluation.disentanglement import Cloud
 from stito.metrics.scikit import tsne
 
-__all__ = ["MARKERS", "cloud_png", "require"]
+__all__ = ["MARKERS", "cloud_png", "courses_png", "distances_png", "require"]
 
 MARKERS = "osv^<>DdpPXhH8*1234+x|_.,"
 """One for each of 25 segments."""
@@ -52,6 +52,58 @@ def cloud_png(clouds: Mapping[str, Cloud], *, seed: int = 0) -> bytes:
         panel.set_visible(False)
     for panel, (name, cloud) in zip(panels, clouds.items(), strict=False):
         _draw(panel, name, cloud, matplotlib.colormaps["turbo"], seed)
+    return _png(drawing)
+
+
+def distances_png(summary: Mapping[str, Mapping[str, Mapping[str, float]]]) -> bytes:
+    """Mean distances to the truth with their intervals, by kind of case and method: a panel for each kind."""
+    _, backend = require()
+    from matplotlib.figure import Figure
+
+    methods = list(summary["all"])
+    height = 0.9 + 0.26 * len(methods)
+    drawing = Figure(figsize=(2.6 * len(summary) + 1.4, height), dpi=DPI, layout="constrained")
+    backend.FigureCanvasAgg(drawing)
+    panels = drawing.subplots(1, len(summary), squeeze=False, sharey=True).ravel()
+    for panel, (kind, found) in zip(panels, summary.items(), strict=True):
+        for place, method in enumerate(methods):
+            if method not in found:
+                continue
+            for offset, measure, colour in ((-0.14, "left_right", "C0"), (0.14, "mid_side", "C1")):
+                mean, low, high = (found[method][f"{measure}{end}"] for end in ("", "_low", "_high"))
+                panel.plot([low, high], [place + offset] * 2, color=colour, linewidth=1.4)
+                panel.plot(mean, place + offset, "o", color=colour, markersize=4)
+        panel.set_title(kind, fontsize=10)
+        panel.set_xlim(left=0)
+        panel.grid(axis="x", alpha=0.3)
+        panel.tick_params(labelsize=8)
+    panels[0].set_yticks(range(len(methods)), methods)
+    panels[0].invert_yaxis()
+    return _png(drawing)
+
+
+def courses_png(courses: Mapping[str, Sequence[tuple[float, float, float]]]) -> bytes:
+    """Distance to the truth (left/right) against seconds, a line for each method."""
+    _, backend = require()
+    from matplotlib.figure import Figure
+
+    drawing = Figure(figsize=(7.5, 4.0), dpi=DPI, layout="constrained")
+    backend.FigureCanvasAgg(drawing)
+    panel = drawing.subplots()
+    for marker, (method, course) in zip(MARKERS * len(courses), courses.items(), strict=False):
+        moments, left_right, _ = zip(*course, strict=True)
+        panel.plot(moments, left_right, marker=marker, markersize=5, label=method)
+    panel.set_xscale("log")
+    panel.set_xticks(moments, [f"{moment:g}" for moment in moments])
+    panel.minorticks_off()
+    panel.set_xlabel("seconds of one core")
+    panel.set_ylabel("distance to the truth")
+    panel.grid(alpha=0.3)
+    panel.legend(fontsize=8)
+    return _png(drawing)
+
+
+def _png(drawing: Any) -> bytes:
     buffer = io.BytesIO()
     drawing.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()

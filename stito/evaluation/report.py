@@ -1,4 +1,4 @@
-"""The page of an evaluation: one HTML file with its tables and pictures that loads nothing from anywhere."""
+"""The pages of evaluations: one HTML file each, with its tables and pictures, that loads nothing from anywhere."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 from stito.evaluation.outcome import Outcome
 from stito.evaluation.retrieval import Retrieval
-from stito.evaluation.tables import figure, tables
+from stito.evaluation.table import figure
+from stito.evaluation.tables import tables
 from stito.version import __version__
 
-__all__ = ["render_page"]
+__all__ = ["data_url", "render_page", "render_template"]
 
 
 @dataclass(frozen=True)
@@ -28,19 +30,25 @@ class Picture:
 
 def render_page(outcome: Outcome, pictures: Mapping[str, bytes], command: str = "") -> str:
     """The page as text; `pictures` are the maps of each encoder, as PNGs."""
-    return (
-        _environment()
-        .get_template("disentanglement.html.j2")
-        .render(
-            outcome=outcome,
-            tables=tables(outcome),
-            pictures=[Picture(name, _data_url(png)) for name, png in pictures.items()],
-            bars=_bars(outcome),
-            command=command,
-            version=__version__,
-            style=Markup(_source("report.css") + _source("evaluation.css")),
-        )
+    return render_template(
+        "disentanglement.html.j2",
+        outcome=outcome,
+        tables=tables(outcome),
+        pictures=[Picture(name, data_url(png)) for name, png in pictures.items()],
+        bars=_bars(outcome),
+        command=command,
     )
+
+
+def render_template(name: str, **values: Any) -> str:
+    """One of the pages of evaluations."""
+    style = Markup(_source("report.css") + _source("evaluation.css"))
+    return _environment().get_template(name).render(version=__version__, style=style, **values)
+
+
+def data_url(png: bytes) -> str:
+    """A picture as a page holds it."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
 
 
 @dataclass(frozen=True)
@@ -70,10 +78,6 @@ def _bar(of: Retrieval, hard: bool) -> Bar:
     ]
     label = f"{of.encoder}, hard" if hard else of.encoder
     return Bar(label, hard, 100 * share.mean, inside[0], inside[1], figure(share.mean, digits=2))
-
-
-def _data_url(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
 
 
 @lru_cache(maxsize=1)

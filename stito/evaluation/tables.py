@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from stito.evaluation.cases import MULTITRACK
 from stito.evaluation.disentanglement import FULL
 from stito.evaluation.estimates import Estimate
 from stito.evaluation.outcome import Outcome
+from stito.evaluation.table import Table, figure
 
-__all__ = ["PUBLISHED", "Table", "as_markdown", "as_text", "figure", "tables"]
+__all__ = ["PUBLISHED", "as_markdown", "as_text", "tables"]
 
 PUBLISHED: Mapping[str, tuple[tuple[float, float], ...]] = {
     "MEE": ((0.129, 0.816), (0.131, 0.802), (0.074, 0.727), (0.064, 0.655)),
@@ -29,37 +29,7 @@ COLUMNS = {
 }
 """Whether it is the multitrack, and whether all effects are on."""
 
-NOTHING = "–"
 INTERVAL = "± is half of the 95 % interval"
-
-
-@dataclass(frozen=True)
-class Table:
-    """A title, the heads of the columns, rows of cells, and what has to be known to read them."""
-
-    title: str
-    heads: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-
-    def text(self) -> str:
-        """The table for a terminal."""
-        widths = [max(len(row[i]) for row in (self.heads, *self.rows)) for i in range(len(self.heads))]
-        lines = [self.title]
-        for row in (self.heads, *self.rows):
-            cells = [
-                cell.rjust(width) if i else cell.ljust(width)
-                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ]
-            lines.append("  " + "   ".join(cells).rstrip())
-        return "\n".join([*lines, *([f"  {self.note}"] if self.note else [])])
-
-    def markdown(self) -> str:
-        """The table for a document."""
-        rule = "|".join(["---", *("---:" for _ in self.heads[1:])])
-        lines = [f"## {self.title}", "", f"| {' | '.join(self.heads)} |", f"|{rule}|"]
-        lines += [f"| {' | '.join(row)} |" for row in self.rows]
-        return "\n".join([*lines, *(["", self.note] if self.note else [])])
 
 
 def tables(outcome: Outcome) -> list[Table]:
@@ -88,15 +58,6 @@ def as_markdown(outcome: Outcome) -> str:
         "\n\n".join(["# Disentanglement", f"Data: {outcome.data}", *(table.markdown() for table in tables(outcome))])
         + "\n"
     )
-
-
-def figure(value: float, *, digits: int = 3) -> str:
-    """A number as papers write it: without the leading zero, a dash where it was not measured."""
-    if not math.isfinite(value):
-        return NOTHING
-    text = f"{abs(value):.{digits}f}"
-    sign = "\N{MINUS SIGN}" if value < 0 and text.strip("0.") else ""
-    return sign + text.removeprefix("0")
 
 
 def _cell(value: Estimate, *, digits: int = 3) -> str:

@@ -70,3 +70,22 @@ def test_without_data_the_usage_says_what_to_do(tmp_path: Path) -> None:
     result = run("disentanglement", "-o", tmp_path)
     assert result.exit_code == 2
     assert "--smoke" in result.output
+
+
+def test_transfers_on_composed_songs_leave_a_table_a_page_and_every_row(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ("transfer", "--smoke", "--methods", "input,match", "--judge", "features", "--chain", "eq", "-o", out)
+    result = run(*words, catch=False)
+    assert {path.name for path in out.iterdir()} == {"report.html", "result.json", "tables.md", "cases.jsonl"}
+    assert "Distance to the truth" in result.stdout
+    assert "4 of 4: case 1, drums: match" in result.stderr
+    assert "--methods input,match --evaluations 8 --chain eq" in (out / "report.html").read_text()
+    again = run(*words, "--json", catch=False)
+    assert json.loads(again.stdout) == json.loads((out / "result.json").read_text())
+
+
+def test_transfers_need_songs_and_seconds_that_are_numbers(tmp_path: Path) -> None:
+    assert "--smoke" in run("transfer", "-o", tmp_path).output
+    wrong = run("transfer", "--smoke", "--at", "soon", "-o", tmp_path)
+    assert wrong.exit_code == 2
+    assert "1,5,30" in wrong.output

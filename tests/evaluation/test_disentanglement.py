@@ -17,7 +17,8 @@ from stito.evaluation.plots import cloud_png
 from stito.evaluation.report import render_page
 from stito.evaluation.retrieval import measure_retrieval
 from stito.evaluation.sensitivity import measure_sensitivity
-from stito.evaluation.tables import PUBLISHED, as_markdown, as_text, figure
+from stito.evaluation.table import figure
+from stito.evaluation.tables import PUBLISHED, as_markdown, as_text
 
 Measured = tuple[Bench, Disentanglement]
 

@@ -1,0 +1,50 @@
+"""A table as text, as Markdown, and as cells for a page; figures as papers write them."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from dataclasses import dataclass
+
+__all__ = ["NOTHING", "Table", "figure"]
+
+NOTHING = "–"
+WIDTH = 120
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, the heads of the columns, rows of cells, and what has to be known to read them."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+    def text(self) -> str:
+        """The table for a terminal."""
+        widths = [max(len(row[i]) for row in (self.heads, *self.rows)) for i in range(len(self.heads))]
+        lines = [self.title]
+        for row in (self.heads, *self.rows):
+            cells = [
+                cell.rjust(width) if i else cell.ljust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ]
+            lines.append("  " + "   ".join(cells).rstrip())
+        return "\n".join([*lines, *textwrap.wrap(self.note, WIDTH, initial_indent="  ", subsequent_indent="  ")])
+
+    def markdown(self) -> str:
+        """The table for a document."""
+        rule = "|".join(["---", *("---:" for _ in self.heads[1:])])
+        lines = [f"## {self.title}", "", f"| {' | '.join(self.heads)} |", f"|{rule}|"]
+        lines += [f"| {' | '.join(row)} |" for row in self.rows]
+        return "\n".join([*lines, *(["", self.note] if self.note else [])])
+
+
+def figure(value: float, *, digits: int = 3) -> str:
+    """A number as papers write it: without the leading zero, a dash where it was not measured."""
+    if not math.isfinite(value):
+        return NOTHING
+    text = f"{abs(value):.{digits}f}"
+    sign = "\N{MINUS SIGN}" if value < 0 and text.strip("0.") else ""
+    return sign + text.removeprefix("0")

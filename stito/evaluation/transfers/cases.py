@@ -1,0 +1,165 @@
+"""One transfer whose truth is known: input, reference and truth of a stem, or of all stems of a song."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+
+from stito.audio import AudioFormat
+from stito.console import loudness
+from stito.data.targets import Targets
+from stito.errors import SettingsError
+from stito.evaluation.cases import MULTITRACK, SAMPLE_RATE, Material, draw_cases
+from stito.evaluation.transfers.plan import TransferPlan
+from stito.metrics.levels import si_sdr
+from stito.mix import Kind, Mix, add_up
+from stito.separate import load_separator, separate_mix
+
+if TYPE_CHECKING:
+    from stito.data.manipulate import Manipulator
+    from stito.data.manipulation import Manipulation
+
+__all__ = ["Case", "Part", "as_stem", "draw_transfer"]
+
+PLACE = 2_000
+"""Keeps this randomness apart from the other parts' of the same seed."""
+OWN = 1
+"""And that of an input's own effects apart from the rest of its case."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One stem of a transfer, each sound (2, t) at 44.1 kHz.
+
+    `heard` is the reference as methods are given it, which a separator may have made; `normal_lufs` how loud the
+    normalised stem was, `own_lufs` the input before effects of its own; `effects` the truth's (one row), None where
+    several stems have been put together.
+    """
+
+    source: Tensor
+    reference: Tensor
+    heard: Tensor
+    truth: Tensor
+    normal_lufs: float
+    own_lufs: float
+    effects: Manipulation | None
+    reverb: bool
+
+    @property
+    def asked_lufs(self) -> float:
+        """How loud the reference asks the result to be."""
+        return self.own_lufs + loudness(self.heard, SAMPLE_RATE) - self.normal_lufs
+
+    def __add__(self, other: Part) -> Part:
+        """Both in one stem."""
+        return Part(
+            self.source + other.source,
+            self.reference + other.reference,
+            self.heard + other.heard,
+            self.truth + other.truth,
+            _together(self.normal_lufs, other.normal_lufs),
+            _together(self.own_lufs, other.own_lufs),
+            None,
+            self.reverb or other.reverb,
+        )
+
+
+@dataclass(frozen=True)
+class Case:
+    """One transfer: its stems, what they are called together, and how well the reference was separated, if it was."""
+
+    number: int
+    subject: str
+    parts: Mapping[str, Part]
+    sdr_db: float | None = None
+
+    @property
+    def source(self) -> Tensor:
+        """The sum of the inputs."""
+        return add_up(part.source for part in self.parts.values())
+
+    @property
+    def reference(self) -> Tensor:
+        """The sum of the references as they are."""
+        return add_up(part.reference for part in self.parts.values())
+
+    @property
+    def truth(self) -> Tensor:
+        """The sum of the truths."""
+        return add_up(part.truth for part in self.parts.values())
+
+    @property
+    def reverb(self) -> bool:
+        """Whether the truth has any."""
+        return any(part.reverb for part in self.parts.values())
+
+    def inputs(self) -> Mix:
+        """The inputs as the engine takes them."""
+        return _mix({name: part.source for name, part in self.parts.items()})
+
+    def references(self) -> Mix:
+        """The references as methods are given them."""
+        return _mix({name: part.heard for name, part in self.parts.items()})
+
+
+def draw_transfer(material: Material, manipulator: Manipulator, plan: TransferPlan, number: int) -> Case:
+    """The plan's case of that number."""
+    subject = MULTITRACK if plan.multitrack else material.stems[number % len(material.stems)]
+    generator = np.random.default_rng([plan.seed, PLACE, number])
+    drawn = draw_cases(material, manipulator, subject, generator, segments=2, configurations=1, seconds=plan.seconds)
+    own = np.random.default_rng([plan.seed, PLACE, number, OWN])
+    targets = Targets.shipped()
+    parts = {}
+    for stem, segments in drawn.segments.items():
+        effects = drawn.configurations[stem]
+        truth, reference = manipulator.render(segments, effects.rows([0, 0]))
+        source, own_lufs = segments[0], loudness(segments[0], SAMPLE_RATE)
+        if plan.mixed:
+            source = manipulator.render(source[None], manipulator.sample([stem], own))[0]
+        reverb = bool(effects.active["reverb"][0])
+        normal = targets.of(stem).loudness_lufs
+        parts[stem] = Part(source, reference, reference, truth, normal, own_lufs, effects, reverb)
+    case = Case(number, subject, parts)
+    return case if plan.separator == "none" else _separated(case, plan.separator)
+
+
+def as_stem(x: Tensor) -> Mix:
+    """A stem (2, t) of a song, at 44.1 kHz, as the engine takes it."""
+    return _mix({"stem": x})
+
+
+def _mix(stems: Mapping[str, Tensor]) -> Mix:
+    audio_format = AudioFormat(SAMPLE_RATE, 2, "FLOAT")
+    kind: Kind = "stems" if len(stems) > 1 else "stem"
+    return Mix(dict(stems), SAMPLE_RATE, audio_format, "case", (), kind, dict.fromkeys(stems, audio_format))
+
+
+def _separated(case: Case, name: str) -> Case:
+    """The case with its reference as a separator gives it. What the separator has no name for goes together."""
+    separator = load_separator(name)
+    assert separator is not None
+    audio_format = AudioFormat(SAMPLE_RATE, 2, "FLOAT")
+    found = separate_mix(Mix({"mix": case.reference}, SAMPLE_RATE, audio_format, "reference"), separator).stems
+    left, unnamed = set(case.parts) - set(found), set(found) - set(case.parts)
+    if left and len(unnamed) != 1:
+        raise SettingsError(
+            f"The separator '{name}' makes {', '.join(found)}, which has no place for {', '.join(sorted(left))}.",
+            hint="Use one that makes vocals, drums, bass and other, or one of these and the rest.",
+        )
+    parts = {stem: part for stem, part in case.parts.items() if stem in found}
+    if left:
+        parts[unnamed.pop()] = reduce(Part.__add__, (case.parts[stem] for stem in sorted(left)))
+    apart = [float(si_sdr(found[stem][None], part.reference[None])[0]) for stem, part in parts.items()]
+    heard = {stem: replace(part, heard=found[stem]) for stem, part in parts.items()}
+    return Case(case.number, case.subject, heard, sum(apart) / len(apart))
+
+
+def _together(a_lufs: float, b_lufs: float) -> float:
+    """How loud two independent sounds are together."""
+    return 10 * math.log10(10 ** (a_lufs / 10) + 10 ** (b_lufs / 10))

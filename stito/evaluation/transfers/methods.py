@@ -1,0 +1,225 @@
+"""One method on one case: the settings that it finds, and how near they come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stito.audio import resample
+from stito.chain import Chain, ChainSettings
+from stito.console import gain, loudness, render_strip
+from stito.converters import DEFAULT_CONVERTER, load_converter
+from stito.encoder import Encoder, digest_of, distance
+from stito.encoders import DEFAULT_ENCODER, load_encoder
+from stito.evaluation.cases import SAMPLE_RATE
+from stito.evaluation.transfers.cases import Case
+from stito.evaluation.transfers.plan import EVALUATIONS, PLAIN, TransferPlan
+from stito.evaluation.transfers.rows import Row
+from stito.fitting import fit
+from stito.matching import NEURAL
+from stito.metrics.levels import level_errors
+from stito.metrics.spectral import MultiScaleSpectral
+from stito.preset import StripPreset
+from stito.search.base import Step
+from stito.training.known import known_settings
+from stito.transfer import match_style
+
+__all__ = ["MEASURES", "Asked", "ask", "measure", "oracle"]
+
+MEASURES = {
+    "left_right": "multi-scale spectral distance to the truth, of left and right",
+    "mid_side": "the same, of mid and side",
+    "to_reference": "distance to the reference as the judge hears it",
+    "to_truth": "distance to the truth as the judge hears it",
+    "loudness_lu": "loudness off the truth's, LU",
+    "spectrum_db": "balance of the long-term spectrum off the truth's, dB",
+    "width_db": "side over mid off the truth's, dB",
+    "crest_db": "crest factor off the truth's, dB",
+    "knobs_off": "the knobs that are known off the truth's, as a part of their range",
+    "sdr_db": "scale-invariant signal-to-distortion ratio of the separated reference, dB",
+}
+"""What is measured of a result, and what it means."""
+
+LEVELS = {
+    "loudness_lu": "loudness_difference_lu",
+    "spectrum_db": "spectrum_distance_db",
+    "width_db": "width_difference_db",
+    "crest_db": "crest_difference_db",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A method as it was asked for, with everything loaded: how settings are found, from where, and what judges.
+
+    `digest` is of the weights that decide: those of the encoder, or of the converter.
+    """
+
+    name: str
+    how: str = ""
+    init: str = "auto"
+    encoder: Encoder | None = None
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What a method found for each stem: strips, settings where there are any, and how it came to them."""
+
+    strips: Mapping[str, StripPreset]
+    settings: Mapping[str, ChainSettings]
+    evaluations: int = 0
+    history: Sequence[Step] = ()
+    known_after: float = 0.0
+    """Seconds before the first candidate was tried."""
+
+
+def ask(method: str) -> Asked:
+    """A method by its name."""
+    how, source, init = [*method.split(":"), "", ""][:3]
+    if method in PLAIN:
+        return Asked(method)
+    if how == NEURAL:
+        digest = digest_of(load_converter(source or DEFAULT_CONVERTER))
+        return Asked(method, method, encoder=load_encoder(DEFAULT_ENCODER), digest=digest)
+    encoder = load_encoder(source or DEFAULT_ENCODER)
+    return Asked(method, how, init or "auto", encoder, digest_of(encoder))
+
+
+def measure(case: Case, asked: Asked, chain: Chain, judge: Encoder, plan: TransferPlan) -> Row:
+    """Run a method on a case. `KeyboardInterrupt` if its search was interrupted: half a search is no result."""
+    started = time.perf_counter()
+    made = _make(case, asked, chain, plan)
+    result = _render(case, asked, made.strips)
+    seconds = time.perf_counter() - started
+    truth = MultiScaleSpectral(case.truth[None])
+    apart = truth(result[None])
+    measures = {"left_right": float(apart.left_right[0]), "mid_side": float(apart.mid_side[0])}
+    measures |= _heard(case, result, judge) | _knobs_off(case, made, chain, plan)
+    if case.sdr_db is not None:
+        measures["sdr_db"] = case.sdr_db
+    history: list[tuple[int, float]] = []
+    for step in made.history:
+        if not history or step.loss < history[-1][1]:
+            history.append((step.evaluations, step.loss))
+    return Row(
+        case.number,
+        case.subject,
+        asked.name,
+        measures,
+        seconds,
+        made.evaluations,
+        asked.digest,
+        case.reverb,
+        _course(case, asked, chain, made, seconds, truth, plan),
+        history,
+    )
+
+
+def oracle(source: Tensor, truth: Tensor, chain: Chain, evaluations: int, seed: int) -> ChainSettings:
+    """The settings of a chain that a search finds when it may look at the truth; audio (2, t) at 44.1 kHz.
+
+    The gradient's, from the closed form and on a sample of frames, where the chain has one; else that of CMA-ES.
+    """
+    start = chain.encode(chain.match(source, truth, SAMPLE_RATE))
+    return chain.settings(fit([chain.prepare(source, SAMPLE_RATE)], [truth], start, evaluations, seed))
+
+
+def _make(case: Case, asked: Asked, chain: Chain, plan: TransferPlan) -> _Made:
+    if asked.encoder is None:
+        looks = asked.name == "oracle"
+        evaluations = (plan.evaluations or EVALUATIONS) if looks else 0
+        settings = {
+            name: oracle(part.source, part.truth, chain, evaluations, plan.seed) if looks else chain.neutral()
+            for name, part in case.parts.items()
+        }
+        strips = {name: StripPreset.of(chain, found) for name, found in settings.items()}
+        return _Made(strips, settings, evaluations * len(settings))
+    started = time.perf_counter()
+    matched = match_style(
+        case.inputs(),
+        case.references(),
+        method=asked.how,
+        init=asked.init,
+        chain=chain,
+        encoder=asked.encoder,
+        budget=plan.budget,
+        seed=plan.seed,
+        prior_weight=plan.prior,
+    )
+    if matched.interrupted:
+        raise KeyboardInterrupt
+    seconds = time.perf_counter() - started
+    matches = matched.matches.values()
+    settings = {stem: settings for match in matches for stem, (_, settings) in match.strips.items()}
+    history = next(iter(matches)).history if len(matches) == 1 else ()
+    return _Made(
+        {stem: matched.preset.stems[stem] for stem in case.parts},
+        settings,
+        sum(match.evaluations for match in matches),
+        history,
+        seconds - (history[-1].seconds if history else 0.0),
+    )
+
+
+def _render(case: Case, asked: Asked, strips: Mapping[str, StripPreset]) -> Tensor:
+    """The sum of the stems under what was found, each as loud as the reference asks."""
+    sounds = []
+    for name, part in case.parts.items():
+        sound = render_strip(part.source, strips[name], SAMPLE_RATE)
+        if asked.name not in ("input", "oracle"):
+            sound = sound * gain(part.asked_lufs - loudness(sound, SAMPLE_RATE))
+        sounds.append(sound)
+    return torch.stack(sounds).sum(0)
+
+
+@torch.no_grad()
+def _heard(case: Case, result: Tensor, judge: Encoder) -> dict[str, float]:
+    """How far the result sounds from reference and truth, and its levels from the truth's."""
+    sounds = torch.stack([result, case.reference, case.truth])
+    embedded = judge.embed(resample(sounds, SAMPLE_RATE, judge.sample_rate))
+    to_reference, to_truth = distance(judge, embedded[:1].expand(2, -1), embedded[1:]).tolist()
+    errors = level_errors(result[None], case.truth[None], SAMPLE_RATE)
+    levels = {name: abs(float(errors[long][0])) for name, long in LEVELS.items()}
+    return {"to_reference": to_reference, "to_truth": to_truth, **levels}
+
+
+def _knobs_off(case: Case, made: _Made, chain: Chain, plan: TransferPlan) -> dict[str, float]:
+    """How far the knobs are from the truth's that the chain shares with it; nothing where they say nothing."""
+    wrong, count = 0.0, 0.0
+    for name, part in case.parts.items():
+        if part.effects is None or name not in made.settings or plan.mixed:
+            return {}
+        there, known = known_settings(chain, part.effects)
+        off = (chain.encode(made.settings[name]) - there[0]).abs() * known[0]
+        wrong, count = wrong + float(off.sum()), count + float(known.sum())
+    return {"knobs_off": wrong / count} if count else {}
+
+
+def _course(
+    case: Case,
+    asked: Asked,
+    chain: Chain,
+    made: _Made,
+    seconds: float,
+    truth: MultiScaleSpectral,
+    plan: TransferPlan,
+) -> list[tuple[float, float, float]]:
+    """What there would have been had the method been stopped: the input, then the best settings so far."""
+    course = []
+    for moment in plan.at:
+        sound = case.source
+        if made.history:
+            steps = [step for step in made.history if made.known_after + step.seconds <= moment]
+            if steps:
+                ((name, _),) = case.parts.items()
+                sound = _render(case, asked, {name: StripPreset.of(chain, chain.settings(steps[-1].theta))})
+        elif seconds <= moment:
+            sound = _render(case, asked, made.strips)
+        apart = truth(sound[None])
+        course.append((moment, float(apart.left_right[0]), float(apart.mid_side[0])))
+    return course

@@ -1,0 +1,188 @@
+"""The result of an evaluation of transfers: tables, `result.json`, and a page with pictures."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from stito.audio import write_atomic
+from stito.evaluation import plots
+from stito.evaluation.report import data_url, render_template
+from stito.evaluation.table import NOTHING, Table, figure
+from stito.evaluation.transfers.methods import MEASURES
+from stito.evaluation.transfers.plan import TransferPlan
+from stito.evaluation.transfers.rows import Row
+from stito.evaluation.transfers.summary import MAIN, catches, courses, pairs, summarise
+
+__all__ = ["NAMES", "TransferOutcome", "write_outcome"]
+
+NAMES = ("result.json", "tables.md", "report.html")
+SIGNIFICANT = 0.05
+
+
+DISTANCES = "Distance to the truth by kind of stem, mean and 95 % interval. Blue: left/right, orange: mid/side."
+COURSES = "Distance to the truth, left and right, of what each method has after so many seconds."
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as the page holds it, and what it shows."""
+
+    source: str
+    says: str
+
+
+@dataclass(frozen=True)
+class TransferOutcome:
+    """All rows of a plan, and what they come to."""
+
+    plan: TransferPlan
+    rows: Sequence[Row]
+
+    def as_json(self) -> dict[str, Any]:
+        """What `result.json` holds."""
+        return {
+            "format": "stito.transfers",
+            "version": 2,
+            "data": self.plan.data,
+            "plan": asdict(self.plan),
+            "measures": MEASURES,
+            "summary": summarise(self.rows),
+            "pairs": [asdict(pair) for pair in pairs(self.rows)],
+            "courses": courses(self.rows),
+            "catches": [_finite(asdict(catch)) for catch in catches(self.rows)],
+        }
+
+    def tables(self) -> list[Table]:
+        """All tables, the distances first."""
+        found = [_distances(self.rows), _measures(self.rows), *_pairs(self.rows)]
+        found += [_courses(self.rows)] if courses(self.rows) else []
+        found += [_catches(self.rows)] if catches(self.rows) else []
+        return found
+
+    def text(self) -> str:
+        """Everything for a terminal, with the data it was measured on."""
+        return "\n\n".join([*(table.text() for table in self.tables()), f"Data: {self.plan.data}"])
+
+    def markdown(self) -> str:
+        """Everything for a document."""
+        parts = ["# Transfers with a known truth", f"Data: {self.plan.data}"]
+        return "\n\n".join([*parts, *(table.markdown() for table in self.tables())]) + "\n"
+
+
+def write_outcome(outdir: Path, outcome: TransferOutcome, *, command: str = "") -> None:
+    """`result.json`, `tables.md` and `report.html` in a folder, each whole or not at all."""
+    write_atomic(outdir / "result.json", json.dumps(outcome.as_json(), indent=2) + "\n", overwrite=True)
+    write_atomic(outdir / "tables.md", outcome.markdown(), overwrite=True)
+    summary = summarise(outcome.rows)
+    shown = {kind: summary[kind] for kind in summary if kind not in ("dry", "reverb")}
+    pictures = [Picture(data_url(plots.distances_png(shown)), DISTANCES)]
+    course = courses(outcome.rows)
+    if course:
+        pictures.append(Picture(data_url(plots.courses_png(course)), COURSES))
+    page = render_template(
+        "transfers.html.j2", outcome=outcome, tables=outcome.tables(), pictures=pictures, command=command
+    )
+    write_atomic(outdir / "report.html", page, overwrite=True)
+
+
+def _span(found: Mapping[str, float], name: str) -> str:
+    if name not in found:
+        return NOTHING
+    return f"{figure(found[name])} ({figure(found[name + '_low'])} to {figure(found[name + '_high'])})"
+
+
+def _distances(rows: Sequence[Row]) -> Table:
+    heads = ("cases", "method", "n", "left/right", "gone", "below match", "mid/side", "gone", "evaluations", "seconds")
+    lines = []
+    for kind, methods in summarise(rows).items():
+        for method, found in methods.items():
+            gone = [f"{found[name]:.0%}" if (name := f"{measure}_reduction") in found else NOTHING for measure in MAIN]
+            lines.append(
+                (
+                    kind,
+                    method,
+                    f"{found['cases']:.0f}",
+                    _span(found, "left_right"),
+                    gone[0],
+                    _span(found, "left_right_below_match"),
+                    _span(found, "mid_side"),
+                    gone[1],
+                    f"{found['evaluations']:.0f}",
+                    f"{found['seconds']:.1f}",
+                )
+            )
+    note = (
+        "Multi-scale spectral distance of the result to the truth, mean over cases with a 95 % bootstrap interval; how "
+        "much of the input's is gone; how much nearer than `match`, case by case; seconds of one core."
+    )
+    return Table("Distance to the truth (Table 2 of Koo et al.)", heads, tuple(lines), note)
+
+
+def _measures(rows: Sequence[Row]) -> Table:
+    summary = summarise(rows)["all"]
+    names = [name for name in MEASURES if name not in MAIN and any(name in found for found in summary.values())]
+    lines = tuple((method, *(figure(found.get(name, math.nan)) for name in names)) for method, found in summary.items())
+    note = "; ".join(f"{name}: {MEASURES[name]}" for name in names) + "."
+    return Table("Other measures, all cases", ("method", *names), lines, note)
+
+
+def _pairs(rows: Sequence[Row]) -> list[Table]:
+    found = {(pair.measure, pair.first, pair.second): pair for pair in pairs(rows)}
+    methods = list(dict.fromkeys(row.method for row in rows))
+    tables = []
+    for measure, words in zip(MAIN, ("left/right", "mid/side"), strict=True):
+        lines = []
+        for second in methods[1:]:
+            cells = []
+            for first in methods[:-1]:
+                pair = found.get((measure, first, second))
+                star = "*" if pair and pair.p < SIGNIFICANT else ""
+                cells.append(f"{figure(-pair.difference)}{star}" if pair else "")
+            lines.append((second, *cells))
+        if lines and any(cell for line in lines for cell in line[1:]):
+            note = (
+                "Row minus column, mean over the cases of both. * p < .05 by the Wilcoxon signed-rank test, corrected "
+                "for the number of pairs (Bonferroni)."
+            )
+            tables.append(Table(f"Between methods, {words}", ("", *methods[:-1]), tuple(lines), note))
+    return tables
+
+
+def _courses(rows: Sequence[Row]) -> Table:
+    found = courses(rows)
+    moments = [f"{moment:g} s" for moment, _, _ in next(iter(found.values()))]
+    lines = tuple((method, *(f"{figure(a)} / {figure(b)}" for _, a, b in course)) for method, course in found.items())
+    note = (
+        "Distance to the truth (left/right / mid/side) of what there is after so many seconds of one core, mean over "
+        "all cases: the input until a method knows better, then the best so far."
+    )
+    return Table("Quality against time", ("method", *moments), lines, note)
+
+
+def _catches(rows: Sequence[Row]) -> Table:
+    lines = tuple(
+        (
+            catch.search,
+            catch.other,
+            f"{catch.reached} of {catch.cases}",
+            f"{catch.share:.0%}" if math.isfinite(catch.share) else NOTHING,
+        )
+        for catch in catches(rows)
+    )
+    note = (
+        "After which share of the other's evaluations its final loss was reached, median over cases, those where it "
+        "never was among them as the largest."
+    )
+    return Table("Starts", ("search", "to where this one ended", "reached", "after"), lines, note)
+
+
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    """Without infinity, which JSON has not."""
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in values.items()
+    }

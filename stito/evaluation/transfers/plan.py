@@ -1,0 +1,99 @@
+"""What is run: how many cases of which kind, by which methods, for how long."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from stito.chains import load_chain
+from stito.encoder import digest_of
+from stito.encoders import load_encoder
+from stito.errors import SettingsError
+from stito.predictor import load_predictor
+from stito.search.base import Budget
+from stito.transfer import PRIOR_WEIGHT
+
+__all__ = ["EVALUATIONS", "METHODS", "PLAIN", "TransferPlan"]
+
+METHODS = (
+    "input",
+    "level",
+    "match",
+    "predict",
+    "neural",
+    "random:features",
+    "cma:features",
+    "cma:fxencoder",
+    "cma:features:neural",
+    "oracle",
+)
+"""`input` does nothing, `level` only settles the loudness; a search is written with its encoder behind a colon, and
+behind another where it starts (`cma:fxencoder:match`), a converter with its weights (`neural:FILE`)."""
+
+PLAIN = ("input", "level", "oracle")
+"""These hear with no encoder."""
+
+EVALUATIONS = 300
+"""Candidates for each search, and for the oracle, unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class TransferPlan:
+    """What is run, on what `data`. Cases take the kinds of stems in turn; each follows from (seed, number) alone.
+
+    Args:
+        cases: how many.
+        seconds: the length of input and reference.
+        evaluations: candidates for each search; None leaves it to `at`.
+        methods: see `METHODS`.
+        chain: what the searches set.
+        prior: how strongly settings are drawn to the guess that a search starts from, see `stito.transfer`.
+        judge: the encoder that says how near results sound to reference and truth.
+        seed: same seed, same cases.
+        data: in a sentence, what the cases are drawn from.
+        mixed: inputs arrive with random effects of their own.
+        multitrack: all kinds of stems at once, and their sum is compared.
+        separator: what takes a multitrack's reference apart; with `none` methods are given its stems.
+        at: seconds after which to look at what each method has by then.
+    """
+
+    cases: int = 40
+    seconds: float = 12.0
+    evaluations: int | None = EVALUATIONS
+    methods: tuple[str, ...] = METHODS
+    chain: str = "mixing"
+    prior: float = PRIOR_WEIGHT
+    judge: str = "fxencoder"
+    seed: int = 0
+    data: str = ""
+    mixed: bool = False
+    multitrack: bool = False
+    separator: str = "none"
+    at: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.cases < 1 or self.seconds < 1 or not self.methods:
+            raise SettingsError("A transfer evaluation needs cases of a second or more, and methods.")
+        if self.evaluations is None and not self.at:
+            raise SettingsError("Searches need an end.", hint="Give evaluations, or seconds to look at them.")
+        if any(moment <= 0 for moment in self.at) or list(self.at) != sorted(self.at):
+            raise SettingsError("The seconds to look at searches must rise, from above 0.", hint="Such as 1,5,30.")
+        if self.at and self.multitrack:
+            raise SettingsError("The stems of a multitrack are searched in turn.", hint="Look at single stems instead.")
+        if self.separator != "none" and not self.multitrack:
+            raise SettingsError("There is nothing to separate in a single stem.", hint="Evaluate multitracks.")
+
+    @property
+    def budget(self) -> Budget:
+        """What each search may spend."""
+        return Budget(self.evaluations, self.at[-1] if self.at else None)
+
+    def identity(self) -> dict[str, Any]:
+        """What rows depend on: all but which methods and how many cases were asked for, and each row's own weights."""
+        predictor = load_predictor(load_chain(self.chain))
+        kept = {key: value for key, value in asdict(self).items() if key not in ("cases", "methods")}
+        return kept | {
+            "at": list(self.at),
+            "predictor": predictor.digest if predictor else "",
+            "judge_digest": digest_of(load_encoder(self.judge)),
+        }

@@ -1,0 +1,74 @@
+"""What is known of each case and method, on disk as soon as it is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from stito.audio import write_atomic
+from stito.errors import OutputError
+from stito.evaluation.transfers.plan import TransferPlan
+
+__all__ = ["Log", "Row"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one method made of one case; `digest` is of its weights, `reverb` whether the truth has it.
+
+    `measures` are those of `methods.MEASURES` that there are. `course` has for each of the plan's seconds what there
+    was by then: (seconds, left_right, mid_side). `history` has (evaluations, loss) wherever a search became better.
+    """
+
+    case: int
+    stem: str
+    method: str
+    measures: dict[str, float]
+    seconds: float
+    evaluations: int = 0
+    digest: str = ""
+    reverb: bool = False
+    course: list[tuple[float, float, float]] = field(default_factory=list)
+    history: list[tuple[int, float]] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"case {self.case}, {self.stem}: {self.method} {self.left_right:.3f} {self.mid_side:.3f}"
+
+    @property
+    def left_right(self) -> float:
+        """The distance to the truth."""
+        return self.measures["left_right"]
+
+    @property
+    def mid_side(self) -> float:
+        """The distance to the truth, of mid and side."""
+        return self.measures["mid_side"]
+
+
+class Log:
+    """Rows in a file of JSON lines, of one plan: an interrupted evaluation goes on where it stopped."""
+
+    def __init__(self, path: Path | None, plan: TransferPlan) -> None:
+        """`OutputError` if the file is of another plan; without a path nothing is kept."""
+        self._path, self._header = path, json.dumps(plan.identity())
+        self.rows: list[Row] = []
+        if path is None or not path.is_file():
+            return
+        header, *lines = path.read_text(encoding="utf-8").splitlines()
+        if header != self._header:
+            raise OutputError(f"{path} is of another evaluation.", hint="Choose another folder, or delete it.")
+        self.rows = [_row(line) for line in lines if line.endswith("}")]  # the last may have been cut off
+
+    def add(self, row: Row) -> None:
+        """Keep a row."""
+        self.rows.append(row)
+        if self._path:
+            lines = [self._header, *(json.dumps(asdict(kept)) for kept in self.rows)]
+            write_atomic(self._path, "\n".join(lines) + "\n", overwrite=True)
+
+
+def _row(line: str) -> Row:
+    values = json.loads(line)
+    pairs = {name: [tuple(entry) for entry in values[name]] for name in ("course", "history")}
+    return Row(**{**values, **pairs})

@@ -1,0 +1,110 @@
+"""All methods on all cases: in this process, in several, or on a cluster, always with the same rows.
+
+A job is one method on one case, and works on one core: so a case comes out the same wherever it is run, and as many
+jobs run side by side as there are cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, as_completed
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from stito.chains import load_chain
+from stito.encoder import Encoder
+from stito.encoders import load_encoder
+from stito.errors import WeightsError
+from stito.evaluation.transfers.cases import Case, draw_transfer
+from stito.evaluation.transfers.methods import Asked, ask, measure
+from stito.evaluation.transfers.plan import TransferPlan
+from stito.evaluation.transfers.rows import Log, Row
+from stito.evaluation.transfers.sources import Source, opened
+
+__all__ = ["evaluate_transfers"]
+
+
+def evaluate_transfers(
+    source: Source,
+    plan: TransferPlan,
+    *,
+    log: Path | None = None,
+    on_row: Callable[[Row], None] | None = None,
+    executor: Executor | None = None,
+) -> list[Row]:
+    """Every method on every case, in the order of the cases.
+
+    Args:
+        source: what the cases are drawn from.
+        plan: what is run.
+        log: a file of JSON lines. Rows are kept there as soon as they are known, and those that are there already are
+            not computed again: an interrupted evaluation goes on where it stopped.
+        on_row: is told of each row as it comes.
+        executor: where jobs run, see `stito.evaluation.workers`; here, one after the other, without one.
+
+    Raises:
+        OutputError: the log is of another evaluation.
+        StitoError: of the first job that fails; rows that are known by then are in the log.
+    """
+    digests = {method: ask(method).digest for method in dict.fromkeys(plan.methods)}
+    kept = Log(log, plan)
+    done = {(row.case, row.method): row for row in kept.rows if row.digest == digests.get(row.method)}
+    wanted = [(number, method) for number in range(plan.cases) for method in digests]
+    for place in wanted:
+        if place in done and on_row:
+            on_row(done[place])
+    todo = [(*place, digests[place[1]]) for place in wanted if place not in done]
+    for row in _rows(source, plan, todo, executor):
+        kept.add(row)
+        done[row.case, row.method] = row
+        if on_row:
+            on_row(row)
+    return [done[place] for place in wanted]
+
+
+def _rows(
+    source: Source, plan: TransferPlan, todo: list[tuple[int, str, str]], executor: Executor | None
+) -> Iterator[Row]:
+    """The rows of these cases, methods and weights as they become known."""
+    if executor is None:
+        yield from (_job(source, plan, *what) for what in todo)
+        return
+    jobs: list[Future[Row]] = [executor.submit(_job, source, plan, *what) for what in todo]
+    try:
+        yield from (job.result() for job in as_completed(jobs))
+    finally:
+        for job in jobs:
+            job.cancel()
+
+
+def _job(source: Source, plan: TransferPlan, number: int, method: str, digest: str) -> Row:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        chain, judge = load_chain(plan.chain), _judge(plan.judge)
+        return measure(_case(source, plan, number), _asked(method, digest), chain, judge, plan)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@lru_cache(maxsize=16)
+def _asked(method: str, digest: str) -> Asked:
+    """A method, loaded once in each process; `WeightsError` where it would have other weights than were asked for."""
+    asked = ask(method)
+    if asked.digest != digest:
+        raise WeightsError(f"The weights of {method} differ between machines.", hint="Install the same stito on all.")
+    return asked
+
+
+@lru_cache(maxsize=2)
+def _judge(name: str) -> Encoder:
+    return load_encoder(name)
+
+
+@lru_cache(maxsize=2)
+def _case(source: Source, plan: TransferPlan, number: int) -> Case:
+    """A case, drawn once for the methods that a process runs on it one after the other."""
+    material, manipulator = opened(source)
+    return draw_transfer(material, manipulator, plan, number)

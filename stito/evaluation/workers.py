@@ -1,0 +1,62 @@
+"""Where jobs run: processes of this machine, or workers of a cluster, both as the standard library's `Executor`.
+
+The only place that knows dask.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from stito.errors import MissingDependencyError, SettingsError
+
+__all__ = ["cluster", "local_workers"]
+
+CONNECT_S = 15
+
+
+@contextmanager
+def local_workers(count: int) -> Iterator[Executor | None]:
+    """That many processes on this machine; none beside this one for a single worker."""
+    if count < 1:
+        raise SettingsError(f"{count} workers cannot do anything.", hint="Give 1 or more.")
+    if count == 1:
+        yield None
+        return
+    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as executor:
+        try:
+            yield executor
+        except BaseException:  # what is under way would be waited for, and is of no use any more
+            for child in multiprocessing.active_children():
+                child.terminate()
+            raise
+
+
+@contextmanager
+def cluster(address: str) -> Iterator[Executor]:
+    """The workers of a dask scheduler. Jobs of a worker that is lost are run again elsewhere.
+
+    Raises:
+        MissingDependencyError: dask.distributed is not installed.
+        SettingsError: there is no scheduler at that address.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"A scheduler needs dask.distributed, which cannot be imported: {error}",
+            hint="Install it with: pip install 'stito[cluster]'",
+        ) from error
+    try:
+        connect: Any = Client  # as far as types go, dask has none here
+        client = connect(address, timeout=CONNECT_S)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise SettingsError(
+            f"There is no dask scheduler at {address}: {error}",
+            hint="Start one with `dask scheduler` and workers with `dask worker ADDRESS --nthreads 1`.",
+        ) from error
+    with client, client.get_executor(pure=False) as executor:
+        yield executor
