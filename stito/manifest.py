@@ -13,6 +13,8 @@ MANIFEST = Manifest(
     },
     separators={
         "demucs": "stito.separate.demucs:Demucs",
+        "hdemucs": "stito.separate.hdemucs:HDemucs",
+        "scnet": "stito.separate.scnet:SCNet",
         "spleeter2": "stito.separate.spleeter:Spleeter2",
     },
 )

@@ -33,7 +33,8 @@ def search_options(command: Command) -> Command:
             default="none",
             show_default=True,
             metavar="NAME[:WEIGHTS]|none",
-            help="How a mix becomes stems (demucs, spleeter2); none matches mixes whole, and stems to a mix jointly.",
+            help="How a mix becomes stems (demucs, hdemucs, scnet, spleeter2); none matches mixes whole, and stems to "
+            "a mix jointly.",
         ),
         click.option(
             "--init",

@@ -17,7 +17,8 @@ __all__ = ["separate"]
     default="demucs",
     show_default=True,
     metavar="NAME[:WEIGHTS]",
-    help="demucs[:MODEL or FOLDER], spleeter2[:FOLDER] (vocals and accompaniment), or any that is installed.",
+    help="demucs[:MODEL or FOLDER], hdemucs[:FILE] (torchaudio's), scnet:FOLDER (a checkpoint of yours), "
+    "spleeter2[:FOLDER] (vocals and accompaniment), or any that is installed.",
 )
 @click.option("--force", is_flag=True, help="Overwrite what is in OUTDIR.")
 def separate(source: Path, outdir: Path, separator: str, force: bool) -> None:

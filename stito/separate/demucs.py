@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from stito.errors import MissingFileError, WeightsError
+from stito.separate.overlap import at_one_level
 
 __all__ = ["Demucs"]
 
 DEFAULT_MODEL = "htdemucs"
 OVERLAP = 0.25
-QUIET = 1e-8
 
 
 class Demucs:
@@ -55,20 +55,21 @@ class Demucs:
         """The stems (2, t) of a mix (2, t)."""
         from demucs.apply import apply_model
 
-        mono = x.mean(0)
-        mean, std = mono.mean(), mono.std(correction=0).clamp_min(QUIET)
-
         def tell(state: Mapping[str, Any]) -> None:
             if on_progress and state["state"] == "end":
                 share = (state["segment_offset"] / x.shape[-1] + state["model_idx_in_bag"]) / state["models"]
                 on_progress(min(1.0, share))
 
-        stems = apply_model(
-            self._model, ((x - mean) / std)[None], shifts=0, split=True, overlap=OVERLAP, callback=tell
-        )[0]
+        def apply(level: Tensor) -> Tensor:
+            made: Tensor = apply_model(self._model, level[None], shifts=0, split=True, overlap=OVERLAP, callback=tell)[
+                0
+            ]
+            return made
+
+        stems = at_one_level(apply, x)
         if on_progress:
             on_progress(1.0)
-        return {stem: audio * std + mean for stem, audio in zip(self._model.sources, stems, strict=True)}
+        return dict(zip(self._model.sources, stems, strict=True))
 
 
 def _named(name: str) -> Any:
