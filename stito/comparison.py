@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +11,7 @@ from typing import Any
 
 from stito.audio import write_atomic
 from stito.errors import SettingsError
-from stito.output import prepare, run_transfer
+from stito.output import file_name, prepare, run_transfer
 from stito.report.build import Heard, clip_start, effects_of, hear, hear_mix
 from stito.report.data import ComparedMethod, ComparedRow, ComparisonData, EffectSettings, Fact, Headline
 from stito.report.html import write_comparison
@@ -53,7 +52,7 @@ def compare_methods(
     """
     if not methods:
         raise SettingsError("No method to compare.", hint="For example: --methods match,neural,cma")
-    folders = {method: outdir / _folder(method) for method in dict.fromkeys(methods)}
+    folders = {method: outdir / file_name(method) for method in dict.fromkeys(methods)}
     prepare(outdir, force=force, names=(PAGE, ROWS))
     for folder in folders.values():
         prepare(folder, force=force)
@@ -82,11 +81,6 @@ def compare_methods(
     return compared.rows
 
 
-def _folder(method: str) -> str:
-    """A folder's name for a method, another for each."""
-    return re.sub(r"[^\w.]+", "-", method)
-
-
 def _keep(
     compared: _Compared, method: str, result: TransferResult, whole_s: float, start_s: float, length_s: float
 ) -> None:
@@ -97,7 +91,7 @@ def _keep(
     )
     evaluations = sum(match.evaluations for match in matches.values())
     compared.methods.append(
-        ComparedMethod(method, Headline(before, after), evaluations, seconds, seconds / length_s, _folder(method))
+        ComparedMethod(method, Headline(before, after), evaluations, seconds, seconds / length_s, file_name(method))
     )
     rendered = result.rendered
     compared.heard.append(hear("result", rendered.stems, rendered.mix, rendered.sample_rate, start_s))

@@ -7,6 +7,7 @@ loses nothing that was found.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +23,16 @@ from stito.results import Matched, Progress, TransferResult
 from stito.separate import load_separator, separate_mix
 from stito.transfer import match_style, read_pair
 
-__all__ = ["prepare", "result_json", "run_apply", "run_separate", "run_transfer", "summary", "write_audio_files"]
+__all__ = [
+    "file_name",
+    "prepare",
+    "result_json",
+    "run_apply",
+    "run_separate",
+    "run_transfer",
+    "summary",
+    "write_audio_files",
+]
 
 NAMES = ("mix.wav", "stems", "preset.json", "preset.csv", "result.json", "report.html")
 
@@ -44,6 +54,11 @@ def prepare(outdir: Path, *, force: bool, names: Sequence[str] = NAMES) -> None:
     except OSError as error:
         raise OutputError(f"{outdir} cannot be made: {error.strerror}.", hint="Choose a folder of yours.") from error
     check_writable(outdir / "result.json", overwrite=force)
+
+
+def file_name(name: str) -> str:
+    """A name for a file or folder, of a method or an encoder: `cma:features` is cma-features."""
+    return re.sub(r"[^\w.]+", "-", name)
 
 
 def run_transfer(

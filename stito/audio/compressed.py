@@ -15,7 +15,7 @@ from stito.audio.model import peak_of
 from stito.audio.output import replacing
 from stito.errors import AudioError, OutputError, SettingsError
 
-__all__ = ["compressed", "write_compressed"]
+__all__ = ["compressed", "lossless", "write_compressed"]
 
 _BLOCK = 1 << 16
 """Frames handed over at a time: libsndfile's Vorbis encoder needs stack in proportion, and may run out of it."""
@@ -82,5 +82,12 @@ def compressed(samples: NDArray[np.float32], sample_rate: int) -> tuple[str, byt
             compression_level=_MP3_COMPRESSION,
         )
         return "audio/mpeg", buffer.getvalue()
-    soundfile.write(buffer, frames.clip(-1.0, 1.0), sample_rate, format="FLAC", subtype="PCM_16")
-    return "audio/flac", buffer.getvalue()
+    return "audio/flac", lossless(samples, sample_rate)
+
+
+def lossless(samples: NDArray[np.float32], sample_rate: int) -> bytes:
+    """Samples (channels, t) as FLAC in 16 bits, which every browser plays; what is beyond full scale is clipped."""
+    buffer = io.BytesIO()
+    frames = np.ascontiguousarray(samples.T, dtype=np.float32).clip(-1.0, 1.0)
+    soundfile.write(buffer, frames, sample_rate, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()

@@ -22,6 +22,7 @@ _COMMANDS = {
     "embed": ("stito.cli.embed:embed", "Write the style embedding of audio to a file."),
     "encoders": ("stito.cli.catalogue:encoders", "List encoders, or describe one."),
     "evaluate": ("stito.cli.evaluate:evaluate", "Measure encoders and methods, as the papers do and beyond."),
+    "listen": ("stito.cli.listen:listen", "Make listening tests, and say what listeners' answers come to."),
     "manipulate": ("stito.cli.manipulate:manipulate", "Give stems a random mixing style."),
     "normalize": ("stito.cli.normalize:normalize", "Bring stems to the average sound of their kind."),
     "separate": ("stito.cli.separate:separate", "Take a mix apart into stems."),

@@ -48,6 +48,7 @@ __all__ = ["transfer"]
 )
 @click.option("--workers", type=int, default=None, help="Processes side by side.  [default: as many as cores]")
 @click.option("--scheduler", default=None, metavar="ADDRESS", help="Run on the workers of a dask scheduler instead.")
+@click.option("--audio", is_flag=True, help="Keep what methods made in OUTDIR/audio, for `stito listen build`.")
 @click.option("-o", "--output", "outdir", metavar="OUTDIR", required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--smoke", is_flag=True, help="A little of everything, on songs that stito composes.")
@@ -68,6 +69,7 @@ def transfer(
     separator: str,
     workers: int | None,
     scheduler: str | None,
+    audio: bool,
     outdir: Path,
     as_json: bool,
     smoke: bool,
@@ -90,7 +92,7 @@ def transfer(
         raise click.UsageError("Give a cache of stems with --data, or try it out with --smoke.")
     from stito.audio import check_writable
     from stito.evaluation.study import DemoSongs, cache_material
-    from stito.evaluation.transfers.page import TransferOutcome, write_outcome
+    from stito.evaluation.transfers.page import TransferOutcome, write_outcome, write_predictions
     from stito.evaluation.transfers.plan import EVALUATIONS, METHODS, TransferPlan
     from stito.evaluation.transfers.run import evaluate_transfers
     from stito.evaluation.transfers.sources import CacheSource, DemoSource
@@ -123,8 +125,13 @@ def transfer(
         click.echo(f"{known} of {count}: {row}", err=True)
 
     source = CacheSource(data.resolve(), split) if data else DemoSource()
+    sounds = outdir.resolve() / "audio" if audio else None
     with _executor(workers, scheduler, smoke) as executor:
-        rows = evaluate_transfers(source, plan, log=outdir / "cases.jsonl", on_row=tell, executor=executor)
+        rows = evaluate_transfers(
+            source, plan, log=outdir / "cases.jsonl", on_row=tell, executor=executor, audio=sounds
+        )
+    if sounds:
+        write_predictions(sounds, rows)
     outcome = TransferOutcome(plan, rows)
     write_outcome(outdir, outcome, command=_command(plan, data, split, smoke))
     click.echo(json.dumps(outcome.as_json(), indent=2) if as_json else outcome.text())

@@ -12,7 +12,7 @@ from stito.errors import MissingDependencyError
 from stito.evaluation.disentanglement import Cloud
 from stito.metrics.scikit import tsne
 
-__all__ = ["MARKERS", "cloud_png", "courses_png", "distances_png", "require"]
+__all__ = ["MARKERS", "boxes_png", "cloud_png", "courses_png", "distances_png", "require"]
 
 MARKERS = "osv^<>DdpPXhH8*1234+x|_.,"
 """One for each of 25 segments."""
@@ -100,6 +100,25 @@ def courses_png(courses: Mapping[str, Sequence[tuple[float, float, float]]]) -> 
     panel.set_ylabel("distance to the truth")
     panel.grid(alpha=0.3)
     panel.legend(fontsize=8)
+    return _png(drawing)
+
+
+def boxes_png(ratings: Mapping[str, Sequence[float]]) -> bytes:
+    """Ratings from 0 to 100 as a box for each condition, the scale's words beside them."""
+    _, backend = require()
+    from matplotlib.figure import Figure
+
+    drawing = Figure(figsize=(1.6 + 0.9 * len(ratings), 4.2), dpi=DPI, layout="constrained")
+    backend.FigureCanvasAgg(drawing)
+    panel = drawing.subplots()
+    panel.boxplot(list(ratings.values()), tick_labels=list(ratings), widths=0.5)
+    panel.set_ylim(-2, 102)
+    panel.set_yticks(range(0, 101, 20))
+    panel.grid(axis="y", alpha=0.4)
+    words = panel.secondary_yaxis("right")
+    words.set_yticks(range(10, 100, 20), ["bad", "poor", "fair", "good", "excellent"])
+    words.tick_params(length=0, labelsize=9)
+    panel.tick_params(axis="x", labelrotation=30, labelsize=9)
     return _png(drawing)
 
 

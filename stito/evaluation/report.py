@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -17,15 +17,15 @@ from stito.evaluation.table import figure
 from stito.evaluation.tables import tables
 from stito.version import __version__
 
-__all__ = ["data_url", "render_page", "render_template"]
+__all__ = ["Picture", "data_url", "render_alone", "render_page", "render_template"]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG as the page holds it."""
+    """A picture as a page holds it, and what it shows."""
 
-    encoder: str
     source: str
+    says: str
 
 
 def render_page(outcome: Outcome, pictures: Mapping[str, bytes], command: str = "") -> str:
@@ -42,8 +42,14 @@ def render_page(outcome: Outcome, pictures: Mapping[str, bytes], command: str = 
 
 def render_template(name: str, **values: Any) -> str:
     """One of the pages of evaluations."""
-    style = Markup(_source("report.css") + _source("evaluation.css"))
-    return _environment().get_template(name).render(version=__version__, style=style, **values)
+    style = "report.css", "evaluation.css"
+    return render_alone(name, styles=style, version=__version__, **values)
+
+
+def render_alone(name: str, *, styles: Sequence[str], scripts: Sequence[str] = (), **values: Any) -> str:
+    """A template with its stylesheets and scripts inside, so that it loads none from anywhere."""
+    style, script = (Markup("".join(map(_source, files))) for files in (styles, scripts))
+    return _environment().get_template(name).render(style=style, script=script, **values)
 
 
 def data_url(png: bytes) -> str:
@@ -93,7 +99,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _source(name: str) -> str:
-    """A stylesheet as it is: CSS is no template."""
+    """A stylesheet or script as it is: these are no templates."""
     loader = _environment().loader
     assert loader is not None
     return loader.get_source(_environment(), name)[0]

@@ -27,6 +27,7 @@ from stito.evaluation.retrieval import CANDIDATES, OWN, ROUNDS, measure_retrieva
 from stito.evaluation.sensitivity import BASES, OTHERS, measure_sensitivity
 from stito.evaluation.tables import as_markdown
 from stito.metrics import scikit
+from stito.output import file_name
 
 __all__ = ["NAMES", "DemoSongs", "cache_material", "study_encoders", "write_study"]
 
@@ -102,7 +103,7 @@ def write_study(outdir: Path, outcome: Outcome, *, command: str = "") -> None:
         single = {name: cloud for name, cloud in clouds.items() if name != FULL}
         if single:
             pictures[encoder] = plots.cloud_png(single, seed=outcome.plan.seed)
-            write_atomic(outdir / f"tsne-{_file_name(encoder)}.png", pictures[encoder], overwrite=True)
+            write_atomic(outdir / f"tsne-{file_name(encoder)}.png", pictures[encoder], overwrite=True)
     write_atomic(outdir / "result.json", json.dumps(outcome.as_json(), indent=2) + "\n", overwrite=True)
     write_atomic(outdir / "tables.md", as_markdown(outcome), overwrite=True)
     write_atomic(outdir / "report.html", render_page(outcome, pictures, command), overwrite=True)
@@ -113,7 +114,3 @@ def _demo_song(name: str) -> dict[str, Tensor]:
     from stito.demo import compose
 
     return {stem: torch.from_numpy(audio.copy()) for stem, audio in compose(name, seconds=4.0).items()}
-
-
-def _file_name(encoder: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in encoder)

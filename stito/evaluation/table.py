@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["NOTHING", "Table", "figure"]
+__all__ = ["NOTHING", "SIGNIFICANT", "Table", "figure", "finite"]
 
 NOTHING = "–"
 WIDTH = 120
+SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
@@ -48,3 +51,10 @@ def figure(value: float, *, digits: int = 3) -> str:
     text = f"{abs(value):.{digits}f}"
     sign = "\N{MINUS SIGN}" if value < 0 and text.strip("0.") else ""
     return sign + text.removeprefix("0")
+
+
+def finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values without infinity and NaN, which JSON has not."""
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in values.items()
+    }

@@ -84,6 +84,22 @@ def test_transfers_on_composed_songs_leave_a_table_a_page_and_every_row(tmp_path
     assert json.loads(again.stdout) == json.loads((out / "result.json").read_text())
 
 
+def test_kept_sounds_become_a_listening_test(tmp_path: Path) -> None:
+    from stito.cli.listen import listen
+
+    words = ("transfer", "--smoke", "--methods", "input,match", "--judge", "features", "--chain", "eq")
+    run(*words, "-o", tmp_path / "out", catch=False)
+    assert "1 of 4" in run(*words, "--audio", "-o", tmp_path / "out", catch=False).stderr  # sounds were still missing
+    sounds = tmp_path / "out" / "audio"
+    names = {path.name for path in (sounds / "case-00-bass").iterdir()}
+    assert names == {"reference.wav", "input.wav", "match.wav"}
+    built = CliRunner().invoke(listen, ["build", str(sounds), "-o", str(tmp_path / "test"), "--seconds", "1"])
+    assert built.exit_code == 0, built.output
+    key = json.loads((tmp_path / "test" / "key.json").read_text())
+    assert key["trials"][1]["name"] == "case-01-drums"
+    assert key["trials"][1]["measures"]["match"]["left_right"] > 0
+
+
 def test_transfers_need_songs_and_seconds_that_are_numbers(tmp_path: Path) -> None:
     assert "--smoke" in run("transfer", "-o", tmp_path).output
     wrong = run("transfer", "--smoke", "--at", "soon", "-o", tmp_path)

@@ -297,7 +297,7 @@ def test_differences_are_tested_case_by_case_and_corrected_for_their_number() ->
     rows = [row(case, "input", 5.0 + noise[case]) for case in range(40)]
     rows += [row(case, "near", 4.0 + noise[case] + 0.01 * noise[-case]) for case in range(40)]
     rows += [row(case, "like", 5.0 + noise[case] + 0.01 * noise[-case]) for case in range(40)]
-    found = {(pair.first, pair.second): pair for pair in pairs(rows) if pair.measure == "left_right"}
+    found = {(pair.first, pair.second): pair.found for pair in pairs(rows) if pair.measure == "left_right"}
     better = found["input", "near"]
     assert better.difference == pytest.approx(1.0, abs=0.01)
     assert better.low > 0.9

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from stito.comparison import _folder, compare_methods, table
+from stito.comparison import compare_methods, table
 from stito.errors import OutputExistsError, SettingsError
+from stito.output import file_name
 from stito.report import ComparedMethod, ComparisonData, Headline, render_comparison
 from stito.search.base import Budget
 
@@ -48,6 +49,6 @@ def test_nothing_to_compare_is_an_error(tmp_path: Path) -> None:
 
 def test_weights_of_one_name_in_two_folders_have_results_of_their_own() -> None:
     methods = ["neural", "neural:runs/a/final.safetensors", "neural:runs/b/final.safetensors", "nevergrad:OnePlusOne"]
-    folders = [_folder(method) for method in methods]
+    folders = [file_name(method) for method in methods]
     assert len(set(folders)) == len(methods)
     assert not any("/" in folder for folder in folders)

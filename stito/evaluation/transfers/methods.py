@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from stito.audio import resample
+from stito.audio import resample, write_audio
 from stito.chain import Chain, ChainSettings
 from stito.console import gain, loudness, render_strip
 from stito.converters import DEFAULT_CONVERTER, load_converter
@@ -23,12 +24,13 @@ from stito.fitting import fit
 from stito.matching import NEURAL
 from stito.metrics.levels import level_errors
 from stito.metrics.spectral import MultiScaleSpectral
+from stito.output import file_name
 from stito.preset import StripPreset
 from stito.search.base import Step
 from stito.training.known import known_settings
 from stito.transfer import match_style
 
-__all__ = ["MEASURES", "Asked", "ask", "measure", "oracle"]
+__all__ = ["MEASURES", "Asked", "ask", "audio_file", "measure", "oracle"]
 
 MEASURES = {
     "left_right": "multi-scale spectral distance to the truth, of left and right",
@@ -43,6 +45,9 @@ MEASURES = {
     "sdr_db": "scale-invariant signal-to-distortion ratio of the separated reference, dB",
 }
 """What is measured of a result, and what it means."""
+
+TRUTH = "reference"
+"""The truth is what listeners compare results with."""
 
 LEVELS = {
     "loudness_lu": "loudness_difference_lu",
@@ -90,12 +95,22 @@ def ask(method: str) -> Asked:
     return Asked(method, how, init or "auto", encoder, digest_of(encoder))
 
 
-def measure(case: Case, asked: Asked, chain: Chain, judge: Encoder, plan: TransferPlan) -> Row:
-    """Run a method on a case. `KeyboardInterrupt` if its search was interrupted: half a search is no result."""
+def measure(
+    case: Case, asked: Asked, chain: Chain, judge: Encoder, plan: TransferPlan, audio: Path | None = None
+) -> Row:
+    """Run a method on a case, and keep what it made and the truth in a folder of `audio`, if there is one.
+
+    `KeyboardInterrupt` if its search was interrupted: half a search is no result.
+    """
     started = time.perf_counter()
     made = _make(case, asked, chain, plan)
     result = _render(case, asked, made.strips)
     seconds = time.perf_counter() - started
+    if audio:
+        for name, sound in ((TRUTH, case.truth), (asked.name, result)):
+            file = audio_file(audio, case.number, case.subject, name)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_audio(file, sound, SAMPLE_RATE, subtype="FLOAT", overwrite=True)
     truth = MultiScaleSpectral(case.truth[None])
     apart = truth(result[None])
     measures = {"left_right": float(apart.left_right[0]), "mid_side": float(apart.mid_side[0])}
@@ -118,6 +133,11 @@ def measure(case: Case, asked: Asked, chain: Chain, judge: Encoder, plan: Transf
         _course(case, asked, chain, made, seconds, truth, plan),
         history,
     )
+
+
+def audio_file(folder: Path, number: int, subject: str, method: str) -> Path:
+    """Where the result of a method on a case is kept."""
+    return folder / f"case-{number:02d}-{subject}" / f"{file_name(method)}.wav"
 
 
 def oracle(source: Tensor, truth: Tensor, chain: Chain, evaluations: int, seed: int) -> ChainSettings:

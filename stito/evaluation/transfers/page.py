@@ -11,29 +11,21 @@ from typing import Any
 
 from stito.audio import write_atomic
 from stito.evaluation import plots
-from stito.evaluation.report import data_url, render_template
-from stito.evaluation.table import NOTHING, Table, figure
-from stito.evaluation.transfers.methods import MEASURES
+from stito.evaluation.report import Picture, data_url, render_template
+from stito.evaluation.table import NOTHING, SIGNIFICANT, Table, figure, finite
+from stito.evaluation.transfers.methods import MEASURES, audio_file
 from stito.evaluation.transfers.plan import TransferPlan
 from stito.evaluation.transfers.rows import Row
 from stito.evaluation.transfers.summary import MAIN, catches, courses, pairs, summarise
 
-__all__ = ["NAMES", "TransferOutcome", "write_outcome"]
+__all__ = ["NAMES", "PREDICTIONS", "TransferOutcome", "write_outcome", "write_predictions"]
 
 NAMES = ("result.json", "tables.md", "report.html")
-SIGNIFICANT = 0.05
+PREDICTIONS = "measures.json"
 
 
 DISTANCES = "Distance to the truth by kind of stem, mean and 95 % interval. Blue: left/right, orange: mid/side."
 COURSES = "Distance to the truth, left and right, of what each method has after so many seconds."
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture as the page holds it, and what it shows."""
-
-    source: str
-    says: str
 
 
 @dataclass(frozen=True)
@@ -54,7 +46,7 @@ class TransferOutcome:
             "summary": summarise(self.rows),
             "pairs": [asdict(pair) for pair in pairs(self.rows)],
             "courses": courses(self.rows),
-            "catches": [_finite(asdict(catch)) for catch in catches(self.rows)],
+            "catches": [finite(asdict(catch)) for catch in catches(self.rows)],
         }
 
     def tables(self) -> list[Table]:
@@ -88,6 +80,15 @@ def write_outcome(outdir: Path, outcome: TransferOutcome, *, command: str = "") 
         "transfers.html.j2", outcome=outcome, tables=outcome.tables(), pictures=pictures, command=command
     )
     write_atomic(outdir / "report.html", page, overwrite=True)
+
+
+def write_predictions(audio: Path, rows: Sequence[Row]) -> None:
+    """Beside the sounds of `evaluate_transfers`, what was measured of them: what a listening test may agree with."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for row in rows:
+        file = audio_file(audio, row.case, row.stem, row.method)
+        found.setdefault(file.parent.name, {})[file.stem] = row.measures
+    write_atomic(audio / PREDICTIONS, json.dumps(found, indent=2) + "\n", overwrite=True)
 
 
 def _span(found: Mapping[str, float], name: str) -> str:
@@ -141,8 +142,8 @@ def _pairs(rows: Sequence[Row]) -> list[Table]:
             cells = []
             for first in methods[:-1]:
                 pair = found.get((measure, first, second))
-                star = "*" if pair and pair.p < SIGNIFICANT else ""
-                cells.append(f"{figure(-pair.difference)}{star}" if pair else "")
+                star = "*" if pair and pair.found.p < SIGNIFICANT else ""
+                cells.append(f"{figure(-pair.found.difference)}{star}" if pair else "")
             lines.append((second, *cells))
         if lines and any(cell for line in lines for cell in line[1:]):
             note = (
@@ -179,10 +180,3 @@ def _catches(rows: Sequence[Row]) -> Table:
         "never was among them as the largest."
     )
     return Table("Starts", ("search", "to where this one ended", "reached", "after"), lines, note)
-
-
-def _finite(values: dict[str, Any]) -> dict[str, Any]:
-    """Without infinity, which JSON has not."""
-    return {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in values.items()
-    }

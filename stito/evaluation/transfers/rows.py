@@ -61,8 +61,9 @@ class Log:
         self.rows = [_row(line) for line in lines if line.endswith("}")]  # the last may have been cut off
 
     def add(self, row: Row) -> None:
-        """Keep a row."""
-        self.rows.append(row)
+        """Keep a row, in place of an earlier one of the same case, method and weights."""
+        same = (row.case, row.method, row.digest)
+        self.rows = [kept for kept in self.rows if (kept.case, kept.method, kept.digest) != same] + [row]
         if self._path:
             lines = [self._header, *(json.dumps(asdict(kept)) for kept in self.rows)]
             write_atomic(self._path, "\n".join(lines) + "\n", overwrite=True)

@@ -18,7 +18,7 @@ from stito.encoder import Encoder
 from stito.encoders import load_encoder
 from stito.errors import WeightsError
 from stito.evaluation.transfers.cases import Case, draw_transfer
-from stito.evaluation.transfers.methods import Asked, ask, measure
+from stito.evaluation.transfers.methods import Asked, ask, audio_file, measure
 from stito.evaluation.transfers.plan import TransferPlan
 from stito.evaluation.transfers.rows import Log, Row
 from stito.evaluation.transfers.sources import Source, opened
@@ -33,6 +33,7 @@ def evaluate_transfers(
     log: Path | None = None,
     on_row: Callable[[Row], None] | None = None,
     executor: Executor | None = None,
+    audio: Path | None = None,
 ) -> list[Row]:
     """Every method on every case, in the order of the cases.
 
@@ -43,6 +44,7 @@ def evaluate_transfers(
             not computed again: an interrupted evaluation goes on where it stopped.
         on_row: is told of each row as it comes.
         executor: where jobs run, see `stito.evaluation.workers`; here, one after the other, without one.
+        audio: a folder for what every method made of every case, beside the truth, as `stito listen build` takes it.
 
     Raises:
         OutputError: the log is of another evaluation.
@@ -51,12 +53,14 @@ def evaluate_transfers(
     digests = {method: ask(method).digest for method in dict.fromkeys(plan.methods)}
     kept = Log(log, plan)
     done = {(row.case, row.method): row for row in kept.rows if row.digest == digests.get(row.method)}
+    if audio:  # rows whose sound is missing are made again
+        done = {at: row for at, row in done.items() if audio_file(audio, row.case, row.stem, row.method).is_file()}
     wanted = [(number, method) for number in range(plan.cases) for method in digests]
     for place in wanted:
         if place in done and on_row:
             on_row(done[place])
     todo = [(*place, digests[place[1]]) for place in wanted if place not in done]
-    for row in _rows(source, plan, todo, executor):
+    for row in _rows(source, plan, audio, todo, executor):
         kept.add(row)
         done[row.case, row.method] = row
         if on_row:
@@ -65,13 +69,13 @@ def evaluate_transfers(
 
 
 def _rows(
-    source: Source, plan: TransferPlan, todo: list[tuple[int, str, str]], executor: Executor | None
+    source: Source, plan: TransferPlan, audio: Path | None, todo: list[tuple[int, str, str]], executor: Executor | None
 ) -> Iterator[Row]:
     """The rows of these cases, methods and weights as they become known."""
     if executor is None:
-        yield from (_job(source, plan, *what) for what in todo)
+        yield from (_job(source, plan, audio, *what) for what in todo)
         return
-    jobs: list[Future[Row]] = [executor.submit(_job, source, plan, *what) for what in todo]
+    jobs: list[Future[Row]] = [executor.submit(_job, source, plan, audio, *what) for what in todo]
     try:
         yield from (job.result() for job in as_completed(jobs))
     finally:
@@ -79,12 +83,12 @@ def _rows(
             job.cancel()
 
 
-def _job(source: Source, plan: TransferPlan, number: int, method: str, digest: str) -> Row:
+def _job(source: Source, plan: TransferPlan, audio: Path | None, number: int, method: str, digest: str) -> Row:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         chain, judge = load_chain(plan.chain), _judge(plan.judge)
-        return measure(_case(source, plan, number), _asked(method, digest), chain, judge, plan)
+        return measure(_case(source, plan, number), _asked(method, digest), chain, judge, plan, audio)
     finally:
         torch.set_num_threads(threads)
 

@@ -2,45 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
+from stito.evaluation.estimates import Paired, bootstrap, paired
 from stito.evaluation.transfers.rows import Row
 
 __all__ = ["MAIN", "Catch", "Pair", "catches", "courses", "pairs", "summarise"]
 
 MAIN = ("left_right", "mid_side")
 """What methods are ranked by."""
-DRAWS = 2000
-INTERVAL = (2.5, 97.5)
-ALIKE = 1e-9
-"""Differences that differ by no more than this part of them are one and the same."""
-
 Summary = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two methods on the cases of both: mean difference (first minus second) with its 95 % bootstrap interval.
-
-    `p` is that of the Wilcoxon signed-rank test and `t_p` that of the paired t-test, both multiplied by the number of
-    pairs (Bonferroni), as Koo et al. correct theirs.
-    """
+    """How two methods differ in a measure, the first minus the second, over the cases of both."""
 
     first: str
     second: str
     measure: str
-    cases: int
-    difference: float
-    low: float
-    high: float
-    p: float
-    t_p: float
+    found: Paired
 
 
 @dataclass(frozen=True)
@@ -88,19 +74,13 @@ def _by_case(rows: Sequence[Row], method: str) -> dict[int, Row]:
     return {row.case: row for row in rows if row.method == method}
 
 
-def _picks(count: int) -> NDArray[np.int64]:
-    return np.random.default_rng(0).integers(count, size=(DRAWS, count))
-
-
-def _with_interval(name: str, value: float, drawn: NDArray[np.float64]) -> dict[str, float]:
-    low, high = np.percentile(drawn, INTERVAL)
-    return {name: value, f"{name}_low": float(low), f"{name}_high": float(high)}
+def _with_interval(name: str, value: float, interval: tuple[float, float]) -> dict[str, float]:
+    return {name: value, f"{name}_low": interval[0], f"{name}_high": interval[1]}
 
 
 def _summary(rows: Sequence[Row], method: str) -> dict[str, float]:
     mine, inputs, closed = (_by_case(rows, name) for name in (method, "input", "match"))
     cases = sorted(mine)
-    picks = _picks(len(cases))
     found: dict[str, float] = {
         "cases": len(cases),
         "seconds": float(np.mean([mine[case].seconds for case in cases])),
@@ -110,16 +90,17 @@ def _summary(rows: Sequence[Row], method: str) -> dict[str, float]:
         if not all(measure in mine[case].measures for case in cases):
             continue
         values = _values(mine, cases, measure)
-        found |= _with_interval(measure, float(values.mean()), values[picks].mean(1))
+        found |= _with_interval(measure, float(values.mean()), bootstrap(values))
         if measure not in MAIN:
             continue
         if set(cases) <= set(inputs):
             before = _values(inputs, cases, measure)
-            gone = 1 - values[picks].mean(1) / before[picks].mean(1)
+            both = np.stack([values, before], axis=1)
+            gone = bootstrap(both, lambda drawn: 1 - drawn[..., 0].mean(1) / drawn[..., 1].mean(1))
             found |= _with_interval(f"{measure}_reduction", float(1 - values.mean() / before.mean()), gone)
         if set(cases) <= set(closed):
             nearer = _values(closed, cases, measure) - values
-            found |= _with_interval(f"{measure}_below_match", float(nearer.mean()), nearer[picks].mean(1))
+            found |= _with_interval(f"{measure}_below_match", float(nearer.mean()), bootstrap(nearer))
     return found
 
 
@@ -128,38 +109,17 @@ def _values(rows: Mapping[int, Row], cases: Sequence[int], measure: str) -> NDAr
 
 
 def pairs(rows: Sequence[Row]) -> list[Pair]:
-    """Every two methods on the cases that both have; none for fewer than two such cases."""
+    """Every two methods on the cases that both have, where these are two or more; corrected for the number of pairs."""
     together = list(combinations(_methods(rows), 2))
-    return [
-        pair
-        for measure in MAIN
-        for first, second in together
-        for pair in _paired(_by_case(rows, first), _by_case(rows, second), first, second, measure, len(together))
-    ]
-
-
-def _paired(
-    ours: Mapping[int, Row], theirs: Mapping[int, Row], first: str, second: str, measure: str, tests: int
-) -> Iterator[Pair]:
-    cases = sorted(set(ours) & set(theirs))
-    if len(cases) < 2:
-        return
-    apart = _values(ours, cases, measure) - _values(theirs, cases, measure)
-    low, high = np.percentile(apart[_picks(len(cases))].mean(1), INTERVAL)
-    p = float(stats.wilcoxon(apart).pvalue) if apart.any() else 1.0
-    alike = bool(np.ptp(apart) <= ALIKE * np.abs(apart).max())
-    t_p = float(not apart.any()) if alike else float(stats.ttest_1samp(apart, 0.0).pvalue)
-    yield Pair(
-        first,
-        second,
-        measure,
-        len(cases),
-        float(apart.mean()),
-        float(low),
-        float(high),
-        min(1.0, p * tests),
-        min(1.0, t_p * tests),
-    )
+    found = []
+    for measure in MAIN:
+        for first, second in together:
+            ours, theirs = _by_case(rows, first), _by_case(rows, second)
+            cases = sorted(set(ours) & set(theirs))
+            if len(cases) > 1:
+                values = (_values(of, cases, measure) for of in (ours, theirs))
+                found.append(Pair(first, second, measure, paired(*values, tests=len(together))))
+    return found
 
 
 def courses(rows: Sequence[Row]) -> dict[str, list[tuple[float, float, float]]]:
