@@ -43,8 +43,9 @@ class Match:
     """One search: the strips that it set, and how it went; or what a converter renders instead (`conversions`).
 
     `loss_before` and `loss_after` are distances to the reference; `objective_before` (the untouched input) and
-    `objective_start` (where the search set out: `start`) include the prior, as the losses in `history` do. Where the
-    prior draws to a guess, the untouched input's objective would say how far it is from that, and is None.
+    `objective_start` (where the search set out: `start`) include the prior, as the losses in `history` do; `distances`
+    are those of the best at each step of it, without. Where the prior draws to a guess, the untouched input's objective
+    would say how far it is from that, and is None.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Match:
     seconds: float
     stop: str
     history: tuple[Step, ...] = ()
+    distances: tuple[float, ...] = ()
     same_performance: bool = False
     conversions: Mapping[str, Conversion] = field(default_factory=dict)
 
@@ -203,6 +205,7 @@ class Matcher:
             seconds=time.perf_counter() - started,
             stop=stop,
             history=found.history if found else (),
+            distances=_distances(found.history, prior) if found else (),
             same_performance=problem.same_performance,
         )
 
@@ -265,6 +268,14 @@ class Matcher:
         """Theta of the chain's closed-form guess."""
         source, reference = (torch.cat(list(heard), dim=-1).cpu() for heard in (excerpts, references))
         return self.chain.encode(self.chain.match(source, reference, self.encoder.sample_rate))
+
+
+def _distances(history: Sequence[Step], prior: Prior | None) -> tuple[float, ...]:
+    """What is left of the losses without the prior: nothing has to be rendered for that."""
+    losses = torch.tensor([step.loss for step in history])
+    if prior is not None:
+        losses -= prior(torch.stack([step.theta for step in history]).to(prior.mean.device)).cpu()
+    return tuple(losses.tolist())
 
 
 def _converted(conversion: Conversion, heard: Heard) -> list[Tensor]:

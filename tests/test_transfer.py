@@ -54,6 +54,14 @@ def test_between_songs_a_search_is_drawn_to_where_it_starts_from() -> None:
     assert match.objective_before is None  # how far the untouched input is from the guess says nothing of its style
 
 
+def test_of_a_search_the_distances_are_known_without_the_prior() -> None:
+    mix, reference = one("night", "drums"), one("street", "drums", styled=True)
+    match = match_style(mix, reference, init="neutral", budget=BUDGET, **QUICK).matches["drums"]
+    assert len(match.distances) == len(match.history)
+    assert match.distances[-1] == pytest.approx(match.loss_after, abs=1e-4)
+    assert match.distances[-1] < match.history[-1].loss
+
+
 def test_same_seed_same_result_byte_for_byte() -> None:
     mix, reference = one("night", "drums"), one("street", "drums", styled=True)
     first, again, other = (transfer(mix, reference, budget=BUDGET, seed=seed, **QUICK) for seed in (3, 3, 4))

@@ -79,6 +79,7 @@ class _Made:
     settings: Mapping[str, ChainSettings]
     evaluations: int = 0
     history: Sequence[Step] = ()
+    distances: Sequence[float] = ()
     known_after: float = 0.0
     """Seconds before the first candidate was tried."""
 
@@ -118,9 +119,9 @@ def measure(
     if case.sdr_db is not None:
         measures["sdr_db"] = case.sdr_db
     history: list[tuple[int, float]] = []
-    for step in made.history:
-        if not history or step.loss < history[-1][1]:
-            history.append((step.evaluations, step.loss))
+    for step, apart_now in zip(made.history, made.distances, strict=True):
+        if not history or apart_now != history[-1][1]:
+            history.append((step.evaluations, apart_now))
     return Row(
         case.number,
         case.subject,
@@ -176,12 +177,13 @@ def _make(case: Case, asked: Asked, chain: Chain, plan: TransferPlan) -> _Made:
     seconds = time.perf_counter() - started
     matches = matched.matches.values()
     settings = {stem: settings for match in matches for stem, (_, settings) in match.strips.items()}
-    history = next(iter(matches)).history if len(matches) == 1 else ()
+    history, distances = (next(iter(matches)).history, next(iter(matches)).distances) if len(matches) == 1 else ((), ())
     return _Made(
         {stem: matched.preset.stems[stem] for stem in case.parts},
         settings,
         sum(match.evaluations for match in matches),
         history,
+        distances,
         seconds - (history[-1].seconds if history else 0.0),
     )
 

@@ -176,7 +176,7 @@ def _catches(rows: Sequence[Row]) -> Table:
         for catch in catches(rows)
     )
     note = (
-        "After which share of the other's evaluations its final loss was reached, median over cases, those where it "
-        "never was among them as the largest."
+        "After which share of the other's evaluations its final distance to the reference was reached, median over "
+        "cases, those where it never was among them as the largest."
     )
     return Table("Starts", ("search", "to where this one ended", "reached", "after"), lines, note)

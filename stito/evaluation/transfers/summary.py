@@ -33,7 +33,7 @@ class Pair:
 class Catch:
     """How soon a search gets to where another ended, over cases.
 
-    `share` is the median share of the other's evaluations after which its final loss was reached, counting cases in
+    `share` is the median share of the other's evaluations after which its final distance was reached, counting cases in
     which it never was as infinitely many; `reached` in how many it was.
     """
 
@@ -148,6 +148,6 @@ def catches(rows: Sequence[Row]) -> list[Catch]:
 
 
 def _share(ours: Row, theirs: Row) -> float:
-    """The share of the other's evaluations after which its final loss was reached."""
+    """The share of the other's evaluations after which its final distance was reached."""
     goal = theirs.history[-1][1]
-    return next((count / theirs.evaluations for count, loss in ours.history if loss <= goal), np.inf)
+    return next((count / theirs.evaluations for count, distance in ours.history if distance <= goal), np.inf)
