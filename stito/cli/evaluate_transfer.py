@@ -33,7 +33,7 @@ __all__ = ["transfer"]
 @click.option("--cases", type=int, default=40, show_default=True, help="Transfers, over the kinds of stems in turn.")
 @click.option("--seconds", type=float, default=12.0, show_default=True, help="Length of input and reference.")
 @click.option("--evaluations", type=int, default=None, help="Candidates per search.  [default: 300 without --at]")
-@click.option("--at", default=None, metavar="S,S", help="Also what each method has after so many seconds: 1,5,30.")
+@click.option("--at", default=None, metavar="S,S", help="Also what each method has after so many seconds: 0,1,5,30.")
 @click.option("--prior", type=float, default=1.0, show_default=True, help="How strongly searches are drawn to a guess.")
 @click.option("--judge", default="fxencoder", show_default=True, help="The encoder that says how near results sound.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same cases.")
@@ -86,7 +86,7 @@ def transfer(
     \b
     Example:
       stito evaluate transfer --data cache/ --methods input,match,cma:features,oracle --cases 40 -o out/
-      stito evaluate transfer --data cache/ --methods match,cma:features --at 1,5,30,120 --cases 12 -o curve/
+      stito evaluate transfer --data cache/ --methods match,cma:features --at 0,1,5,30,120 --cases 12 -o curve/
     """
     if data is None and not smoke:
         raise click.UsageError("Give a cache of stems with --data, or try it out with --smoke.")
@@ -141,7 +141,7 @@ def _moments(at: str | None) -> tuple[float, ...]:
     try:
         return tuple(float(moment) for moment in at.split(",")) if at else ()
     except ValueError as error:
-        raise click.BadParameter(f"{at} are no seconds. Write them as 1,5,30.", param_hint="--at") from error
+        raise click.BadParameter(f"{at} are no seconds. Write them as 0,1,5,30.", param_hint="--at") from error
 
 
 def _executor(workers: int | None, scheduler: str | None, smoke: bool) -> AbstractContextManager[Executor | None]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["NOTHING", "SIGNIFICANT", "Table", "figure", "finite"]
+__all__ = ["NOTHING", "SIGNIFICANT", "Table", "figure", "finite", "probability"]
 
 NOTHING = "–"
 WIDTH = 120
@@ -51,6 +51,11 @@ def figure(value: float, *, digits: int = 3) -> str:
     text = f"{abs(value):.{digits}f}"
     sign = "\N{MINUS SIGN}" if value < 0 and text.strip("0.") else ""
     return sign + text.removeprefix("0")
+
+
+def probability(p: float) -> str:
+    """A p-value as papers write it, with a star where it is significant."""
+    return ("<.001" if p < 0.001 else figure(p)) + ("*" if p < SIGNIFICANT else "")
 
 
 def finite(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -104,4 +104,4 @@ def test_transfers_need_songs_and_seconds_that_are_numbers(tmp_path: Path) -> No
     assert "--smoke" in run("transfer", "-o", tmp_path).output
     wrong = run("transfer", "--smoke", "--at", "soon", "-o", tmp_path)
     assert wrong.exit_code == 2
-    assert "1,5,30" in wrong.output
+    assert "0,1,5,30" in wrong.output

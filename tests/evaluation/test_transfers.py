@@ -172,11 +172,9 @@ def test_what_is_right_already_is_measured_as_right() -> None:
 
 
 def test_the_course_is_the_input_until_a_method_knows_better() -> None:
-    plan = replace(
-        PLAN, cases=1, seconds=1.0, methods=("input", "cma:features:neutral"), evaluations=None, at=(1e-6, 4)
-    )
+    plan = replace(PLAN, cases=1, seconds=1.0, methods=("input", "cma:features:neutral"), evaluations=None, at=(0, 4))
     quiet, searched = run(plan)
-    assert [moment for moment, _, _ in searched.course] == [1e-6, 4]
+    assert [moment for moment, _, _ in searched.course] == [0, 4]
     assert searched.course[0][1:] == pytest.approx((quiet.left_right, quiet.mid_side))
     assert searched.course[1][1:] != searched.course[0][1:]
     assert searched.evaluations > 8  # as many as there was time for
@@ -187,6 +185,8 @@ def test_plans_that_make_no_sense_are_refused() -> None:
     for wrong in (
         {"evaluations": None},
         {"at": (5.0, 1.0)},
+        {"at": (0.0,)},
+        {"at": (-1.0, 1.0)},
         {"at": (1.0,), "multitrack": True},
         {"separator": "demucs"},
         {"methods": ()},

@@ -14,7 +14,7 @@ from stito.evaluation import plots
 from stito.evaluation.listen.analysis import Analysis
 from stito.evaluation.listen.responses import Key
 from stito.evaluation.report import Picture, data_url, render_template
-from stito.evaluation.table import SIGNIFICANT, Table, figure, finite
+from stito.evaluation.table import Table, figure, finite, probability
 
 __all__ = ["NAMES", "ListeningOutcome", "write_listening"]
 
@@ -89,13 +89,14 @@ class ListeningOutcome:
             (
                 f"{of.first} over {of.second}",
                 f"{of.found.difference:+.1f} ({of.found.low:+.1f} to {of.found.high:+.1f})",
-                figure(of.found.p) + ("*" if of.found.p < SIGNIFICANT else ""),
-                figure(of.found.t_p),
+                probability(of.found.p),
+                probability(of.found.t_p),
             )
             for of in self.analysis.differences
         )
         note = (
-            "Mean over listeners and trials; Wilcoxon signed-rank test and paired t-test, p times the number of pairs."
+            "Mean over listeners and trials; Wilcoxon signed-rank test and paired t-test over pairs of ratings, p "
+            "times the number of comparisons; * below .05."
         )
         return Table("Differences", ("", "points", "p, Wilcoxon", "p, t-test"), rows, note)
 

@@ -101,7 +101,8 @@ class Deck {
   get playing() { return this.voices !== null; }
 
   get position() {
-    return this.playing ? (this.offset + context.currentTime - this.startedAt) % this.seconds : this.offset;
+    const since = this.playing ? Math.max(0, context.currentTime - this.startedAt) : 0; // it starts a little later
+    return (this.offset + since) % this.seconds;
   }
 
   play(name) {

@@ -76,8 +76,8 @@ class TransferPlan:
             raise SettingsError("A transfer evaluation needs cases of a second or more, and methods.")
         if self.evaluations is None and not self.at:
             raise SettingsError("Searches need an end.", hint="Give evaluations, or seconds to look at them.")
-        if any(moment <= 0 for moment in self.at) or list(self.at) != sorted(self.at):
-            raise SettingsError("The seconds to look at searches must rise, from above 0.", hint="Such as 1,5,30.")
+        if self.at and not (self.at[0] >= 0 < self.at[-1] and list(self.at) == sorted(set(self.at))):
+            raise SettingsError("The seconds to look at searches must rise, from 0 or more.", hint="Such as 0,1,5,30.")
         if self.at and self.multitrack:
             raise SettingsError("The stems of a multitrack are searched in turn.", hint="Look at single stems instead.")
         if self.separator != "none" and not self.multitrack:
