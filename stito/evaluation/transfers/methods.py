@@ -61,7 +61,7 @@ LEVELS = {
 class Asked:
     """A method as it was asked for, with everything loaded: how settings are found, from where, and what judges.
 
-    `digest` is of the weights that decide: those of the encoder, or of the converter.
+    `digest` is of the weights that decide: those of the encoder, of the converter, or of both.
     """
 
     name: str
@@ -93,7 +93,8 @@ def ask(method: str) -> Asked:
         digest = digest_of(load_converter(source or DEFAULT_CONVERTER))
         return Asked(method, method, encoder=load_encoder(DEFAULT_ENCODER), digest=digest)
     encoder = load_encoder(source or DEFAULT_ENCODER)
-    return Asked(method, how, init or "auto", encoder, digest_of(encoder))
+    start = digest_of(load_converter(DEFAULT_CONVERTER)) if init == NEURAL else ""
+    return Asked(method, how, init or "auto", encoder, digest_of(encoder) + start)
 
 
 def measure(
