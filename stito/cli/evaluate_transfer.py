@@ -81,7 +81,8 @@ def transfer(
     command goes on where it was interrupted.
 
     Each job is a method on a case and works on one core, so that rows do not depend on where they are computed. On a
-    cluster, workers (`dask worker ADDRESS --nthreads 1`) need stito and the cache under the same path.
+    cluster, workers (`dask worker ADDRESS --nthreads 1`) need stito, and under the same paths the cache, files that
+    methods name, and with --audio OUTDIR.
 
     \b
     Example:
@@ -91,6 +92,7 @@ def transfer(
     if data is None and not smoke:
         raise click.UsageError("Give a cache of stems with --data, or try it out with --smoke.")
     from stito.audio import check_writable
+    from stito.evaluation.plots import require
     from stito.evaluation.study import DemoSongs, cache_material
     from stito.evaluation.transfers.page import TransferOutcome, write_outcome, write_predictions
     from stito.evaluation.transfers.plan import EVALUATIONS, METHODS, TransferPlan
@@ -114,6 +116,7 @@ def transfer(
         separator=separator,
         at=_moments(at),
     )
+    require()
     check_writable(outdir / "result.json", overwrite=True)
     outdir.mkdir(parents=True, exist_ok=True)
     count = len(plan.methods) * plan.cases

@@ -34,9 +34,19 @@ def listen() -> None:
 @click.option("--title", default="Listening test", show_default=True, help="What listeners see above.")
 @click.option("--question", default=None, help="What they are asked.  [default: How like the reference is each sound?]")
 @click.option("--seconds", type=float, default=10.0, show_default=True, help="Length of the excerpts, up to 12.")
+@click.option("--systems", default="", metavar="A,B", help="Which files to rate.  [default: all of a folder]")
 @click.option("--post", default="", metavar="URL", help="Where the page also sends answers; else they are only saved.")
 @click.option("--force", is_flag=True, help="Overwrite what is in OUTDIR.")
-def build(folder: Path, outdir: Path, title: str, question: str | None, seconds: float, post: str, force: bool) -> None:
+def build(
+    folder: Path,
+    outdir: Path,
+    title: str,
+    question: str | None,
+    seconds: float,
+    systems: str,
+    post: str,
+    force: bool,
+) -> None:
     """Make a listening test.
 
     FOLDER holds a folder for each trial, with a file `reference` and one for each system to rate; with a file `truth`,
@@ -54,7 +64,7 @@ def build(folder: Path, outdir: Path, title: str, question: str | None, seconds:
     from stito.evaluation.listen.trials import read_trials
     from stito.output import prepare
 
-    trials = read_trials(folder)
+    trials = read_trials(folder, systems.split(",") if systems else ())
     prepare(outdir, force=force, names=NAMES)
     questions = Questions(title=title, post=post, **({"question": question} if question else {}))
     build_test(
@@ -92,8 +102,10 @@ def analyse(test: Path, answers: tuple[Path, ...], outdir: Path, keep_all: bool,
     from stito.evaluation.listen.analysis import analyse as analyse_ratings
     from stito.evaluation.listen.outcome import NAMES, ListeningOutcome, write_listening
     from stito.evaluation.listen.responses import read_key, read_responses
+    from stito.evaluation.plots import require
     from stito.output import prepare
 
+    require()
     key = read_key(test)
     ratings = read_responses(answers, key)
     prepare(outdir, force=force, names=NAMES)

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from stito.errors import MissingDependencyError, SettingsError
+from stito.errors import MissingDependencyError, SettingsError, StitoError
 
 __all__ = ["cluster", "local_workers"]
 
 CONNECT_S = 15
+GO_ON = "The same command goes on where this one stopped."
 
 
 @contextmanager
@@ -26,11 +27,16 @@ def local_workers(count: int) -> Iterator[Executor | None]:
     if count == 1:
         yield None
         return
+    others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as executor:
         try:
             yield executor
+        except BrokenExecutor as error:
+            raise StitoError(
+                "A worker died, perhaps for want of memory.", hint=f"Use fewer --workers. {GO_ON}"
+            ) from error
         except BaseException:  # what is under way would be waited for, and is of no use any more
-            for child in multiprocessing.active_children():
+            for child in set(multiprocessing.active_children()) - others:
                 child.terminate()
             raise
 
@@ -41,10 +47,11 @@ def cluster(address: str) -> Iterator[Executor]:
 
     Raises:
         MissingDependencyError: dask.distributed is not installed.
-        SettingsError: there is no scheduler at that address.
+        SettingsError: there is no scheduler at that address, or it has no workers.
+        StitoError: a job was lost with several workers, or with the scheduler.
     """
     try:
-        from distributed import Client
+        from distributed import Client, KilledWorker
     except ImportError as error:
         raise MissingDependencyError(
             f"A scheduler needs dask.distributed, which cannot be imported: {error}",
@@ -59,4 +66,15 @@ def cluster(address: str) -> Iterator[Executor]:
             hint="Start one with `dask scheduler` and workers with `dask worker ADDRESS --nthreads 1`.",
         ) from error
     with client, client.get_executor(pure=False) as executor:
-        yield executor
+        try:
+            client.wait_for_workers(1, timeout=CONNECT_S)
+        except TimeoutError as error:
+            raise SettingsError(
+                f"The scheduler at {address} has no workers.", hint="Start some: `dask worker ADDRESS --nthreads 1`."
+            ) from error
+        try:
+            yield executor
+        except (KilledWorker, CancelledError) as error:
+            raise StitoError(
+                f"The cluster lost a job for good: {error}", hint=f"Look at its workers. {GO_ON}"
+            ) from error

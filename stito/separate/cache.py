@@ -38,7 +38,8 @@ class SeparationCache:
             return None
         if not audios or any(audio.sample_rate != sample_rate for audio in audios.values()):
             return None
-        os.utime(place)
+        with contextlib.suppress(OSError):  # another process may have cleared it away by now
+            os.utime(place)
         return {name: audio.samples for name, audio in audios.items()}
 
     def save(self, key: str, stems: Mapping[str, Tensor], sample_rate: int) -> None:
@@ -50,8 +51,10 @@ class SeparationCache:
                 part.mkdir(parents=True, exist_ok=True)
                 for name, stem in stems.items():
                     write_audio(part / f"{name}.wav", stem.to(torch.float32), sample_rate, subtype="FLOAT")
-                shutil.rmtree(place, ignore_errors=True)
-                part.rename(place)
+                if place.is_dir() and self.load(key, sample_rate) is None:  # damaged, not somebody else's just now
+                    shutil.rmtree(place, ignore_errors=True)
+                if not place.exists():
+                    part.rename(place)
             finally:
                 shutil.rmtree(part, ignore_errors=True)
             self._prune()

@@ -56,6 +56,11 @@ class SCNet:
         self._at_one_level = bool((config.get("inference") or {}).get("normalize", "inference" not in config))
         target = training.get("target_instrument")
         self._sources = [target] if target else list(training.get("instruments") or self._net.sources)
+        if len(self._sources) != len(self._net.sources):
+            raise WeightsError(
+                f"{settings} names {len(self._sources)} stems, and its network makes {len(self._net.sources)}.",
+                hint="Its `training.instruments`, or `target_instrument`, and `model.sources` must agree.",
+            )
         self.digest = digest_of_weights(checkpoint) + digest_of_weights(settings)
 
     @torch.no_grad()

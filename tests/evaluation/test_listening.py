@@ -20,7 +20,7 @@ from torch import Tensor
 from stito.cli.listen import listen
 from stito.console import loudness
 from stito.dsp.loudness import true_peak_db
-from stito.errors import AudioError, MissingFileError, OutputExistsError, SettingsError
+from stito.errors import AudioError, MissingFileError, OutputExistsError, SettingsError, UnknownNameError
 from stito.evaluation.listen.analysis import analyse
 from stito.evaluation.listen.build import Questions, build_test
 from stito.evaluation.listen.responses import Key, Rating, read_key, read_responses
@@ -100,6 +100,16 @@ def test_more_than_can_be_kept_apart_is_refused(folder: Path) -> None:
         write(folder / "song-1" / f"system{number}.wav", music(3.0))
     with pytest.raises(SettingsError, match="10 systems"):
         read_trials(folder)
+    assert all(set(trial.systems) == {"near"} for trial in read_trials(folder, ["near"]))
+    with pytest.raises(UnknownNameError, match="nearer"):
+        read_trials(folder, ["nearer"])
+
+
+def test_a_short_song_is_as_short_for_every_system() -> None:
+    x = music(3.0)
+    longer = torch.cat([x, x[:, : RATE // 20]], dim=-1)
+    reference, made = stimuli(Trial("a", x, x, {"longer": longer}, RATE), 10.0)
+    assert {sound.shape for sound in (reference, *made.values())} == {(2, 3 * RATE)}
 
 
 def test_stimuli_are_one_place_equally_loud_and_never_clip() -> None:
@@ -247,7 +257,34 @@ def test_scores_are_medians_and_differences_are_paired() -> None:
     (against_far,) = (d.found for d in of.differences if (d.first, d.second) == ("near", "far"))
     assert against_far.difference == pytest.approx(40, abs=1)
     assert against_far.high - against_far.low < 2  # though scores vary by ten points
-    assert against_far.p < 1e-6
+    assert against_far.cases == 8  # it is listeners that are counted, however many trials they rate
+    assert against_far.t_p < 1e-6
+    assert against_far.p == pytest.approx(10 * 2 / 2**8)  # ten comparisons, and eight listeners who all agree
+
+
+def test_listeners_who_lean_to_one_side_are_not_taken_for_many() -> None:
+    generator = np.random.default_rng(0)
+    wrong = 0
+    for _ in range(40):
+        ratings = []
+        for listener in range(5):
+            lean = generator.normal(0, 8)  # likes one of two equals better, in every trial
+            for trial in range(10):
+                ratings.append(Rating(f"l{listener}", f"trial-{trial}", "near", 50 + lean + generator.normal(0, 5)))
+                ratings.append(Rating(f"l{listener}", f"trial-{trial}", "far", 50 + generator.normal(0, 5)))
+        (found,) = analyse(ratings, KEY).differences
+        wrong += found.found.t_p < 0.05
+    assert wrong <= 6
+
+
+def test_a_median_lies_within_its_interval() -> None:
+    ratings = []
+    for listener in range(100):
+        for trial in range(3):
+            score = 100.0 if listener >= 70 or trial == 2 else 0.0
+            ratings.append(Rating(f"l{listener}", f"trial-{trial}", "near", score))
+    (score,) = analyse(ratings, KEY).scores
+    assert score.low <= score.median <= score.high
 
 
 def test_metrics_that_rank_as_listeners_do_agree() -> None:
@@ -293,6 +330,15 @@ def test_answers_are_read_through_the_key_and_the_last_of_a_listener_counts(tmp_
     assert {(rating.condition, rating.score) for rating in ratings} == {(name, float(s)) for name, s in GOOD.items()}
 
 
+def test_where_the_reference_is_of_other_music_its_rating_says_nothing(tmp_path: Path) -> None:
+    key = Key("t", {"trial-0": "song"}, {"trial-0": {"x": "hidden", "y": "near"}}, other_music=frozenset({"trial-0"}))
+    rows = ["session_test_id,session_uuid,trial_id,rating_stimulus,rating_score"]
+    rows += [f"t,ann,trial-0,{name},{score}" for name, score in (("hidden", 100), ("near", 70), ("reference", 5))]
+    (tmp_path / "mushra.csv").write_text("\ufeff" + "\n".join(rows), encoding="utf-8")
+    found = {rating.condition: rating.score for rating in read_responses([tmp_path], key)}
+    assert found == {"hidden": 100, "near": 70}
+
+
 @pytest.mark.parametrize("sessions", [True, False])
 def test_a_table_of_webmushra_is_read(tmp_path: Path, sessions: bool) -> None:
     path = tmp_path / "mushra.csv"
@@ -329,13 +375,20 @@ def test_files_that_are_no_answers_are_refused(tmp_path: Path) -> None:
         ("{", "no answer"),
         ('{"format": "stito.preset"}', "no answer"),
         (answer(KEY, "ann", GOOD, test="another"), "answers the test 'another'"),
+        (answer(KEY, "ann", GOOD | {"near": 101}), "no answer"),
+        (answer(KEY, "ann", {**GOOD, "near": None}), "no answer"),  # type: ignore[dict-item]
     ):
         other.write_text(content)
         with pytest.raises(SettingsError, match=message):
             read_responses([other], KEY)
     table = tmp_path / "mushra.csv"
-    table.write_text("a,b\n1,2\n")
-    with pytest.raises(SettingsError, match="no table of webMUSHRA"):
+    heads = "session_test_id,trial_id,rating_stimulus,rating_score\n"
+    for content in ("a,b\n1,2\n", f"{heads}t,trial-0,near,\n", f"{heads}t,trial-0,near,high\n"):
+        table.write_text(content)
+        with pytest.raises(SettingsError, match="no table of webMUSHRA"):
+            read_responses([table], KEY)
+    table.write_text(f"{heads}u,trial-0,near,3\n")
+    with pytest.raises(SettingsError, match="the test 'u'"):
         read_responses([table], KEY)
     with pytest.raises(MissingFileError):
         read_key(tmp_path)

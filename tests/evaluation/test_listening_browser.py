@@ -153,7 +153,7 @@ def test_a_whole_test_from_the_first_click_to_the_answers(browser: Any, test_fol
     page.one("#comment").send_keys("fine")
     page.one("#save").click()
     wait(lambda: list(downloads.glob("*.json")))
-    assert page.status.startswith("Saved.")
+    assert page.status.startswith("Saved among")
     assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
 
     (file,) = downloads.glob("*.json")
@@ -200,6 +200,23 @@ def test_one_sound_is_heard_at_a_time_and_none_cross(browser: Any, test_folder: 
     assert found["together"] == 6  # five to rate and the open reference
     assert found["after"] > found["before"]  # switching keeps the place
     assert not found["playing"]
+
+
+def test_pressing_on_while_sounds_load_plays_the_last_one_once(browser: Any, test_folder: Path) -> None:
+    page = Page(browser, test_folder)
+    browser.execute_script("localStorage.clear()")
+    browser.refresh()
+    script = """
+        const done = arguments[0];
+        const decks = new Set();
+        const play = Deck.prototype.play;
+        Deck.prototype.play = function (name) { decks.add(this); return play.call(this, name); };
+        document.getElementById("begin").click();
+        for (const button of document.querySelectorAll(".sounds button")) button.click();
+        setTimeout(() => done([decks.size, Object.values(state.trials[0].plays).length]), 1500);
+    """
+    assert browser.execute_async_script(script) == [1, 1]
+    assert [slider.is_enabled() for slider in page.all(".sounds input")] == [False] * 4 + [True]
 
 
 def test_shortcuts_can_be_switched_off(browser: Any, test_folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -138,12 +139,14 @@ def test_without_torchaudio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     assert "stito[torchaudio]" in (caught.value.hint or "")
 
 
-def save_scnet(folder: Path, *, packed: str = "", config: str = CONFIG, module: bool = False) -> Any:
+def save_scnet(
+    folder: Path, *, packed: str = "", config: str = CONFIG, module: bool = False, sources: Sequence[str] = SOURCES
+) -> Any:
     """An untrained tiny SCNet as Music-Source-Separation-Training, or SCNet's authors, save theirs."""
     from pymss_core.modules.scnet import SCNet as Network
 
     torch.manual_seed(0)
-    model = Network(dims=[4, 4, 4, 8], num_dplayer=2).eval()
+    model = Network(sources=list(sources), dims=[4, 4, 4, 8], num_dplayer=2).eval()
     state: dict[str, Any] = {f"{'module.' if module else ''}{key}": value for key, value in model.state_dict().items()}
     folder.mkdir(exist_ok=True)
     other = {key: torch.zeros_like(value) for key, value in state.items()}
@@ -184,10 +187,12 @@ def test_of_an_authors_checkpoint_the_best_weights_are_taken(tmp_path: Path, mod
 
 
 def test_a_target_alone_is_the_only_stem(tmp_path: Path) -> None:
-    config = CONFIG.replace("target_instrument: null", "target_instrument: vocals")
-    save_scnet(tmp_path, config=config)
-    separator = SCNet(tmp_path)
-    assert separator._sources == ["vocals"]
+    target = CONFIG.replace("target_instrument: null", "target_instrument: vocals")
+    save_scnet(tmp_path, config=target)
+    with pytest.raises(WeightsError, match="names 1 stems, and its network makes 4"):
+        SCNet(tmp_path)
+    save_scnet(tmp_path, config=target.replace("[drums, bass, other, vocals]", "[vocals]", 1), sources=["vocals"])
+    assert set(SCNet(tmp_path).separate(noise(RATE))) == {"vocals"}
 
 
 def test_an_scnet_without_its_files_says_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,10 @@ class Score:
 
 @dataclass(frozen=True)
 class Difference:
-    """How two conditions differ, the first minus the second, over all listeners and trials of both."""
+    """How two conditions differ, the first minus the second: each listener's mean over trials, over listeners.
+
+    A listener's ratings hang together, so it is listeners that are counted.
+    """
 
     first: str
     second: str
@@ -142,12 +145,12 @@ def _scores(ratings: Sequence[Rating]) -> list[Score]:
     found = []
     for condition, scores in _table(ratings).items():
         values = np.array(list(scores.values()))
-        listeners = list(dict.fromkeys(listener for listener, _ in scores))
-        medians = np.array([np.median([v for (who, _), v in scores.items() if who == name]) for name in listeners])
+        listeners, trials = (list(dict.fromkeys(names)) for names in zip(*scores, strict=True))
+        every = np.array([[scores.get((who, trial), math.nan) for trial in trials] for who in listeners])
         median = float(np.median(values))
-        low, high = (
-            bootstrap(medians, lambda drawn: np.median(drawn, axis=1)) if len(listeners) > 1 else (math.nan, math.nan)
-        )
+        low, high = math.nan, math.nan
+        if len(listeners) > 1:
+            low, high = bootstrap(every, lambda drawn: np.nanmedian(drawn, axis=(1, 2)))
         first, third = np.percentile(values, [25, 75])
         found.append(Score(condition, len(values), median, low, high, float(first), float(third), float(values.mean())))
     return sorted(found, key=lambda score: (-score.median, -score.mean))
@@ -159,10 +162,12 @@ def _differences(ratings: Sequence[Rating]) -> list[Difference]:
     together = list(combinations(order, 2))
     found = []
     for first, second in together:
-        places = sorted(set(table[first]) & set(table[second]))
-        if len(places) > 1:
-            ours, theirs = (np.array([table[name][place] for place in places]) for name in (first, second))
-            found.append(Difference(first, second, paired(ours, theirs, tests=len(together))))
+        apart: dict[str, list[float]] = {}
+        for who, trial in set(table[first]) & set(table[second]):
+            apart.setdefault(who, []).append(table[first][who, trial] - table[second][who, trial])
+        if len(apart) > 1:
+            means = np.array([np.mean(apart[who]) for who in sorted(apart)])
+            found.append(Difference(first, second, paired(means, np.zeros_like(means), tests=len(together))))
     return found
 
 

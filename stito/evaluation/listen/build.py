@@ -86,6 +86,7 @@ def build_test(
                 "id": page["id"],
                 "name": trial.name,
                 "training": trial.training,
+                "other_music": trial.hidden is not trial.reference,
                 "stimuli": names,
                 "measures": trial.measures,
             }

@@ -55,7 +55,8 @@ class ListeningOutcome:
 
     def tables(self) -> list[Table]:
         """All tables, the ratings first."""
-        found = [self._scores(), self._differences()]
+        found = [self._scores()]
+        found += [self._differences()] if self.analysis.differences else []
         found += [self._agreement()] if self.analysis.agreement else []
         return [*found, self._listeners()]
 
@@ -95,8 +96,8 @@ class ListeningOutcome:
             for of in self.analysis.differences
         )
         note = (
-            "Mean over listeners and trials; Wilcoxon signed-rank test and paired t-test over pairs of ratings, p "
-            "times the number of comparisons; * below .05."
+            "Mean over listeners of their mean over trials; Wilcoxon signed-rank test and paired t-test over "
+            "listeners, p times the number of comparisons; * below .05."
         )
         return Table("Differences", ("", "points", "p, Wilcoxon", "p, t-test"), rows, note)
 

@@ -29,12 +29,13 @@ class Rating:
 @dataclass(frozen=True)
 class Key:
     """What the stimuli of a test are: for each trial that counts its name, the condition of each stimulus, and what
-    metrics said of each."""
+    metrics said of each; and in which trials the open reference is of other music, and no stimulus."""
 
     test: str
     names: Mapping[str, str]
     stimuli: Mapping[str, Mapping[str, str]]
     measures: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    other_music: frozenset[str] = frozenset()
 
 
 def read_key(path: Path) -> Key:
@@ -50,6 +51,7 @@ def read_key(path: Path) -> Key:
             {trial["id"]: trial["name"] for trial in trials},
             {trial["id"]: trial["stimuli"] for trial in trials},
             {trial["id"]: trial["measures"] for trial in trials},
+            frozenset(trial["id"] for trial in trials if trial["other_music"]),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise SettingsError(f"{path} is no key of a listening test.", hint="Name that of the test.") from error
@@ -86,15 +88,18 @@ def _of_page(path: Path, key: Key) -> Iterator[tuple[str, list[Rating]]]:
         if answers["format"] != "stito.listening":
             raise KeyError("format")
         test, listener = answers["test"], answers["listener"]
-        given = {answer["trial"]: answer["ratings"] for answer in answers["trials"]}
-    except (ValueError, KeyError, TypeError) as error:
+        given = {
+            answer["trial"]: {name: _score(value) for name, value in answer["ratings"].items()}
+            for answer in answers["trials"]
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingsError(f"{path} is no answer of a listener.", hint="Answers are what the page saves.") from error
     if test != key.test:
         raise SettingsError(f"{path} answers the test '{test}'; the key is of '{key.test}'.", hint="Use its own key.")
     yield (
         listener,
         [
-            Rating(listener, trial, condition, float(given[trial][stimulus]))
+            Rating(listener, trial, condition, given[trial][stimulus])
             for trial, stimuli in key.stimuli.items()
             for stimulus, condition in stimuli.items()
             if stimulus in given.get(trial, {})
@@ -105,25 +110,41 @@ def _of_page(path: Path, key: Key) -> Iterator[tuple[str, list[Rating]]]:
 def _of_webmushra(path: Path, key: Key) -> Iterator[tuple[str, list[Rating]]]:
     """Rows in long form; releases before 2021 have no identity of a session, and a listener begins with each trial
     that has been rated before."""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or not {"trial_id", "rating_stimulus", "rating_score"} <= set(rows[0]):
-        raise SettingsError(f"{path} is no table of webMUSHRA.", hint="Its name is mushra.csv there.")
-    sessions: dict[str, dict[tuple[str, str], float]] = {}
-    latest = ""
-    for row in rows:
-        if row.get("session_test_id", key.test) != key.test:
-            raise SettingsError(
-                f"{path} has answers to the test '{row['session_test_id']}'; the key is of '{key.test}'.",
-                hint="Use its own key.",
-            )
-        condition = HIDDEN if row["rating_stimulus"] == REFERENCE else row["rating_stimulus"]
-        place = (row["trial_id"], condition)
-        latest = row.get("session_uuid") or (latest if latest and place not in sessions[latest] else "")
-        latest = latest or f"{path.stem}-{len(sessions) + 1}"
-        sessions.setdefault(latest, {})[place] = float(row["rating_score"])
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["rating_stimulus"]]
+        tests = {row["session_test_id"] for row in rows}
+        sessions = _sessions(rows, key, str(path))
+    except (ValueError, KeyError, TypeError) as error:
+        raise SettingsError(f"{path} is no table of webMUSHRA.", hint="Its name is mushra.csv there.") from error
+    for test in tests - {key.test}:
+        raise SettingsError(f"{path} has answers to the test '{test}', not to '{key.test}'.", hint="Use its own key.")
     for listener, scores in sessions.items():
         yield (
             listener,
             [Rating(listener, *place, score) for place, score in scores.items() if place[0] in key.stimuli],
         )
+
+
+def _sessions(rows: Sequence[Mapping[str, str]], key: Key, path: str) -> dict[str, dict[tuple[str, str], float]]:
+    """By session the score of each trial and condition."""
+    sessions: dict[str, dict[tuple[str, str], float]] = {}
+    latest = ""
+    for row in rows:
+        condition, trial = row["rating_stimulus"], row["trial_id"]
+        if condition == REFERENCE:
+            if trial in key.other_music:
+                continue  # webMUSHRA has the open reference rated, whatever it is
+            condition = HIDDEN
+        place = (trial, condition)
+        latest = row.get("session_uuid") or (latest if latest and place not in sessions[latest] else "")
+        latest = latest or f"{path}-{len(sessions) + 1}"
+        sessions.setdefault(latest, {})[place] = _score(row["rating_score"])
+    return sessions
+
+
+def _score(value: Any) -> float:
+    score = float(value)
+    if not 0 <= score <= 100:
+        raise ValueError(f"{score} is no rating")
+    return score

@@ -36,10 +36,12 @@ def stimuli(trial: Trial, seconds: float) -> tuple[Tensor, Mapping[str, Tensor]]
     length = round(seconds * rate)
     place = _place(trial.hidden, length, rate)
     sounds = {HIDDEN: trial.hidden, **trial.systems}
-    cut = {name: _fitted(sound, place, length) for name, sound in sounds.items()}
+    shared = min(length, trial.hidden.shape[-1])
+    cut = {name: _fitted(sound, place, shared) for name, sound in sounds.items()}
     for name, cutoff in ANCHORS.items():
         cut[name] = _low_passed(cut[HIDDEN], cutoff, rate)
-    cut[REFERENCE] = _fitted(trial.reference, _place(trial.reference, length, rate), length)
+    own = min(length, trial.reference.shape[-1])
+    cut[REFERENCE] = _fitted(trial.reference, _place(trial.reference, length, rate), own)
     if trial.hidden is trial.reference:
         cut[REFERENCE] = cut[HIDDEN]
     levelled = {name: sound * gain(TARGET_LUFS - loudness(sound, rate)) for name, sound in cut.items()}
@@ -56,7 +58,7 @@ def _place(x: Tensor, length: int, rate: int) -> int:
 
 def _fitted(x: Tensor, start: int, length: int) -> Tensor:
     piece = x[:, start : start + length]
-    return torch.nn.functional.pad(piece, (0, max(0, min(length, x.shape[-1]) - piece.shape[-1])))
+    return torch.nn.functional.pad(piece, (0, length - piece.shape[-1]))
 
 
 def _faded(x: Tensor, rate: int) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from stito.audio import AUDIO_SUFFIXES, read_audio, resample, to_stereo
-from stito.errors import AudioError, MissingFileError, SettingsError
+from stito.errors import AudioError, MissingFileError, SettingsError, UnknownNameError
 
 __all__ = ["MOST_STIMULI", "PREDICTIONS", "REFERENCE", "TRAINING", "Trial", "read_trials"]
 
@@ -41,11 +41,12 @@ class Trial:
     measures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
-def read_trials(folder: Path) -> list[Trial]:
+def read_trials(folder: Path, systems: Sequence[str] = ()) -> list[Trial]:
     """The trials of a folder: a folder each, in which `reference` is the reference and every other file a system's.
 
     With a file `truth`, that is the hidden reference, and `reference` may be of other music. Folders whose name begins
     with `training` are for practice. `measures.json`, if it is there, has for each trial and system what was measured.
+    With `systems`, only these.
 
     Raises:
         MissingFileError: there is no such folder, no trial in it, or a trial without reference.
@@ -60,12 +61,20 @@ def read_trials(folder: Path) -> list[Trial]:
         )
     measured: dict[str, Any] = {}
     if (folder / PREDICTIONS).is_file():
-        measured = json.loads((folder / PREDICTIONS).read_text(encoding="utf-8"))
-    return [_trial(path, measured.get(path.name, {})) for path in folders]
+        try:
+            measured = dict(json.loads((folder / PREDICTIONS).read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise SettingsError(f"{folder / PREDICTIONS} cannot be read: {error}", hint="Delete it.") from error
+    return [_trial(path, measured.get(path.name, {}), systems) for path in folders]
 
 
-def _trial(folder: Path, measures: Mapping[str, Mapping[str, float]]) -> Trial:
+def _trial(folder: Path, measures: Mapping[str, Mapping[str, float]], chosen: Sequence[str]) -> Trial:
     files = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in AUDIO_SUFFIXES}
+    for name in chosen:
+        if name not in files:
+            raise UnknownNameError.of("system", name, set(files) - {REFERENCE, TRUTH})
+    if chosen:
+        files = {name: path for name, path in files.items() if name in (REFERENCE, TRUTH, *chosen)}
     if REFERENCE not in files:
         raise MissingFileError(f"{folder} has no reference.", hint="Add reference.wav: what listeners compare with.")
     first = read_audio(files[REFERENCE])
@@ -85,7 +94,7 @@ def _trial(folder: Path, measures: Mapping[str, Mapping[str, float]]) -> Trial:
     if len(sounds) > MOST_STIMULI - 3:
         raise SettingsError(
             f"{folder} has {len(sounds)} systems, more than a listener keeps apart.",
-            hint=f"Choose {MOST_STIMULI - 3} or fewer: hidden reference and two anchors come on top.",
+            hint=f"Choose {MOST_STIMULI - 3} or fewer with --systems: hidden reference and two anchors come on top.",
         )
     length = hidden.shape[-1]
     for name, sound in sounds.items():

@@ -85,7 +85,10 @@ function load(trial) {
   return loaded.get(trial.id);
 }
 
-const curve = Float32Array.from({ length: 32 }, (_, i) => 0.5 - 0.5 * Math.cos((Math.PI * i) / 31));
+function forget(trial) {
+  loaded.delete(trial.id);
+  document.querySelector(`script[src="${trial.file}"]`)?.remove();
+}
 
 class Deck {
   // All sounds of a trial run together; one is heard.
@@ -120,7 +123,7 @@ class Deck {
       this.voices[key] = { source, gate };
     }
     this.heard = name;
-    this.voices[name].gate.gain.setValueCurveAtTime(curve, this.startedAt, FADE);
+    this.raise(this.voices[name].gate.gain, this.startedAt);
     return undefined;
   }
 
@@ -130,9 +133,13 @@ class Deck {
     this.silence(this.voices[this.heard].gate.gain, now);
     const gate = this.voices[name].gate.gain;
     gate.cancelScheduledValues(now);
-    gate.setValueAtTime(0, now);
-    gate.setValueCurveAtTime(curve, now + FADE, FADE);
+    this.raise(gate, now + FADE);
     this.heard = name;
+  }
+
+  raise(param, when) {
+    param.setValueAtTime(0, when);
+    param.linearRampToValueAtTime(1, when + FADE);
   }
 
   silence(param, now) {
@@ -194,7 +201,9 @@ function welcome() {
     wake();
     if (deck?.playing) { deck.stop(); sound.textContent = "Play a sound"; return; }
     try {
-      deck ??= new Deck(await load(first));
+      const buffers = await load(first);
+      if (page !== actions || deck?.playing) return; // begun, or pressed again, meanwhile
+      deck ??= new Deck(buffers);
       deck.play(first.reference);
       sound.textContent = "Stop";
     } catch (error) { say(`The sound cannot be played: ${error.message}`); }
@@ -215,7 +224,8 @@ function welcome() {
     element("label", {}, "Loud enough to hear details, and comfortable. Leave it like that afterwards. ", volume),
     element("div", { className: "transport" }, sound, begin),
   );
-  return { leave: () => deck?.stop(), next: () => begin.click(), toggle: () => sound.click() };
+  const actions = { leave: () => deck?.stop(), next: () => begin.click(), toggle: () => sound.click() };
+  return actions;
 }
 
 function rate(index) {
@@ -257,19 +267,20 @@ function rate(index) {
   async function hear(row) { // a row, or null for the reference
     chosen = row;
     reference.setAttribute("aria-pressed", String(!row));
-    for (const other of rows) {
-      other.button.setAttribute("aria-pressed", String(other === row));
-      other.slider.disabled = other !== row;
-    }
+    for (const other of rows) other.button.setAttribute("aria-pressed", String(other === row));
+    wake();
+    let buffers;
+    try {
+      buffers = await load(trial);
+    } catch (error) { say(`The sounds cannot be played: ${error.message}`); return; }
+    if (page !== actions || chosen !== row) return; // another page, or another sound, meanwhile
+    deck ??= new Deck(buffers);
     const name = row ? row.stimulus : trial.reference;
+    deck.play(name);
     answer.plays[name] = (answer.plays[name] ?? 0) + 1;
     keep();
-    wake();
-    try {
-      deck ??= new Deck(await load(trial));
-    } catch (error) { say(`The sounds cannot be played: ${error.message}`); return; }
-    if (page !== actions) return; // another page meanwhile
-    deck.play(chosen ? chosen.stimulus : trial.reference);
+    for (const other of rows) other.slider.disabled = other !== row;
+    if (document.activeElement?.matches(".sounds button")) stage.focus(); // so that space and enter are shortcuts again
     play.textContent = "Pause";
     cancelAnimationFrame(frame);
     const draw = () => {
@@ -308,6 +319,7 @@ function rate(index) {
       deck?.stop();
       cancelAnimationFrame(frame);
       answer.seconds += (performance.now() - begun) / 1000;
+      if (trial !== test.trials[0]) forget(trial); // decoded sounds are large
     },
   };
   play.addEventListener("click", toggle);
@@ -343,9 +355,11 @@ function finish() {
     const text = JSON.stringify(response(), null, 2);
     const link = element("a", { href: URL.createObjectURL(new Blob([text], { type: "application/json" })),
       download: `${test.id}-${state.listener}.json` });
+    document.body.append(link);
     link.click();
-    URL.revokeObjectURL(link.href);
-    if (!test.post) { say("Saved. Please send the file to whoever asked you."); return; }
+    link.remove();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000); // some browsers read it only later
+    if (!test.post) { say("Saved among your downloads. Please send the file to whoever asked you."); return; }
     try { // plain text, which any collector takes without asking first; what it answers cannot always be read
       await fetch(test.post, { method: "POST", mode: "no-cors", body: text });
       say("Saved, and sent. Keep the file until you know that it has arrived.");
@@ -372,7 +386,7 @@ function finish() {
 document.addEventListener("keydown", (event) => {
   if (!document.getElementById("shortcuts").checked || event.ctrlKey || event.metaKey || event.altKey) return;
   const writing = event.target.matches("input[type=text], textarea");
-  if (writing) return;
+  if (writing || (event.repeat && !event.key.startsWith("Arrow"))) return;
   const pressing = event.target.matches("button, input[type=checkbox]") && (event.key === " " || event.key === "Enter");
   if (pressing) return; // the browser's own way to press what has the focus
   const by = event.shiftKey ? 10 : 1;

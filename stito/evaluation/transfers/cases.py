@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +19,7 @@ from stito.evaluation.cases import MULTITRACK, SAMPLE_RATE, Material, draw_cases
 from stito.evaluation.transfers.plan import TransferPlan
 from stito.metrics.levels import si_sdr
 from stito.mix import Kind, Mix, add_up
-from stito.separate import load_separator, separate_mix
+from stito.separate import Separator, load_separator, separate_mix
 
 if TYPE_CHECKING:
     from stito.data.manipulate import Manipulator
@@ -142,8 +142,7 @@ def _mix(stems: Mapping[str, Tensor]) -> Mix:
 
 def _separated(case: Case, name: str) -> Case:
     """The case with its reference as a separator gives it. What the separator has no name for goes together."""
-    separator = load_separator(name)
-    assert separator is not None
+    separator = _separator(name)
     audio_format = AudioFormat(SAMPLE_RATE, 2, "FLOAT")
     found = separate_mix(Mix({"mix": case.reference}, SAMPLE_RATE, audio_format, "reference"), separator).stems
     left, unnamed = set(case.parts) - set(found), set(found) - set(case.parts)
@@ -158,6 +157,14 @@ def _separated(case: Case, name: str) -> Case:
     apart = [float(si_sdr(found[stem][None], part.reference[None])[0]) for stem, part in parts.items()]
     heard = {stem: replace(part, heard=found[stem]) for stem, part in parts.items()}
     return Case(case.number, case.subject, heard, sum(apart) / len(apart))
+
+
+@lru_cache(maxsize=1)
+def _separator(name: str) -> Separator:
+    """Loaded once in each process."""
+    separator = load_separator(name)
+    assert separator is not None
+    return separator
 
 
 def _together(a_lufs: float, b_lufs: float) -> float:

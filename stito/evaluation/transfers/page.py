@@ -119,7 +119,8 @@ def _distances(rows: Sequence[Row]) -> Table:
             )
     note = (
         "Multi-scale spectral distance of the result to the truth, mean over cases with a 95 % bootstrap interval; how "
-        "much of the input's is gone; how much nearer than `match`, case by case; seconds of one core."
+        "much of the input's is gone; how much nearer than `match`, case by case; seconds of one core, "
+        "in which the first case of a process also loads what is needed."
     )
     return Table("Distance to the truth (Table 2 of Koo et al.)", heads, tuple(lines), note)
 

@@ -11,6 +11,7 @@ from stito.encoders import load_encoder
 from stito.errors import SettingsError
 from stito.predictor import load_predictor
 from stito.search.base import Budget
+from stito.separate import load_separator
 from stito.transfer import PRIOR_WEIGHT
 
 __all__ = ["EVALUATIONS", "METHODS", "PLAIN", "TransferPlan"]
@@ -74,6 +75,8 @@ class TransferPlan:
     def __post_init__(self) -> None:
         if self.cases < 1 or self.seconds < 1 or not self.methods:
             raise SettingsError("A transfer evaluation needs cases of a second or more, and methods.")
+        if self.evaluations is not None and self.evaluations < 1:
+            raise SettingsError(f"{self.evaluations} evaluations find nothing.", hint="Give 1 or more.")
         if self.evaluations is None and not self.at:
             raise SettingsError("Searches need an end.", hint="Give evaluations, or seconds to look at them.")
         if self.at and not (self.at[0] >= 0 < self.at[-1] and list(self.at) == sorted(set(self.at))):
@@ -90,10 +93,14 @@ class TransferPlan:
 
     def identity(self) -> dict[str, Any]:
         """What rows depend on: all but which methods and how many cases were asked for, and each row's own weights."""
-        predictor = load_predictor(load_chain(self.chain))
+        chain, separator = load_chain(self.chain), load_separator(self.separator)
+        predictor = load_predictor(chain)
         kept = {key: value for key, value in asdict(self).items() if key not in ("cases", "methods")}
         return kept | {
             "at": list(self.at),
             "predictor": predictor.digest if predictor else "",
             "judge_digest": digest_of(load_encoder(self.judge)),
+            "separator_digest": digest_of(separator) if separator else "",
+            "knobs": [[str(knob), knob.param.low, knob.param.high] for knob in chain.knobs],
+            "frozen": {slot.label: dict(slot.frozen) for slot in chain.slots},
         }

@@ -56,10 +56,10 @@ class Log:
         self.rows: list[Row] = []
         if path is None or not path.is_file():
             return
-        header, *lines = path.read_text(encoding="utf-8").splitlines()
+        header, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
         if header != self._header:
             raise OutputError(f"{path} is of another evaluation.", hint="Choose another folder, or delete it.")
-        self.rows = [_row(line) for line in lines if line.endswith("}")]  # the last may have been cut off
+        self.rows = [row for row in map(_row, lines) if row]
 
     def add(self, row: Row) -> None:
         """Keep a row, in place of an earlier one of the same case, method and weights."""
@@ -70,7 +70,11 @@ class Log:
             write_atomic(self._path, "\n".join(lines) + "\n", overwrite=True)
 
 
-def _row(line: str) -> Row:
-    values = json.loads(line)
+def _row(line: str) -> Row | None:
+    """The row of a line; nothing for one that was cut off."""
+    try:
+        values = json.loads(line)
+    except json.JSONDecodeError:
+        return None
     pairs = {name: [tuple(entry) for entry in values[name]] for name in ("course", "history")}
     return Row(**{**values, **pairs})

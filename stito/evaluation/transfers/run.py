@@ -6,6 +6,7 @@ jobs run side by side as there are cores.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, as_completed
 from functools import lru_cache
@@ -51,7 +52,7 @@ def evaluate_transfers(
         StitoError: of the first job that fails; rows that are known by then are in the log.
     """
     digests = {method: ask(method).digest for method in dict.fromkeys(plan.methods)}
-    kept = Log(log, plan)
+    kept, fingerprint = Log(log, plan), _fingerprint(plan)
     done = {(row.case, row.method): row for row in kept.rows if row.digest == digests.get(row.method)}
     if audio:  # rows whose sound is missing are made again
         done = {at: row for at, row in done.items() if audio_file(audio, row.case, row.stem, row.method).is_file()}
@@ -59,7 +60,7 @@ def evaluate_transfers(
     for place in wanted:
         if place in done and on_row:
             on_row(done[place])
-    todo = [(*place, digests[place[1]]) for place in wanted if place not in done]
+    todo = [(*place, digests[place[1]], fingerprint) for place in wanted if place not in done]
     for row in _rows(source, plan, audio, todo, executor):
         kept.add(row)
         done[row.case, row.method] = row
@@ -69,7 +70,11 @@ def evaluate_transfers(
 
 
 def _rows(
-    source: Source, plan: TransferPlan, audio: Path | None, todo: list[tuple[int, str, str]], executor: Executor | None
+    source: Source,
+    plan: TransferPlan,
+    audio: Path | None,
+    todo: list[tuple[int, str, str, str]],
+    executor: Executor | None,
 ) -> Iterator[Row]:
     """The rows of these cases, methods and weights as they become known."""
     if executor is None:
@@ -83,7 +88,11 @@ def _rows(
             job.cancel()
 
 
-def _job(source: Source, plan: TransferPlan, audio: Path | None, number: int, method: str, digest: str) -> Row:
+def _job(
+    source: Source, plan: TransferPlan, audio: Path | None, number: int, method: str, digest: str, fingerprint: str
+) -> Row:
+    if _fingerprint(plan) != fingerprint:
+        raise WeightsError("Weights or chains differ between machines.", hint="Install the same stito on all.")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -91,6 +100,12 @@ def _job(source: Source, plan: TransferPlan, audio: Path | None, number: int, me
         return measure(_case(source, plan, number), _asked(method, digest), chain, judge, plan, audio)
     finally:
         torch.set_num_threads(threads)
+
+
+@lru_cache(maxsize=4)
+def _fingerprint(plan: TransferPlan) -> str:
+    """What has to be the same wherever a row is computed."""
+    return json.dumps(plan.identity(), sort_keys=True)
 
 
 @lru_cache(maxsize=16)
