@@ -34,7 +34,7 @@ def render_page(outcome: Outcome, pictures: Mapping[str, bytes], command: str = 
         "disentanglement.html.j2",
         outcome=outcome,
         tables=tables(outcome),
-        pictures=[Picture(name, data_url(png)) for name, png in pictures.items()],
+        pictures=[Picture(data_url(png), name) for name, png in pictures.items()],
         bars=_bars(outcome),
         command=command,
     )

@@ -146,7 +146,7 @@ def test_the_shipped_weights_say_where_they_come_from_and_what_they_reach() -> N
     assert isinstance(shipped, MixFXcloner)
     for key in ("data", "licences", "scores", "recipe"):
         assert shipped.header[key], key
-    for cases in ("normal", "mixed"):
+    for cases in ("normalised", "mixed"):
         found = shipped.header["scores"][cases]
         assert found["neural"]["left_right_reduction"] > 0.2
         assert found["neural"]["mid_side_reduction"] > 0.2
