@@ -12,7 +12,7 @@ import numpy as np
 from stito.errors import SettingsError
 from stito.evaluation.estimates import Paired, bootstrap, paired
 from stito.evaluation.listen.responses import Key, Rating
-from stito.evaluation.listen.stimuli import HIDDEN
+from stito.evaluation.listen.trials import HIDDEN
 
 __all__ = ["Agreement", "Analysis", "Listener", "Score", "analyse"]
 
@@ -103,7 +103,9 @@ def analyse(ratings: Sequence[Rating], key: Key, *, keep_all: bool = False) -> A
     kept = [rating for rating in ratings if rating.listener not in out]
     if not kept:
         raise SettingsError("No listener passed the screening.", hint="Look at all of them with --keep-all.")
-    return Analysis(listeners, _scores(kept), _differences(kept), _agreement(kept, key), kept)
+    scores = _scores(kept)
+    order = [score.condition for score in scores]
+    return Analysis(listeners, scores, _differences(kept, order), _agreement(kept, key), kept)
 
 
 def _screened(ratings: Sequence[Rating]) -> list[Listener]:
@@ -156,9 +158,8 @@ def _scores(ratings: Sequence[Rating]) -> list[Score]:
     return sorted(found, key=lambda score: (-score.median, -score.mean))
 
 
-def _differences(ratings: Sequence[Rating]) -> list[Difference]:
+def _differences(ratings: Sequence[Rating], order: Sequence[str]) -> list[Difference]:
     table = _table(ratings)
-    order = [score.condition for score in _scores(ratings)]
     together = list(combinations(order, 2))
     found = []
     for first, second in together:

@@ -16,8 +16,8 @@ from torch import Tensor
 from stito.audio import write_atomic, write_audio
 from stito.audio.compressed import lossless
 from stito.errors import SettingsError
-from stito.evaluation.listen.stimuli import ANCHORS, HIDDEN, stimuli
-from stito.evaluation.listen.trials import REFERENCE, Trial
+from stito.evaluation.listen.stimuli import stimuli
+from stito.evaluation.listen.trials import ANCHORS, HIDDEN, REFERENCE, Trial
 from stito.evaluation.report import render_alone
 from stito.output import file_name
 

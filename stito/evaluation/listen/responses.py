@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stito.errors import MissingFileError, SettingsError
-from stito.evaluation.listen.stimuli import HIDDEN
-from stito.evaluation.listen.trials import REFERENCE
+from stito.evaluation.listen.trials import HIDDEN, REFERENCE
 
 __all__ = ["Key", "Rating", "read_key", "read_responses"]
 

@@ -9,16 +9,10 @@ from torch import Tensor
 
 from stito.console import gain, loudness
 from stito.dsp.loudness import true_peak_db
-from stito.evaluation.listen.trials import REFERENCE, Trial
+from stito.evaluation.listen.trials import ANCHORS, HIDDEN, REFERENCE, Trial
 from stito.excerpts import active_starts
 
-__all__ = ["ANCHORS", "HIDDEN", "stimuli"]
-
-HIDDEN = "hidden"
-"""The stimulus that is the reference itself, or what a perfect system would make."""
-
-ANCHORS = {"anchor35": 3500.0, "anchor70": 7000.0}
-"""Low and mid anchor: the hidden reference through low-passes of these frequencies, in Hz (BS.1534-3, sec. 5.1)."""
+__all__ = ["stimuli"]
 
 TARGET_LUFS, CEILING_DBTP = -23.0, -1.0
 FADE_S = 0.01

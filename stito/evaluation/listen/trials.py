@@ -13,15 +13,19 @@ from torch import Tensor
 from stito.audio import AUDIO_SUFFIXES, read_audio, resample, to_stereo
 from stito.errors import AudioError, MissingFileError, SettingsError, UnknownNameError
 
-__all__ = ["MOST_STIMULI", "PREDICTIONS", "REFERENCE", "TRAINING", "Trial", "read_trials"]
+__all__ = ["ANCHORS", "HIDDEN", "MOST_STIMULI", "PREDICTIONS", "REFERENCE", "TRAINING", "Trial", "read_trials"]
 
 REFERENCE, TRUTH = "reference", "truth"
-RESERVED = {"hidden", "anchor35", "anchor70"}
+HIDDEN = "hidden"
+"""The stimulus that is the reference itself, or what a perfect system would make."""
+ANCHORS = {"anchor35": 3500.0, "anchor70": 7000.0}
+"""Low and mid anchor: the hidden reference through low-passes of these frequencies, in Hz (BS.1534-3, sec. 5.1)."""
 TRAINING = "training"
 PREDICTIONS = "measures.json"
 LENGTH_TOLERANCE_S = 0.1
 MOST_STIMULI = 12
 """What a listener can keep apart, the hidden reference and the anchors among them (BS.1534-3, sec. 5.3)."""
+MOST_SYSTEMS = MOST_STIMULI - 1 - len(ANCHORS)
 
 
 @dataclass(frozen=True)
@@ -86,15 +90,15 @@ def _trial(folder: Path, measures: Mapping[str, Mapping[str, float]], chosen: Se
             sounds[name] = resample(to_stereo(audio.samples), audio.sample_rate, rate)
     reference = sounds.pop(REFERENCE)
     hidden = sounds.pop(TRUTH, reference)
-    taken = sorted(set(sounds) & RESERVED)
+    taken = sorted(set(sounds) & {HIDDEN, *ANCHORS})
     if taken:
         raise SettingsError(f"{folder}: no system can be called {taken[0]}.", hint="Call its file something else.")
     if not sounds:
         raise SettingsError(f"{folder} has no system to compare.", hint="Add a file for each, such as match.wav.")
-    if len(sounds) > MOST_STIMULI - 3:
+    if len(sounds) > MOST_SYSTEMS:
         raise SettingsError(
             f"{folder} has {len(sounds)} systems, more than a listener keeps apart.",
-            hint=f"Choose {MOST_STIMULI - 3} or fewer with --systems: hidden reference and two anchors come on top.",
+            hint=f"Choose {MOST_SYSTEMS} or fewer with --systems: hidden reference and two anchors come on top.",
         )
     length = hidden.shape[-1]
     for name, sound in sounds.items():

@@ -17,6 +17,7 @@ from stito.converters import DEFAULT_CONVERTER, load_converter
 from stito.encoder import Encoder, digest_of, distance
 from stito.encoders import DEFAULT_ENCODER, load_encoder
 from stito.evaluation.cases import SAMPLE_RATE
+from stito.evaluation.listen.trials import REFERENCE
 from stito.evaluation.transfers.cases import Case
 from stito.evaluation.transfers.plan import EVALUATIONS, PLAIN, TransferPlan
 from stito.evaluation.transfers.rows import Row
@@ -45,9 +46,6 @@ MEASURES = {
     "sdr_db": "scale-invariant signal-to-distortion ratio of the separated reference, dB",
 }
 """What is measured of a result, and what it means."""
-
-TRUTH = "reference"
-"""The truth is what listeners compare results with."""
 
 LEVELS = {
     "loudness_lu": "loudness_difference_lu",
@@ -109,7 +107,7 @@ def measure(
     result = _render(case, asked, made.strips)
     seconds = time.perf_counter() - started
     if audio:
-        for name, sound in ((TRUTH, case.truth), (asked.name, result)):
+        for name, sound in ((REFERENCE, case.truth), (asked.name, result)):
             file = audio_file(audio, case.number, case.subject, name)
             file.parent.mkdir(parents=True, exist_ok=True)
             write_audio(file, sound, SAMPLE_RATE, subtype="FLOAT", overwrite=True)

@@ -6,22 +6,23 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from stito.audio import write_atomic
 from stito.evaluation import plots
+from stito.evaluation.listen.trials import PREDICTIONS
 from stito.evaluation.report import Picture, data_url, render_template
 from stito.evaluation.table import NOTHING, SIGNIFICANT, Table, figure, finite
 from stito.evaluation.transfers.methods import MEASURES, audio_file
 from stito.evaluation.transfers.plan import TransferPlan
 from stito.evaluation.transfers.rows import Row
-from stito.evaluation.transfers.summary import MAIN, catches, courses, pairs, summarise
+from stito.evaluation.transfers.summary import MAIN, Summary, catches, courses, pairs, summarise
 
-__all__ = ["NAMES", "PREDICTIONS", "TransferOutcome", "write_outcome", "write_predictions"]
+__all__ = ["NAMES", "TransferOutcome", "write_outcome", "write_predictions"]
 
 NAMES = ("result.json", "tables.md", "report.html")
-PREDICTIONS = "measures.json"
 
 
 DISTANCES = "Distance to the truth by kind of stem, mean and 95 % interval. Blue: left/right, orange: mid/side."
@@ -35,6 +36,11 @@ class TransferOutcome:
     plan: TransferPlan
     rows: Sequence[Row]
 
+    @cached_property
+    def summary(self) -> Summary:
+        """Means with their intervals, worked out once for all that shows them."""
+        return summarise(self.rows)
+
     def as_json(self) -> dict[str, Any]:
         """What `result.json` holds."""
         return {
@@ -43,7 +49,7 @@ class TransferOutcome:
             "data": self.plan.data,
             "plan": asdict(self.plan),
             "measures": MEASURES,
-            "summary": summarise(self.rows),
+            "summary": self.summary,
             "pairs": [asdict(pair) for pair in pairs(self.rows)],
             "courses": courses(self.rows),
             "catches": [finite(asdict(catch)) for catch in catches(self.rows)],
@@ -51,7 +57,7 @@ class TransferOutcome:
 
     def tables(self) -> list[Table]:
         """All tables, the distances first."""
-        found = [_distances(self.rows), _measures(self.rows), *_pairs(self.rows)]
+        found = [_distances(self.summary), _measures(self.summary), *_pairs(self.rows)]
         found += [_courses(self.rows)] if courses(self.rows) else []
         found += [_catches(self.rows)] if catches(self.rows) else []
         return found
@@ -70,8 +76,7 @@ def write_outcome(outdir: Path, outcome: TransferOutcome, *, command: str = "") 
     """`result.json`, `tables.md` and `report.html` in a folder, each whole or not at all."""
     write_atomic(outdir / "result.json", json.dumps(outcome.as_json(), indent=2) + "\n", overwrite=True)
     write_atomic(outdir / "tables.md", outcome.markdown(), overwrite=True)
-    summary = summarise(outcome.rows)
-    shown = {kind: summary[kind] for kind in summary if kind not in ("dry", "reverb")}
+    shown = {kind: found for kind, found in outcome.summary.items() if kind not in ("dry", "reverb")}
     pictures = [Picture(data_url(plots.distances_png(shown)), DISTANCES)]
     course = courses(outcome.rows)
     if course:
@@ -97,10 +102,10 @@ def _span(found: Mapping[str, float], name: str) -> str:
     return f"{figure(found[name])} ({figure(found[name + '_low'])} to {figure(found[name + '_high'])})"
 
 
-def _distances(rows: Sequence[Row]) -> Table:
+def _distances(summary: Summary) -> Table:
     heads = ("cases", "method", "n", "left/right", "gone", "below match", "mid/side", "gone", "evaluations", "seconds")
     lines = []
-    for kind, methods in summarise(rows).items():
+    for kind, methods in summary.items():
         for method, found in methods.items():
             gone = [f"{found[name]:.0%}" if (name := f"{measure}_reduction") in found else NOTHING for measure in MAIN]
             lines.append(
@@ -125,8 +130,8 @@ def _distances(rows: Sequence[Row]) -> Table:
     return Table("Distance to the truth (Table 2 of Koo et al.)", heads, tuple(lines), note)
 
 
-def _measures(rows: Sequence[Row]) -> Table:
-    summary = summarise(rows)["all"]
+def _measures(parts: Summary) -> Table:
+    summary = parts["all"]
     names = [name for name in MEASURES if name not in MAIN and any(name in found for found in summary.values())]
     lines = tuple((method, *(figure(found.get(name, math.nan)) for name in names)) for method, found in summary.items())
     note = "; ".join(f"{name}: {MEASURES[name]}" for name in names) + "."

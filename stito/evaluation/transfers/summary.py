@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stito.evaluation.estimates import Paired, bootstrap, paired
 from stito.evaluation.transfers.rows import Row
 
-__all__ = ["MAIN", "Catch", "Pair", "catches", "courses", "pairs", "summarise"]
+__all__ = ["MAIN", "Catch", "Pair", "Summary", "catches", "courses", "pairs", "summarise"]
 
 MAIN = ("left_right", "mid_side")
 """What methods are ranked by."""
