@@ -60,6 +60,10 @@ class Page:
         self.names = {stimulus: name for trial in key["trials"] for stimulus, name in trial["stimuli"].items()}
         driver.get((folder / "page" / "index.html").as_uri())
 
+    def begin_anew(self) -> None:
+        """Another listener, whatever the one before has done."""
+        self.driver.execute_script("state = fresh(); goTo(-1);")
+
     def one(self, selector: str) -> Any:
         return self.driver.find_element("css selector", selector)
 
@@ -169,8 +173,7 @@ def test_a_whole_test_from_the_first_click_to_the_answers(browser: Any, test_fol
 
 def test_one_sound_is_heard_at_a_time_and_none_cross(browser: Any, test_folder: Path) -> None:
     page = Page(browser, test_folder)
-    browser.execute_script("localStorage.clear()")
-    browser.refresh()
+    page.begin_anew()
     page.one("#begin").click()
     script = """
         const done = arguments[0];
@@ -204,8 +207,7 @@ def test_one_sound_is_heard_at_a_time_and_none_cross(browser: Any, test_folder: 
 
 def test_pressing_on_while_sounds_load_plays_the_last_one_once(browser: Any, test_folder: Path) -> None:
     page = Page(browser, test_folder)
-    browser.execute_script("localStorage.clear()")
-    browser.refresh()
+    page.begin_anew()
     script = """
         const done = arguments[0];
         const decks = new Set();
@@ -221,8 +223,7 @@ def test_pressing_on_while_sounds_load_plays_the_last_one_once(browser: Any, tes
 
 def test_shortcuts_can_be_switched_off(browser: Any, test_folder: Path) -> None:
     page = Page(browser, test_folder)
-    browser.execute_script("localStorage.clear()")
-    browser.refresh()
+    page.begin_anew()
     page.one("#begin").click()
     page.one("#shortcuts").click()
     page.one("#stage").click()
@@ -237,8 +238,7 @@ def test_shortcuts_can_be_switched_off(browser: Any, test_folder: Path) -> None:
 
 def test_it_fits_a_phone(browser: Any, test_folder: Path) -> None:
     page = Page(browser, test_folder)
-    browser.execute_script("localStorage.clear()")
-    browser.refresh()
+    page.begin_anew()
     page.one("#begin").click()
     browser.set_window_size(390, 800)
     try:
