@@ -14,6 +14,7 @@ from stito.errors import AudioError
 __all__ = ["decode_sndfile"]
 
 _BLOCK = 1 << 18
+_VORBIS_BLOCK = 8192  # the longest of Vorbis I, section 4.2.2
 
 _WRITTEN_AS = {
     "PCM_S8": "PCM_16",
@@ -46,15 +47,18 @@ def decode_sndfile(path: Path) -> Decoded:
             f"{path} is not audio that can be read.",
             hint="Give a WAV, AIFF, FLAC, Ogg, MP3 or M4A file.",
         ) from error
-    if filled < samples.shape[1]:
+    # Some encoders count a little more than they write: where an Ogg says that it ends, what is there is all there is.
+    is_ended = container == "OGG" and _is_ended(path)
+    if filled < samples.shape[1] - (_VORBIS_BLOCK if is_ended else 0):
         raise AudioError(
             f"{path} is truncated or damaged: {filled} of {samples.shape[1]} samples can be read.",
             hint="Copy or export it again.",
         )
+    samples = samples[:, :filled]
     notes: tuple[str, ...] = ()
     if container == "OGG":
         samples = samples[list(_OGG_ORDER[len(samples)])] if len(samples) in _OGG_ORDER else samples
-        notes = () if _is_ended(path) else ("The Ogg stream has no end mark: the file may be cut short.",)
+        notes = () if is_ended else ("The Ogg stream has no end mark: the file may be cut short.",)
     return Decoded(samples, rate, _WRITTEN_AS.get(subtype, "PCM_24"), notes)
 
 

@@ -461,6 +461,36 @@ def test_a_truncated_m4a_is_refused(tmp_path: Path) -> None:
         read_audio(tmp_path / "a.m4a")
 
 
+def _ending_at(ogg: bytes, position: int) -> bytes:
+    """An Ogg whose last page says that it ends there (RFC 3533, section 6)."""
+    start = ogg.rindex(b"OggS")
+    page = bytearray(ogg[start:])
+    page[6:14] = position.to_bytes(8, "little")
+    page[22:26] = bytes(4)
+    checksum = 0
+    for byte in page:
+        checksum ^= byte << 24
+        for _ in range(8):
+            checksum = (checksum << 1) ^ (0x04C11DB7 if checksum >> 31 else 0)
+            checksum &= 0xFFFFFFFF
+    page[22:26] = checksum.to_bytes(4, "little")
+    return ogg[:start] + bytes(page)
+
+
+def test_an_ogg_that_counts_a_little_too_much_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.ogg"
+    soundfile.write(path, noise(2, RATE).T.numpy(), RATE, format="OGG", subtype="VORBIS")
+    whole = path.read_bytes()
+    path.write_bytes(_ending_at(whole, RATE + 2_000))
+    assert soundfile.info(path).frames == RATE + 2_000
+    audio = read_audio(path)
+    assert RATE <= audio.samples.shape[1] < RATE + 2_000  # an encoder's last block is not full
+    assert not audio.notes
+    path.write_bytes(_ending_at(whole, 2 * RATE))
+    with pytest.raises(AudioError, match="truncated"):
+        read_audio(path)
+
+
 def test_a_cut_ogg_is_read_with_a_note(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.opus", noise(2, 96_000).T.numpy(), 48_000, format="OGG", subtype="OPUS")
     data = (tmp_path / "a.opus").read_bytes()
