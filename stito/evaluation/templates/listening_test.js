@@ -178,11 +178,15 @@ function show(...nodes) {
 
 let page = null; // what keys do here
 
-function goTo(index) {
+function display(index) { // keeps nothing by itself: a page only looked at never overwrites what another one kept
   page?.leave?.();
   state.at = index;
-  keep();
   page = index < 0 ? welcome() : index < state.trials.length ? rate(index) : finish();
+}
+
+function goTo(index) {
+  display(index);
+  keep();
 }
 
 function welcome() {
@@ -347,7 +351,6 @@ function response() {
 
 function finish() {
   state.finished ??= new Date().toISOString();
-  keep();
   const comment = element("textarea", { id: "comment", rows: 4, value: state.comment });
   const save = element("button", { id: "save", className: "main", textContent: "Save the answers" });
   comment.addEventListener("input", () => { state.comment = comment.value; keep(); });
@@ -399,4 +402,4 @@ document.addEventListener("keydown", (event) => {
   does();
 });
 
-goTo(Math.min(state.at, state.trials.length));
+display(Math.min(state.at, state.trials.length));
