@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from stito.audio import write_atomic
-from stito.errors import SettingsError
 from stito.output import file_name, prepare, run_transfer
 from stito.report.build import Heard, clip_start, effects_of, hear, hear_mix
 from stito.report.data import ComparedMethod, ComparedRow, ComparisonData, EffectSettings, Fact, Headline
 from stito.report.html import write_comparison
 from stito.results import Progress, TransferResult
-from stito.transfer import read_pair
+from stito.transfer import read_pair, refusal
 
 __all__ = ["compare_methods", "table"]
 
 PAGE, ROWS = "compare.html", "compare.json"
+
+METHODS = ("match", "predict", "neural", "cma")
+"""What is compared where nothing is said, as far as it applies."""
 
 
 @dataclass
@@ -38,7 +40,7 @@ def compare_methods(
     source: Path,
     reference: Path,
     outdir: Path,
-    methods: Sequence[str],
+    methods: Sequence[str] = (),
     *,
     force: bool = False,
     on_step: Callable[[Progress], None] | None = None,
@@ -48,36 +50,46 @@ def compare_methods(
 ) -> list[dict[str, Any]]:
     """Run each method into `outdir/<method>`; one row per method and matched stem, also written to compare.json.
 
-    compare.html plays them all beside input and reference, and has their settings side by side.
+    compare.html plays them all beside input and reference, and has their settings side by side. Without `methods`
+    those of `METHODS` are taken that apply to such a pair and chain. If one fails or is interrupted, those before it
+    are kept.
+
+    Raises:
+        SettingsError: one of the methods does not apply; nothing has been run then.
     """
-    if not methods:
-        raise SettingsError("No method to compare.", hint="For example: --methods match,neural,cma")
-    folders = {method: outdir / file_name(method) for method in dict.fromkeys(methods)}
     prepare(outdir, force=force, names=(PAGE, ROWS))
-    for folder in folders.values():
-        prepare(folder, force=force)
+    for method in methods or METHODS:
+        prepare(outdir / file_name(method), force=force)
     mix, target = read_pair(source, reference, stem=stem, separator=separator, on_step=on_step)
+    why_not = {method: refusal(method, mix, target, options.get("chain")) for method in methods or METHODS}
+    refused = [why for method, why in why_not.items() if why and method in methods]
+    if refused:
+        raise refused[0]
+    folders = {method: outdir / file_name(method) for method, why in why_not.items() if why is None}
     start_s, length_s = clip_start(mix), mix.duration_s
     title = f"{mix.name} → {target.name}"
     before, after = hear_mix("input", mix, start_s), hear_mix("reference", target, start_s)
     del mix, target
-    compared = _Compared()
-    for method, folder in folders.items():
-        started = time.perf_counter()
-        result = run_transfer(
-            source,
-            reference,
-            folder,
-            force=True,
-            on_step=on_step,
-            method=method,
-            stem=stem,
-            separator=separator,
-            **options,
-        )
-        _keep(compared, method, result, time.perf_counter() - started, start_s, length_s)
-    write_atomic(outdir / ROWS, json.dumps(compared.rows, indent=2) + "\n", overwrite=True)
-    write_comparison(outdir / PAGE, _page(title, compared, before, after, result))
+    compared = _Compared(notes=[f"{method}: {why.message}" for method, why in why_not.items() if why])
+    try:
+        for method, folder in folders.items():
+            started = time.perf_counter()
+            result = run_transfer(
+                source,
+                reference,
+                folder,
+                force=True,
+                on_step=on_step,
+                method=method,
+                stem=stem,
+                separator=separator,
+                **options,
+            )
+            _keep(compared, method, result, time.perf_counter() - started, start_s, length_s)
+    finally:
+        if compared.rows:
+            write_atomic(outdir / ROWS, json.dumps(compared.rows, indent=2) + "\n", overwrite=True)
+            write_comparison(outdir / PAGE, _page(title, compared, before, after, result))
     return compared.rows
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -56,5 +57,8 @@ def save_embeddings(path: Path, embeddings: dict[str, NDArray[np.float32]], *, o
         write_atomic(path, text, overwrite=overwrite)
         return
     buffer = io.BytesIO()
-    np.savez(buffer, **embeddings)  # type: ignore[arg-type]
+    with zipfile.ZipFile(buffer, "w") as archive:  # np.savez has no arrays called `file`, and stems may be
+        for name, vector in embeddings.items():
+            with archive.open(f"{name}.npy", "w") as entry:
+                np.lib.format.write_array(entry, vector)
     write_atomic(path, buffer.getvalue(), overwrite=overwrite)

@@ -5,35 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from stito import registry
 from stito.encoder import Encoder, digest_of
 from stito.errors import WeightsError
-from stito.weights import read_header
+from stito.plugins import load_plugin
 
-__all__ = ["DEFAULT_ENCODER", "SUFFIX", "load_encoder", "load_told", "told_encoders"]
-
-DEFAULT_ENCODER = "features"
-"""The metric of style where none is named."""
-
-SUFFIX = ".safetensors"
+__all__ = ["load_encoder", "load_told", "told_encoders"]
 
 
 def load_encoder(source: str | Path | Encoder) -> Encoder:
     """An encoder by name (`fxencoder`), from a `.safetensors` file that `stito train` wrote, or as it is.
 
-    A file says in its header which installed encoder it holds the weights of.
-
-    Raises:
-        UnknownNameError: no encoder of that name is installed, or the file is of one that is not.
-        MissingFileError, WeightsError: the file is not there, damaged, or not of stito.
+    Errors are those of `stito.plugins.load_plugin`.
     """
     if not isinstance(source, str | Path):
         return source
-    if Path(source).suffix == SUFFIX:
-        path = Path(source)
-        loaded: Encoder = registry.load("encoder", str(read_header(path)["architecture"]))(path)
-    else:
-        loaded = registry.load("encoder", str(source))()
+    loaded: Encoder = load_plugin("encoder", source)
     return loaded
 
 

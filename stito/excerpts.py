@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from stito.audio import resample
+
 __all__ = ["active_starts", "cut", "same_performance"]
 
 HOP_S = 0.1
@@ -75,21 +77,31 @@ def cut(x: Tensor, sample_rate: int, starts: Sequence[int], *, seconds: float) -
     return [x[:, start : start + length].clone() for start in starts]
 
 
-def same_performance(x: Tensor, y: Tensor, sample_rate: int) -> bool:
+def same_performance(x: Tensor, y: Tensor, sample_rate: int, other_rate: int | None = None) -> bool:
     """Whether two recordings (2, t) are the same performance under other processing, in time with each other.
+
+    The second is at `other_rate`, if that is another.
 
     True when the lengths agree within 1 % and, over the loudest half minute, the levels of all frequencies rise and
     fall together: the correlation of their log spectrograms, each bin's mean removed, is at least 0.4. Mixing moves
     levels, but not the moments at which notes sound: the same performance stays above 0.5 under heavy compression and
     reverb, different music below 0.2.
     """
-    if abs(x.shape[-1] - y.shape[-1]) > 0.01 * max(x.shape[-1], y.shape[-1]):
+    other_rate = other_rate or sample_rate
+    lengths = x.shape[-1] / sample_rate, y.shape[-1] / other_rate
+    if max(lengths) - min(lengths) > 0.01 * max(lengths):
         return False
     (start,) = active_starts(x, sample_rate, seconds=COMPARED_S, count=1)
-    stop = min(start + round(COMPARED_S * sample_rate), x.shape[-1], y.shape[-1])
-    if stop - start < 8 * FRAME:
+    begin = start / sample_rate
+    end = min(begin + COMPARED_S, *lengths)
+    parts = [
+        resample(audio[:, round(begin * rate) : round(end * rate)], rate, sample_rate)
+        for audio, rate in ((x, sample_rate), (y, other_rate))
+    ]
+    samples = min(part.shape[-1] for part in parts)
+    if samples < 8 * FRAME:
         return False
-    a, b = (_log_spectrogram(audio[:, start:stop]) for audio in (x, y))
+    a, b = (_log_spectrogram(part[:, :samples]) for part in parts)
     sounding = (a.std(-1) > 1e-3) & (b.std(-1) > 1e-3)
     a, b = a[sounding], b[sounding]
     return float((a * b).sum()) >= SAME_CORRELATION * float(

@@ -11,6 +11,7 @@ from torch import Tensor
 from stito.console import (
     CEILING_DBTP,
     SILENT_LUFS,
+    Rendered,
     balance_faders,
     bounded_balance,
     gain,
@@ -19,10 +20,10 @@ from stito.console import (
     render_strip,
 )
 from stito.mix import Mix, add_up
-from stito.preset import StripPreset
+from stito.preset import Preset, StripPreset
 from stito.results import Matched, Progress, TransferResult
 
-__all__ = ["render_match"]
+__all__ = ["render_match", "settle"]
 
 
 def render_match(
@@ -33,7 +34,26 @@ def render_match(
     With `consume` each stem of `mix` is released once it is rendered, so that a long song is not held twice.
     """
     started = time.perf_counter()
-    preset, rate = matched.preset, mix.sample_rate
+    preset, rendered = settle(mix, matched.preset, on_step=on_step, consume=consume)
+    notes = list(matched.notes)
+    if rendered.output_gain_db < -0.05:
+        notes.append(
+            f"The sum was turned down by {-rendered.output_gain_db:.1f} dB so that its true peak stays below "
+            f"{CEILING_DBTP:g} dBTP; it is that much quieter than the reference."
+        )
+    found = replace(matched, preset=preset, notes=tuple(notes))
+    return TransferResult(preset, rendered, found, time.perf_counter() - started)
+
+
+def settle(
+    mix: Mix,
+    preset: Preset,
+    *,
+    on_step: Callable[[Progress], None] | None = None,
+    consume: bool = False,
+) -> tuple[Preset, Rendered]:
+    """A mix through a preset whose faders are still to be settled (`Preset.target_lufs`), and the preset with them."""
+    rate = mix.sample_rate
     stems: dict[str, Tensor] = {}
     before: dict[str, float] = {}
     names = list(mix.stems)
@@ -47,7 +67,7 @@ def render_match(
         if consume:
             mix.release(name)
     amount = preset.provenance.amount if preset.provenance else 1.0
-    faders = _faders(stems, rate, before, matched.target_lufs, amount)
+    faders = _faders(stems, rate, before, preset.target_lufs or {}, amount)
     for name, x in stems.items():
         x.mul_(gain(faders[name]))
     rendered = mix_down(stems, rate)
@@ -57,15 +77,8 @@ def render_match(
         else StripPreset(chain=[], fader_db=faders[name])
         for name in stems
     }
-    preset = preset.model_copy(update={"stems": settled, "output_gain_db": rendered.output_gain_db})
-    notes = list(matched.notes)
-    if rendered.output_gain_db < -0.05:
-        notes.append(
-            f"The sum was turned down by {-rendered.output_gain_db:.1f} dB so that its true peak stays below "
-            f"{CEILING_DBTP:g} dBTP; it is that much quieter than the reference."
-        )
-    found = replace(matched, preset=preset, notes=tuple(notes))
-    return TransferResult(preset, rendered, found, time.perf_counter() - started)
+    changes = {"stems": settled, "output_gain_db": rendered.output_gain_db, "target_lufs": None}
+    return preset.model_copy(update=changes), rendered
 
 
 def _faders(

@@ -56,16 +56,19 @@ class Listener:
 
     def listen(self, pair: Pair) -> Heard:
         """The excerpts of a pair."""
-        rate = pair.sample_rate
+        rate, other_rate = pair.sample_rate, pair.reference_rate
         total = add_up(pair.inputs.values())
-        aligned = rate == pair.reference_rate and same_performance(total, pair.reference, rate)
-        starts = self._starts(total, rate, self.count)
+        aligned = same_performance(total, pair.reference, rate, other_rate)
+        # places in both, where they are compared place by place
+        common = round(pair.reference.shape[-1] * rate / other_rate) if aligned else total.shape[-1]
+        starts = self._starts(total[:, :common], rate, self.count)
         candidates = {stem: self._hear(x, rate, starts) for stem, x in pair.inputs.items()}
         if aligned:
             inputs = [torch.stack(together).sum(0) for together in zip(*candidates.values(), strict=True)]
-            references = self._hear(pair.reference, rate, starts)
+            places = [round(start * other_rate / rate) for start in starts]
+            references = self._hear(pair.reference, other_rate, places)
         else:
-            inputs, references = self._study(total, rate), self._study(pair.reference, pair.reference_rate)
+            inputs, references = self._study(total, rate), self._study(pair.reference, other_rate)
         return Heard(pair.name, candidates, inputs, references, aligned, self.sample_rate)
 
     def _study(self, x: Tensor, sample_rate: int) -> list[Tensor]:

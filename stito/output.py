@@ -16,7 +16,7 @@ from typing import Any
 from stito.audio import check_writable, peak_of, write_atomic, write_audio
 from stito.console import Rendered, render_preset
 from stito.errors import OutputError, OutputExistsError, StitoError
-from stito.finishing import render_match
+from stito.finishing import render_match, settle
 from stito.mix import Mix, read_mix
 from stito.preset import load_preset
 from stito.results import Matched, Progress, TransferResult
@@ -24,6 +24,7 @@ from stito.separate import load_separator, separate_mix
 from stito.transfer import match_style, read_pair
 
 __all__ = [
+    "command_line",
     "file_name",
     "prepare",
     "result_json",
@@ -35,6 +36,8 @@ __all__ = [
 ]
 
 NAMES = ("mix.wav", "stems", "preset.json", "preset.csv", "result.json", "report.html")
+
+AUDIO = NAMES[:2]
 
 GIVEN = ("method", "encoder", "chain", "stem", "separator", "init", "seed", "amount")
 """Options of a transfer, as the command line calls them."""
@@ -53,7 +56,7 @@ def prepare(outdir: Path, *, force: bool, names: Sequence[str] = NAMES) -> None:
         outdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{outdir} cannot be made: {error.strerror}.", hint="Choose a folder of yours.") from error
-    check_writable(outdir / "result.json", overwrite=force)
+    check_writable(outdir)
 
 
 def file_name(name: str) -> str:
@@ -87,9 +90,10 @@ def run_transfer(
         result = render_match(mix, matched, on_step=on_step, consume=True)
         write_audio_files(result.rendered, mix, outdir)
     except KeyboardInterrupt:
+        again = command_line("apply", str(outdir / "preset.json"), str(source), o=outdir, force=True, stem=stem)
         raise StitoError(
             f"Interrupted while rendering. The settings are safe in {outdir / 'preset.json'}.",
-            hint=f"Render them with: stito apply {outdir / 'preset.json'} {source} -o {outdir} --force",
+            hint=f"Render them{' on separated stems' if separator != 'none' else ''} with: {again}",
         ) from None
     write_atomic(outdir / "preset.json", result.preset.to_json(), overwrite=True)
     write_atomic(outdir / "preset.csv", result.preset.to_csv(), overwrite=True)
@@ -105,19 +109,23 @@ def run_transfer(
 def _command(source: Path, reference: Path, options: Mapping[str, Any]) -> str:
     """The command line that makes a transfer again: every option of it that was given."""
     budget = options.get("budget")
-    given = {
-        **{
-            name: options.get(name)
-            for name in ("method", "encoder", "chain", "stem", "separator", "init", "seed", "amount")
-        },
-        "evaluations": budget and budget.evaluations,
-        "seconds": budget and budget.seconds,
-    }
-    words = ["stito", "transfer", str(source), str(reference), "-o", "out"]
-    for name, value in given.items():
-        if value is not None:
-            words += [f"--{name}", str(value)]
-    return shlex.join(words)
+    given = {name: options.get(name) for name in GIVEN}
+    spent = {"evaluations": budget.evaluations, "seconds": budget.seconds} if budget else {}
+    return command_line("transfer", str(source), str(reference), o="out", **given, **spent)
+
+
+def command_line(*words: str, **options: Any) -> str:
+    """A command of stito as one would type it: no option that is None or False, and the name alone of one that is True.
+
+    A sequence is an option given several times.
+    """
+    out = ["stito", *words]
+    for name, value in options.items():
+        option = f"-{name}" if len(name) == 1 else f"--{name}"
+        for one in value if isinstance(value, (list, tuple)) else [value]:
+            if one is not None and one is not False:
+                out += [option] if one is True else [option, str(one)]
+    return shlex.join(out)
 
 
 def run_apply(preset_path: Path, source: Path, out: Path, *, stem: str | None = None, force: bool = False) -> Rendered:
@@ -127,7 +135,7 @@ def run_apply(preset_path: Path, source: Path, out: Path, *, stem: str | None = 
     if single:
         check_writable(out, overwrite=force)
     else:
-        prepare_audio(out, force=force)
+        prepare(out, force=force, names=AUDIO)
     mix = read_mix(source, stem=stem)
     unknown = [name for name in mix.stems if name not in preset.stems]
     if len(unknown) == len(mix.stems):
@@ -135,7 +143,7 @@ def run_apply(preset_path: Path, source: Path, out: Path, *, stem: str | None = 
             f"The preset has settings for {', '.join(preset.stems)}, the input is {', '.join(unknown)}.",
             hint="Say what the file is with --stem, or give a folder of stems.",
         )
-    rendered = render_preset(mix, preset)
+    rendered = render_preset(mix, preset) if preset.target_lufs is None else settle(mix, preset)[1]
     if single:
         write_audio(out, rendered.mix, rendered.sample_rate, subtype=mix.format.subtype, overwrite=force)
     else:
@@ -172,16 +180,6 @@ def run_separate(
         subtype = mix.format.subtype if float(peak_of(audio)) <= 1 else "FLOAT"
         write_audio(written[-1], audio, mix.sample_rate, subtype=subtype, overwrite=True)
     return written
-
-
-def prepare_audio(outdir: Path, *, force: bool) -> None:
-    """As `prepare`, where only audio will be written: a folder that holds a preset alone is free."""
-    taken = [name for name in ("mix.wav", "stems") if (outdir / name).exists()]
-    if taken and not force:
-        raise OutputExistsError(
-            f"{outdir} already holds {', '.join(taken)}.", hint="Name another folder, or overwrite with --force."
-        )
-    prepare(outdir, force=True)
 
 
 def write_audio_files(rendered: Rendered, mix: Mix, outdir: Path) -> None:

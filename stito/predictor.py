@@ -130,17 +130,24 @@ class Predictor:
     def predict(self, inputs: Sequence[Tensor], references: Sequence[Tensor], chain: Chain, sample_rate: int) -> Tensor:
         """Theta (dim,) of `chain` for excerpts (2, t) of input and reference.
 
-        What the network says is corrected by what can be measured. Knobs that the chain has frozen stay where they
+        The network hears them twice, the second time with left and right in each other's place, and the mean of both
+        answers is taken; it is then corrected by what can be measured. Knobs that the chain has frozen stay where they
         are, others go as far as it lets them.
         """
-        heard = torch.cat([self._mean(references, sample_rate), self._mean(inputs, sample_rate)], dim=-1)
-        settings = self.chain.settings(self._net.settle(heard)[0])
+        pair = [
+            [resample(excerpt.cpu(), sample_rate, self.sample_rate) for excerpt in part]
+            for part in (references, inputs)
+        ]
+        mirrored = self._say([[excerpt.flip(0) for excerpt in part] for part in pair])
+        sided = torch.tensor([knob.param.sided for knob in self.chain.knobs])
+        settings = self.chain.settings((self._say(pair) + torch.where(sided, 1 - mirrored, mirrored)) / 2)
         x, reference = (torch.cat([excerpt.cpu() for excerpt in part], dim=-1) for part in (inputs, references))
         return chain.encode(self.chain.correct(settings, x, reference, sample_rate, CORRECTED))
 
-    def _mean(self, excerpts: Sequence[Tensor], sample_rate: int) -> Tensor:
-        at_rate = [resample(excerpt.cpu(), sample_rate, self.sample_rate) for excerpt in excerpts]
-        return torch.stack([self._net.hear(excerpt[None]) for excerpt in at_rate]).mean(0)
+    def _say(self, pair: Sequence[Sequence[Tensor]]) -> Tensor:
+        """Theta (knobs,) as the network says it, for the means of what it hears of the excerpts of either side."""
+        heard = [torch.stack([self._net.hear(excerpt[None]) for excerpt in part]).mean(0) for part in pair]
+        return self._net.settle(torch.cat(heard, dim=-1))[0]
 
     def __repr__(self) -> str:
         return f"Predictor({self.chain.name}, weights {self.digest[:12]})"

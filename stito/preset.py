@@ -152,6 +152,10 @@ class Preset(_Model):
     output_gain_db: float = Field(
         default=0.0, description="Taken from the sum so that its true peak stays below -1 dBTP."
     )
+    target_lufs: dict[str, float] | None = Field(
+        default=None,
+        description="How loud stems (or their sum: mix) are still to become; null once the faders are settled.",
+    )
     provenance: Provenance | None = None
 
     def to_json(self) -> str:

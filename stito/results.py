@@ -32,11 +32,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Matched:
-    """Settings for every stem, before rendering: enough to write a preset."""
+    """Settings for every stem, before rendering settles their levels."""
 
     matches: Mapping[str, Match]
     preset: Preset
-    target_lufs: Mapping[str, float]
     notes: tuple[str, ...] = ()
     interrupted: bool = False
 

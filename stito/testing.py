@@ -60,8 +60,9 @@ def check_effect(effect: Effect, *, sample_rate: int = 44_100) -> None:
     """Hold an effect to its contract: quiet if it keeps every rule, `ContractError` at the first that it breaks.
 
     The rules: shape, dtype and device kept; finite at every corner, on silence and at full scale; the same call twice
-    is equal; a row of a batch equals that row alone; every knob is audible; neutral settings are the identity; input
-    and settings are not modified; 44.1 and 48 kHz agree; gradients, if it is differentiable, are finite and right.
+    is equal; a row of a batch equals that row alone; every knob is audible; sided knobs turn with the sound; neutral
+    settings are the identity; input and settings are not modified; 44.1 and 48 kHz agree; gradients, if it is
+    differentiable, are finite and right.
     """
     bench = _Bench(effect, sample_rate)
     _declares_itself(bench)
@@ -72,6 +73,7 @@ def check_effect(effect: Effect, *, sample_rate: int = 44_100) -> None:
     _is_neutral(bench)
     _treats_rows_alone(bench)
     _answers_every_knob(bench)
+    _mirrors_what_is_sided(bench)
     _agrees_across_rates(bench)
     if effect.differentiable:
         _has_finite_gradients(bench)
@@ -234,6 +236,17 @@ def _answers_every_knob(bench: _Bench) -> None:
         silent = [knob for knob, heard in zip(silent, (change / level > AUDIBLE).tolist(), strict=True) if not heard]
     names = ", ".join(bench.effect.params[knob].name for knob in silent)
     bench.require(not silent, f"turning {names} changes nothing", "Use every declared param in `process`, or drop it.")
+
+
+def _mirrors_what_is_sided(bench: _Bench) -> None:
+    sided = torch.tensor([param.sided for param in bench.effect.params])
+    if not sided.any():
+        return
+    x, theta = probe(bench.sample_rate, 0.2).expand(2, -1, -1), bench.scattered(2)
+    mirrored = bench.render(x.flip(1), torch.where(sided, 1 - theta, theta)).flip(1)
+    error = (mirrored - bench.render(x, theta)).abs().max().item()
+    names = ", ".join(param.name for param in bench.effect.params if param.sided)
+    bench.require(error < IDENTITY, f"a mirror image with {names} turned round is no mirror image of the result")
 
 
 def _agrees_across_rates(bench: _Bench) -> None:

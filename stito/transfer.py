@@ -17,13 +17,14 @@ from stito.chain import Chain
 from stito.chains import load_chain
 from stito.cloning import Cloner
 from stito.console import loudness
-from stito.converters import DEFAULT_CONVERTER, load_converter
+from stito.converters import load_converter
+from stito.defaults import DEFAULT_CONVERTER, DEFAULT_ENCODER
 from stito.encoder import Encoder, digest_of
-from stito.encoders import DEFAULT_ENCODER, load_encoder
-from stito.errors import ChainError, SettingsError
+from stito.encoders import load_encoder
+from stito.errors import ChainError, SettingsError, UnknownNameError
 from stito.finishing import render_match
 from stito.listening import Heard, Pair
-from stito.matching import DIRECT, NEURAL, Match, Matcher, Problem
+from stito.matching import DIRECT, INITS, NEURAL, Match, Matcher, Problem
 from stito.mix import Mix, read_mix
 from stito.planning import plan_transfer
 from stito.predictor import load_predictor
@@ -39,6 +40,7 @@ DEFAULT_BUDGET = Budget(evaluations=1000)
 DEFAULT_CHAINS = {"mix": "mastering"}
 PRIOR_WEIGHT = 1.0
 """How strongly settings are drawn to usual ones, in units of the untouched input's distance to the reference."""
+APART = "Give the reference as stems, or choose a separator with --separator."
 EXCERPT_SECONDS = 6.0
 EXCERPT_COUNT = 2
 
@@ -169,8 +171,11 @@ def match_style(
         raise SettingsError(f"amount = {amount:g} is outside 0 to 1.", hint="0 is the input, 1 the whole transfer.")
     if excerpt_seconds < 0.5 or excerpt_count < 1:
         raise SettingsError("An analysis needs at least one excerpt of half a second.")
+    if init not in INITS:
+        raise UnknownNameError.of("init", init, INITS)
+    asked, init = init, init if _searches(method) else "auto"  # what does not search starts nowhere
     plan = plan_transfer(mix, reference)
-    the_chain = load_chain(chain or DEFAULT_CHAINS.get(mix.kind, "mixing"))
+    the_chain = _chain(mix, chain)
     if method == "gradient" and not the_chain.differentiable:
         names = [slot.label for slot in the_chain.slots if not slot.effect.differentiable]
         raise ChainError(
@@ -220,6 +225,11 @@ def match_style(
         for name, match in matches.items()
         if method == "predict" and match.start != "predict"
     ]
+    notes += [
+        f"{name}: several stems at once have no such start as {asked}; the search set out from {match.start}."
+        for name, match in matches.items()
+        if init not in ("auto", match.start)
+    ]
     if interrupted:
         notes.append("The search was interrupted: the best settings so far were applied.")
     preset = Preset(
@@ -233,6 +243,7 @@ def match_style(
             for match in matches.values()
             for stem, conversion in match.conversions.items()
         },
+        target_lufs=targets,
         provenance=Provenance(
             stito=__version__,
             versions=_versions(),
@@ -248,7 +259,28 @@ def match_style(
             losses={name: (match.loss_before, match.loss_after) for name, match in matches.items()},
         ),
     )
-    return Matched(matches, preset, targets, tuple(notes), interrupted)
+    return Matched(matches, preset, tuple(notes), interrupted)
+
+
+def refusal(method: str, mix: Mix, reference: Mix, chain: str | Path | Chain | None = None) -> SettingsError | None:
+    """Why a method without a search has nothing to say of such a pair; None if it has, and for searches."""
+    several = mix.kind == "stems" and reference.kind == "mix" and len(mix.stems) > 1
+    if method.partition(":")[0] == NEURAL and several:
+        return SettingsError("A converter renders stem by stem, and the reference is one mix.", hint=APART)
+    if method == "predict":
+        if several:
+            return SettingsError("Settings are predicted stem by stem, and the reference is one mix.", hint=APART)
+        the_chain = _chain(mix, chain)
+        if load_predictor(the_chain) is None:
+            return SettingsError(
+                f"There is no predictor for the chain '{the_chain.name}'.",
+                hint="Use a chain with the effects of mixing, or train one: recipes/predictor.",
+            )
+    return None
+
+
+def _chain(mix: Mix, chain: str | Path | Chain | None) -> Chain:
+    return load_chain(chain or DEFAULT_CHAINS.get(mix.kind, "mixing"))
 
 
 def _cloner(method: str, init: str) -> Cloner | None:
@@ -269,8 +301,11 @@ def _posed(heard: list[Heard], matcher: Matcher) -> list[Problem]:
 
 def _predicts(method: str, init: str) -> bool:
     """Whether a prediction could be the result, or where a search starts."""
-    searches = method not in DIRECT and method.partition(":")[0] != NEURAL
-    return method == "predict" or (searches and init in ("auto", "predict"))
+    return method == "predict" or (_searches(method) and init in ("auto", "predict"))
+
+
+def _searches(method: str) -> bool:
+    return method not in DIRECT and method.partition(":")[0] != NEURAL
 
 
 def _search_all(

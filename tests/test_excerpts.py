@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stito.audio import resample
 from stito.excerpts import _best_apart, active_starts, cut, same_performance
 
 RATE = 8_000
@@ -93,6 +94,12 @@ def test_the_same_performance_is_recognised_under_processing() -> None:
     processed = torch.tanh(3 * dry) * 0.2
     assert same_performance(dry, processed, RATE)
     assert same_performance(dry, processed[:, : -RATE // 20], RATE)
+
+
+def test_the_same_performance_is_recognised_at_another_rate() -> None:
+    dry = bursts(1)
+    assert same_performance(dry, resample(dry, RATE, 48_000), RATE, 48_000)
+    assert not same_performance(bursts(1), resample(bursts(2), RATE, 48_000), RATE, 48_000)
 
 
 def test_another_performance_is_not() -> None:

@@ -18,7 +18,7 @@ from stito.encoders import load_encoder
 from stito.errors import SettingsError, UnknownNameError, WeightsError
 from stito.metrics.levels import level_errors
 from stito.mix import Mix
-from stito.predictor import Predictor, SettingsNet, knob_ranges, same_effects
+from stito.predictor import Predictor, SettingsNet, knob_ranges, load_predictor, same_effects
 from stito.search.base import Budget
 from stito.transfer import match_style
 from stito.weights import save_weights
@@ -48,7 +48,10 @@ def write(path: Path, theta: Tensor, **changes: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def theta() -> Tensor:
-    return torch.linspace(0.2, 0.8, load_chain("mixing").dim)
+    """In the middle where left and right tell: who says the same of a mirror image says nothing of sides."""
+    chain = load_chain("mixing")
+    sided = torch.tensor([knob.param.sided for knob in chain.knobs])
+    return torch.linspace(0.2, 0.8, chain.dim).where(~sided, torch.tensor(0.5))
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +76,20 @@ def test_a_prediction_is_theta_of_the_chain(predictor: Predictor, theta: Tensor)
     drums = stem("night").stems["drums"][:, : 2 * RATE]
     found = predictor.predict([drums], [drums], load_chain("mixing"), RATE)
     assert torch.allclose(found[:-1], theta[:-1], atol=1e-5)
+
+
+def test_a_mirror_image_gets_the_mirror_image_of_the_settings() -> None:
+    predictor = load_predictor(load_chain("mixing"))
+    assert predictor is not None
+    drums, other = (song("night", styled=styled).stems["drums"][:, : 2 * RATE] for styled in (False, True))
+    other = torch.tensor([[1.0], [0.6]]) * other
+    here, there = (
+        predictor.predict([x], [reference], predictor.chain, RATE)
+        for x, reference in ((drums, other), (drums.flip(0), other.flip(0)))
+    )
+    sided = torch.tensor([knob.param.sided for knob in predictor.chain.knobs])
+    assert bool((here[sided] < 0.49).all())
+    assert torch.allclose(there, torch.where(sided, 1 - here, here), atol=1e-3)
 
 
 def test_a_prediction_has_the_level_of_the_reference(predictor: Predictor) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -114,6 +115,12 @@ class Deaf(Level):
     params: ClassVar[tuple[Param, ...]] = (GAIN, Param("release_ms", 1.0, 100.0, neutral=10.0, scale="log"))
 
 
+class Unsided(Level):
+    """Says that its gain is one of left against right."""
+
+    params: ClassVar[tuple[Param, ...]] = (replace(GAIN, sided=True),)
+
+
 class SampleBound(Level):
     """A smoothing in samples where it should be in seconds, and a level that follows the sample rate."""
 
@@ -193,6 +200,7 @@ def test_a_sound_effect_passes() -> None:
         (Leaking, "row 0 of a batch differs"),
         (OneCandidate, "one input under 3 settings comes out as 1"),
         (Deaf, "turning release_ms changes nothing"),
+        (Unsided, "a mirror image with gain_db turned round"),
         (SampleBound, "levels at 44.1 and 48 kHz"),
         (SampleFilter, "at 44.1 and 48 kHz lie"),
         (SharpEdged, "a gradient is not finite on music at drive=0"),

@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from conftest import CHAIN, RATE, as_mix, song
-from stito.audio import AudioFormat
+from stito.audio import AudioFormat, resample
 from stito.chains import load_chain
 from stito.console import loudness, render_preset
 from stito.dsp.loudness import true_peak_db
 from stito.errors import AudioError, ChainError, PluginError, SettingsError, UnknownNameError
 from stito.finishing import render_match
+from stito.listening import Listener, Pair
 from stito.mix import Mix
 from stito.preset import Preset
 from stito.results import Progress
@@ -137,6 +138,32 @@ def test_the_same_performance_is_heard_at_the_same_places() -> None:
     assert matched.matches["drums"].same_performance
     other = match_style(one("night", "drums"), one("street", "drums"), method="match", **QUICK)
     assert not other.matches["drums"].same_performance
+
+
+def test_the_same_performance_at_another_rate_and_a_little_shorter_is_heard_at_the_same_places() -> None:
+    mix, styled = one("night", "drums"), one("night", "drums", styled=True)
+    x = resample(styled.stems["drums"], RATE, 48_000)[:, :-400]
+    faster = Mix({"drums": x}, 48_000, AudioFormat(48_000, 2, "PCM_16"), "night", (), "stem", {})
+    pair = Pair("drums", mix.stems, x, RATE, 48_000)
+    heard = Listener(RATE, 1.5, 2, "cpu").listen(pair)
+    assert heard.aligned
+    assert [part.shape for part in heard.inputs] == [part.shape for part in heard.references]
+    assert match_style(mix, faster, method="match", **QUICK).matches["drums"].same_performance  # type: ignore[arg-type]
+
+
+def test_where_nothing_is_searched_a_start_changes_nothing() -> None:
+    mix, reference = one("night", "drums"), one("street", "drums", styled=True)
+    usual, asked = (match_style(mix, reference, method="match", init=init, **QUICK) for init in ("auto", "predict"))  # type: ignore[arg-type]
+    assert usual.preset.stems == asked.preset.stems
+    with pytest.raises(UnknownNameError):
+        match_style(mix, reference, method="match", init="nowhere", **QUICK)  # type: ignore[arg-type]
+
+
+def test_a_start_that_several_stems_do_not_have_is_said() -> None:
+    mix = song("night", stems=("drums", "bass"))
+    options = {"chain": "mixing", "budget": Budget(evaluations=8), "excerpt_seconds": 1.0, "excerpt_count": 1}
+    matched = match_style(mix, as_mix(song("street")), init="predict", **options)  # type: ignore[arg-type]
+    assert any("no such start as predict" in note for note in matched.notes)
 
 
 def test_amount_zero_is_the_input_and_half_is_between() -> None:

@@ -26,7 +26,9 @@ class Panner(LinearEffect):
     """
 
     name: ClassVar[str] = "panner"
-    params: ClassVar[tuple[Param, ...]] = (Param("pan", -1.0, 1.0, neutral=0.0, doc="-1 is left, 1 is right"),)
+    params: ClassVar[tuple[Param, ...]] = (
+        Param("pan", -1.0, 1.0, neutral=0.0, doc="-1 is left, 1 is right", sided=True),
+    )
 
     def response(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Response:
         del n, sample_rate

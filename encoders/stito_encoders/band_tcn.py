@@ -103,7 +103,8 @@ class BandTCN(nn.Module):
         Real and imaginary parts lie apart, which makes the derivative cheap.
         """
         mid, side = dry
-        gains = (controls @ self.filters.T).unbind(0)
+        with torch.autocast(controls.device.type, enabled=False):
+            gains = (controls.float() @ self.filters.T).unbind(0)
         new_mid = torch.addcmul(gains[0] * mid, gains[2], side)
         new_side = torch.addcmul(gains[1] * side, gains[3], mid)
         for room in range(len(self.rooms)):
@@ -133,7 +134,8 @@ class BandTCN(nn.Module):
     def _levels(self, spectrum: Tensor) -> Tensor:
         """Levels in dB of the bands of left, right, mid and side: (b, frames, 4 bands)."""
         power = torch.cat([_crossed(spectrum), spectrum], dim=1).square().sum(2) * (4 / N_FFT) ** 2
-        energy = power @ self.filters
+        with torch.autocast(power.device.type, enabled=False):
+            energy = power @ self.filters
         return (10 * torch.log10(energy + FLOOR)).transpose(1, 2).flatten(2)
 
     def _in_rooms(self, x: Tensor) -> Tensor:

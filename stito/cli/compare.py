@@ -16,13 +16,17 @@ __all__ = ["compare"]
 @click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
 @click.argument("reference", metavar="REFERENCE", type=click.Path(path_type=Path))
 @click.option("-o", "--output", "outdir", metavar="OUTDIR", required=True, type=click.Path(path_type=Path))
-@click.option("--methods", default="match,predict,neural,cma", show_default=True, help="Methods, separated by commas.")
+@click.option(
+    "--methods",
+    default=None,
+    help="Methods, separated by commas.  [default: match,predict,neural,cma, as far as they apply]",
+)
 @search_options
 def compare(
     source: Path,
     reference: Path,
     outdir: Path,
-    methods: str,
+    methods: str | None,
     encoder: str,
     chain: str | None,
     stem: str | None,
@@ -53,7 +57,7 @@ def compare(
             source,
             reference,
             outdir,
-            [method.strip() for method in methods.split(",") if method.strip()],
+            [method.strip() for method in (methods or "").split(",") if method.strip()],
             force=force,
             on_step=reporter,
             encoder=encoder,

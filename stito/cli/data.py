@@ -51,7 +51,7 @@ def build(folders: tuple[Path, ...], out: Path, normalize: bool, split_file: Pat
     from stito.data.cache import build_cache
     from stito.data.songs import find_songs
 
-    songs = [song for folder in folders for song in find_songs(folder, split_file=split_file)]
+    songs = find_songs(*folders, split_file=split_file)
     prepare = _normalization() if normalize else None
     _tell(build_cache(songs, out, prepare=prepare, workers=workers, on_progress=_say_built))
 

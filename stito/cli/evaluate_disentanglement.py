@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from pathlib import Path
 
 import click
@@ -62,7 +61,7 @@ def disentanglement(
     from stito.evaluation.cases import Plan
     from stito.evaluation.study import NAMES, DemoSongs, cache_material, study_encoders, write_study
     from stito.evaluation.tables import as_text
-    from stito.output import prepare
+    from stito.output import command_line, prepare
 
     plan = Plan(segments, configurations, seeds, seconds, seed, device)
     loaded = {_label(name): load_encoder(name) for name in encoders}
@@ -73,22 +72,13 @@ def disentanglement(
     outcome = study_encoders(
         loaded, material, sentence, plan, smoke=smoke, on_step=lambda text: click.echo(text, err=True)
     )
-    write_study(outdir, outcome, command=_command(encoders, data, split, plan=outcome.plan, smoke=smoke))
+    names = ("seed", "device") if smoke else ("segments", "configurations", "seeds", "seconds", "seed", "device")
+    given = {"encoder": encoders, "data": data, "split": split if data else None}
+    given |= {name: getattr(outcome.plan, name) for name in names}
+    write_study(outdir, outcome, command=command_line("evaluate", "disentanglement", **given, smoke=smoke, o="out"))
     click.echo(json.dumps(outcome.as_json(), indent=2) if as_json else as_text(outcome))
 
 
 def _label(encoder: str) -> str:
     """What an encoder is called in tables: its name, or that of its file."""
     return Path(encoder).stem if encoder.endswith(".safetensors") else encoder
-
-
-def _command(encoders: tuple[str, ...], data: Path | None, split: str, *, plan: object, smoke: bool) -> str:
-    """The command line that makes this evaluation again."""
-    words = ["stito", "evaluate", "disentanglement"]
-    for encoder in encoders:
-        words += ["--encoder", encoder]
-    words += ["--data", str(data), "--split", split] if data else []
-    names = ("seed", "device") if smoke else ("segments", "configurations", "seeds", "seconds", "seed", "device")
-    for name in names:
-        words += [f"--{name}", f"{getattr(plan, name)}"]
-    return shlex.join([*words, *(["--smoke"] if smoke else []), "-o", "out"])

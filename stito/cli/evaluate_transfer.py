@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,6 @@ import click
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from stito.evaluation.transfers.plan import TransferPlan
 
 __all__ = ["transfer"]
 
@@ -98,6 +96,7 @@ def transfer(
     from stito.evaluation.transfers.plan import EVALUATIONS, METHODS, TransferPlan
     from stito.evaluation.transfers.run import evaluate_transfers
     from stito.evaluation.transfers.sources import CacheSource, DemoSource
+    from stito.output import command_line
 
     if smoke:
         cases, seconds, evaluations = min(cases, 2), 2.0, 8
@@ -105,7 +104,7 @@ def transfer(
         cases=cases,
         seconds=seconds,
         evaluations=evaluations or (None if at else EVALUATIONS),
-        methods=tuple(methods.split(",")) if methods else METHODS,
+        methods=tuple(name.strip() for name in methods.split(",") if name.strip()) if methods else METHODS,
         chain=chain,
         prior=prior,
         judge=judge,
@@ -136,7 +135,12 @@ def transfer(
     if sounds:
         write_predictions(sounds, rows)
     outcome = TransferOutcome(plan, rows)
-    write_outcome(outdir, outcome, command=_command(plan, data, split, smoke))
+    names = ("evaluations", "chain", "cases", "seconds", "prior", "judge", "seed", "separator", "mixed", "multitrack")
+    given = {"methods": ",".join(plan.methods), "data": data, "split": split if data else None}
+    given |= {"at": ",".join(f"{moment:g}" for moment in plan.at) or None}
+    given |= {name: getattr(plan, name) for name in names}
+    command = command_line("evaluate", "transfer", **given, smoke=smoke, o="out")
+    write_outcome(outdir, outcome, command=command)
     click.echo(json.dumps(outcome.as_json(), indent=2) if as_json else outcome.text())
 
 
@@ -154,15 +158,3 @@ def _executor(workers: int | None, scheduler: str | None, smoke: bool) -> Abstra
         return cluster(scheduler)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return local_workers(workers if workers is not None else 1 if smoke else cores)
-
-
-def _command(plan: TransferPlan, data: Path | None, split: str, smoke: bool) -> str:
-    """The command line that makes this evaluation again."""
-    words = ["stito", "evaluate", "transfer", "--methods", ",".join(plan.methods)]
-    words += ["--data", str(data), "--split", split] if data else []
-    words += ["--at", ",".join(f"{moment:g}" for moment in plan.at)] if plan.at else []
-    words += ["--evaluations", str(plan.evaluations)] if plan.evaluations else []
-    for name in ("chain", "cases", "seconds", "prior", "judge", "seed", "separator"):
-        words += [f"--{name}", f"{getattr(plan, name)}"]
-    words += [f"--{name}" for name in ("mixed", "multitrack") if getattr(plan, name)]
-    return shlex.join([*words, *(["--smoke"] if smoke else []), "-o", "out"])

@@ -8,19 +8,19 @@ from typing import Any, TypeVar
 import click
 
 from stito.data.stems import STEMS
+from stito.defaults import DEFAULT_ENCODER
 
 __all__ = ["budget_of", "search_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-ENCODER = "features"
-"""`stito.encoders.DEFAULT_ENCODER`, written again because `--help` does not wait for torch."""
-
 
 def search_options(command: Command) -> Command:
     """The options of a transfer, in the order in which help shows them."""
     options = [
-        click.option("--encoder", default=ENCODER, show_default=True, help="The metric of style: a name or a file."),
+        click.option(
+            "--encoder", default=DEFAULT_ENCODER, show_default=True, help="The metric of style: a name or a file."
+        ),
         click.option(
             "--chain",
             default=None,

@@ -26,7 +26,8 @@ from stito.audio import check_writable, is_silent, write_atomic
 from stito.data.silence import faded, sounding
 from stito.data.songs import SAMPLE_RATE, Song, check_names, read_stems
 from stito.documents import parse_json
-from stito.errors import AudioError, MissingFileError, SettingsError
+from stito.errors import AudioError, MissingFileError, OutputExistsError, SettingsError
+from stito.exclusive import sole_writer
 
 __all__ = ["Built", "Cache", "CacheWriter", "Piece", "build_cache"]
 
@@ -155,7 +156,7 @@ class Cache:
 class CacheWriter:
     """A cache in the making: songs are appended one by one, each whole or not at all; a rerun goes on after them.
 
-    `prepared` names what was done to the audio: a cache of other audio starts anew, which `note` then says.
+    `prepared` names what was done to the audio; `OutputExistsError` for a cache of audio to which something else was.
     """
 
     def __init__(self, folder: Path, prepared: str) -> None:
@@ -166,8 +167,10 @@ class CacheWriter:
         there = (folder / INDEX).is_file() and (folder / AUDIO).is_file()
         self._index = _read_index(folder) if there else _Index(prepared=prepared)
         if self._index.prepared != prepared:
-            self.note = f"{folder} was prepared with {self._index.prepared!r}, not {prepared!r}: starting anew."
-            self._index = _Index(prepared=prepared)
+            raise OutputExistsError(
+                f"{folder} was prepared with {self._index.prepared!r}, not {prepared!r}.",
+                hint="Name another folder, or delete this one.",
+            )
         self._end = max((p.offset + p.samples for song in self._index.songs.values() for p in song.pieces), default=0)
         self._save()
         self._file = (folder / AUDIO).open("r+b" if there else "w+b")
@@ -233,11 +236,12 @@ def build_cache(
     `__name__`, else). With several `workers`, processes, it must be a function of a module. A song without a split is
     for training.
 
-    Raises `AudioError` for a file that cannot be read, and as `Cache.open` does.
+    Raises `AudioError` for a file that cannot be read, `OutputError` while another process builds the same cache,
+    `OutputExistsError` for one that was prepared differently, and as `Cache.open` does.
     """
     check_names(songs)
     prepared = prepared or ("none" if prepare is None else str(getattr(prepare, "__name__", "custom")))
-    with closing(CacheWriter(out, prepared)) as writer:
+    with sole_writer(out), closing(CacheWriter(out, prepared)) as writer:
         todo = [song for song in songs if not writer.holds(song.name, song.fingerprint(), song.split or "train")]
         for at, (song, cuts) in enumerate(_each(todo, prepare, workers), len(songs) - len(todo)):
             writer.add(song.name, song.fingerprint(), song.split or "train", cuts)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,26 @@ class Manipulator:
         }
         settings["reverb"] = self._room(stems, next(draws), next(draws), next(draws))
         return Manipulation(tuple(stems), _tensors(active), settings, _tensors(order))
+
+    def between(self, start: Manipulation, end: Manipulation, amount: float) -> Manipulation:
+        """The configurations that lie `amount` (0 to 1) of the way from `start` to `end`, row by row.
+
+        Every knob goes along its own scale, and the room along the times that rooms ring; which effects are in the
+        chain, their order and what can only stand on steps stay as at `start`.
+        """
+        settings = {
+            effect: {param.name: _between(param, start, end, effect, amount) for param in params}
+            for effect, params in knobs().items()
+        }
+        here, there = start.settings["reverb"], end.settings["reverb"]
+        room = torch.lerp(here["impulse"], there["impulse"], amount).round()
+        dry = settings["reverb"]["dry"]
+        settings["reverb"] |= {
+            "impulse": room,
+            "decay_s": self.impulses.decay_s.to(room.device)[room.long()],
+            "low_dry": torch.where(here["low_dry"] == here["dry"], dry, here["low_dry"]),
+        }
+        return replace(start, settings=settings)
 
     def render(self, x: Tensor, manipulation: Manipulation) -> Tensor:
         """Audio (b, 2, t) under b configurations, on the device of `x`; (1, 2, t) is one input under all of them.
@@ -216,6 +237,14 @@ def _drawn(effect: str, param: Param, draw: NDArray[np.float64]) -> Tensor:
     if param.name in STEPS:
         draw = np.floor(draw * STEPS[param.name]) / (STEPS[param.name] - 1)
     return param.from_unit(torch.from_numpy(draw)).float()
+
+
+def _between(param: Param, start: Manipulation, end: Manipulation, effect: str, amount: float) -> Tensor:
+    """Values (b,) of a knob on the way from one to the other."""
+    here, there = (manipulation.settings[effect][param.name] for manipulation in (start, end))
+    return (
+        here if param.name in STEPS else param.from_unit(torch.lerp(param.to_unit(here), param.to_unit(there), amount))
+    )
 
 
 def _settings(values: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:

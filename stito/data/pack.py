@@ -26,6 +26,7 @@ from stito.audio.output import replacing
 from stito.data.cache import FULL_SCALE, Cache, CacheWriter, Cut, Piece
 from stito.documents import parse_json
 from stito.errors import AudioError, OutputError
+from stito.exclusive import sole_writer
 
 __all__ = ["Packed", "choose", "pack", "unpack"]
 
@@ -162,12 +163,13 @@ def _archive(
 def unpack(archives: Sequence[Path], out: Path, *, on_progress: Callable[[Packed], None] | None = None) -> Cache:
     """Make a cache of archives, or add archives to one; those that it has already are passed over.
 
-    Raises `AudioError` for an archive that cannot be read, or was prepared differently from the first.
+    Raises `AudioError` for an archive that cannot be read, or was prepared differently from the first, and what
+    `build_cache` does of the cache.
     """
     if not archives:
         raise AudioError("There is nothing to unpack.", hint="Give the .zip files that `stito data pack` wrote.")
     prepared = _index_of(archives[0]).prepared
-    with closing(CacheWriter(out, prepared)) as writer:
+    with sole_writer(out), closing(CacheWriter(out, prepared)) as writer:
         for path in archives:
             index = _index_of(path)
             if index.prepared != prepared:

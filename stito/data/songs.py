@@ -11,7 +11,7 @@ songs/{train,valid,test}/...                                   either, in one fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -57,10 +57,10 @@ class _Split(BaseModel):
     test: list[str] = []
 
 
-def find_songs(root: Path, *, split_file: Path | None = None) -> list[Song]:
-    """The songs in a folder, ordered by name.
+def find_songs(*roots: Path, split_file: Path | None = None) -> list[Song]:
+    """The songs in these folders, those of each ordered by name.
 
-    A song's split is what `split_file` (JSON: `{"valid": [names], "test": [names]}`) says, else `split.json` in the
+    A song's split is what `split_file` (JSON: `{"valid": [names], "test": [names]}`) says, else `split.json` in its
     folder, else the folder `train`, `valid` or `test` that it lies in. The 14 songs of MUSDB18's published validation
     set are known by name, so its 86/14/50 needs no file.
 
@@ -69,6 +69,15 @@ def find_songs(root: Path, *, split_file: Path | None = None) -> list[Song]:
         AudioError: it holds no song.
         SettingsError: two songs have one name, or the split file cannot be read or names none of the songs.
     """
+    said = _said(split_file) if split_file else {}
+    songs = [song for root in roots for song in _songs_of(root, said)]
+    if split_file and not said.keys() & {song.name for song in songs}:
+        raise _unknown(split_file, songs)
+    return songs
+
+
+def _songs_of(root: Path, said: Mapping[str, str]) -> list[Song]:
+    """The songs of one folder, ordered by name, in the splits that are said of them, or that the folder says itself."""
     if not root.is_dir():
         raise MissingFileError(f"{root} is not a folder.", hint="Give a folder of songs.")
     found = list(_songs_in(root, None))
@@ -80,7 +89,15 @@ def find_songs(root: Path, *, split_file: Path | None = None) -> list[Song]:
             hint=f"A song is a folder with files named {', '.join(STEMS)}, or a file that ends in .stem.mp4.",
         )
     check_names(found)
-    return sorted(_with_splits(found, root, split_file), key=lambda song: song.name)
+    known = _splits_by_name((files("stito.data") / "splits" / "musdb18.json").read_text(encoding="utf-8"), "musdb18")
+    beside = root / SPLIT_FILE
+    if not said and beside.is_file():
+        said = _said(beside)
+        if not said.keys() & {song.name for song in found}:
+            raise _unknown(beside, found)
+    by_name = known | dict(said)
+    songs = [replace(song, split=by_name.get(song.name, song.split)) for song in found]
+    return sorted(songs, key=lambda song: song.name)
 
 
 def check_names(songs: Iterable[Song]) -> None:
@@ -112,23 +129,17 @@ def _stems_in(folder: Path) -> dict[str, Path]:
     return {stem: found[stem] for stem in STEMS if stem in found}
 
 
-def _with_splits(songs: list[Song], root: Path, split_file: Path | None) -> Iterator[Song]:
-    by_name = _splits_by_name((files("stito.data") / "splits" / "musdb18.json").read_text(encoding="utf-8"), "musdb18")
-    beside = root / SPLIT_FILE
-    if split_file is None and beside.is_file():
-        split_file = beside
-    if split_file is not None:
-        if not split_file.is_file():
-            raise MissingFileError(f"{split_file} does not exist.", hint='It would hold JSON: {"valid": [names]}.')
-        said = _splits_by_name(split_file.read_text(encoding="utf-8"), str(split_file))
-        if not said.keys() & {song.name for song in songs}:
-            raise SettingsError(
-                f"{split_file} names none of the songs in {root}.",
-                hint=f"Songs are called after their folders, such as {songs[0].name!r}.",
-            )
-        by_name |= said
-    for song in songs:
-        yield replace(song, split=by_name.get(song.name, song.split))
+def _said(split_file: Path) -> dict[str, str]:
+    if not split_file.is_file():
+        raise MissingFileError(f"{split_file} does not exist.", hint='It would hold JSON: {"valid": [names]}.')
+    return _splits_by_name(split_file.read_text(encoding="utf-8"), str(split_file))
+
+
+def _unknown(split_file: Path, songs: Sequence[Song]) -> SettingsError:
+    return SettingsError(
+        f"{split_file} names none of the songs.",
+        hint=f"Songs are called after their folders, such as {songs[0].name!r}.",
+    )
 
 
 def _splits_by_name(text: str, source: str) -> dict[str, str]:

@@ -103,7 +103,12 @@ def _outcome(
     return StemOutcome(
         before=_distance(dry.stems[name], aim),
         after=_distance(result.rendered.stems[name], aim),
-        knobs={knob: (wanted[label][knob], found[label][knob]) for label, names in TELLING.items() for knob in names},
+        knobs={
+            knob: (wanted[label][knob], found[label][knob])
+            for label, names in TELLING.items()
+            if label in found  # a network has no settings
+            for knob in names
+        },
     )
 
 

@@ -151,7 +151,8 @@ def stereo_bands(x: Tensor, sample_rate: int, *, count: int = 48) -> StereoBands
 
     Hann frames of 2048 samples at 44.1 and 48 kHz, of about as many seconds at other rates, hop a quarter; only whole
     frames count, and shorter audio is one zero-padded frame. A stationary signal of mean square m within that range
-    has energies that sum to m over the bands, in each channel. A row has the same energies alone and in a batch.
+    has energies that sum to m over the bands, in each channel. A row has the same energies alone and in a batch, and
+    under autocast too: a faint side is the small difference of large products.
     `AudioError` if the audio is not (b, 2, t).
     """
     if x.dim() != 3 or x.shape[1] != 2 or x.shape[-1] == 0:
@@ -166,7 +167,8 @@ def stereo_bands(x: Tensor, sample_rate: int, *, count: int = 48) -> StereoBands
         x = torch.nn.functional.pad(x, (0, n_fft - x.shape[-1]))
     filters = _filters(sample_rate, n_fft, count, x.dtype, x.device)
     rows = 1 if x.device.type == "cpu" else x.shape[0]
-    energies = [_energies(part, filters, n_fft, hop) for part in torch.split(x, rows)]
+    with torch.autocast(x.device.type, enabled=False):
+        energies = [_energies(part, filters, n_fft, hop) for part in torch.split(x, rows)]
     joined = energies[0] if len(energies) == 1 else torch.cat(energies, dim=1)
     left, right, cross = joined[..., :count]
     bank = mel_bank(sample_rate, n_fft, count)

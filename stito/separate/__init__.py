@@ -76,6 +76,8 @@ def separate_mix(
         name: torch.nn.functional.pad(stem, (0, max(0, length - stem.shape[-1])))[..., :length].contiguous()
         for name, stem in back.items()
     }
+    if mix.format.channels == 1:
+        fitted = {name: stem.mean(0, keepdim=True) for name, stem in fitted.items()}
     note = f"{mix.name} was separated into {', '.join(fitted)} by {separator.name}."
     formats = dict.fromkeys(fitted, mix.format)
     return Mix(fitted, mix.sample_rate, mix.format, mix.name, (*mix.notes, note), "stems", formats)

@@ -46,6 +46,9 @@ MOST_TRIES = 100
 ALONE = 0.5
 """How often the one effect in which configurations differ is the only one."""
 
+NEAREST, FURTHEST = 0.1, 0.5
+"""How much of the way from one configuration to another those of an ensemble lie that differ little."""
+
 T = TypeVar("T")
 Subset = tuple[str, ...]
 
@@ -68,7 +71,7 @@ class Layout:
     """What batches look like; `groups` is over all processes, `views` of them hear one ensemble.
 
     In a share `one_effect` of the ensembles the configurations differ in one effect only: half of them have no other
-    effect, the other half the same others.
+    effect, the other half the same others. In a share `near` they have the same effects and differ little in all knobs.
     """
 
     groups: int
@@ -80,6 +83,7 @@ class Layout:
     level_jitter_db: float = 0.0
     views: int = 1
     one_effect: float = 0.0
+    near: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,7 @@ def layouts(recipe: Recipe, sample_rate: int) -> tuple[Layout, Layout]:
         batch.level_jitter_db,
         batch.views,
         batch.one_effect,
+        batch.near,
     )
     samples = round(validation.seconds * sample_rate)
     fixed = replace(
@@ -123,6 +128,7 @@ def layouts(recipe: Recipe, sample_rate: int) -> tuple[Layout, Layout]:
         max_samples=samples,
         views=1,
         one_effect=0.0,
+        near=0.0,
     )
     return training, fixed
 
@@ -174,7 +180,7 @@ class Batches:
             for stem in present
         ]
         manipulation = self.manipulator.sample([stem for *_, stem in slots], generator, only=only)
-        manipulation = self._one_effect(manipulation, [ensemble for ensemble, *_ in slots], generator)
+        manipulation = self._alike(manipulation, [ensemble for ensemble, *_ in slots], generator)
         mine = [index for index, (ensemble, *_) in enumerate(slots) if ensemble in self.mine]
         audio, gain, first = self._contents(stems, samples, seeds)
         configurations, contents = self.layout.configurations, self.layout.contents
@@ -203,23 +209,35 @@ class Batches:
             views.append(view)
         return views
 
-    def _one_effect(
+    def _alike(
         self, manipulation: Manipulation, ensembles: Sequence[int], generator: np.random.Generator
     ) -> Manipulation:
-        """The settings, for some of the ensembles changed so that configurations differ in one effect only."""
-        if not self.layout.one_effect:
+        """The settings, for some of the ensembles changed so that configurations are harder to tell apart."""
+        one_effect, near = self.layout.one_effect, self.layout.near
+        if not one_effect + near:
             return manipulation
         parts = []
         for _, group in groupby(range(len(ensembles)), key=lambda index: ensembles[index]):
             part = manipulation.rows(list(group))
-            if generator.random() < self.layout.one_effect:
-                effect = str(generator.choice(sorted(self.manipulator.probabilities)))
-                alone = self.manipulator.sample(part.stems, generator, only=effect)
-                stems = len(part) // self.layout.configurations
-                same = part.rows(torch.arange(len(part)) % stems).with_effect(effect, alone)
-                part = alone if generator.random() < ALONE else same
+            chance = generator.random()
+            if chance < one_effect:
+                part = self._one_effect(part, generator)
+            elif chance < one_effect + near:
+                amount = generator.uniform(NEAREST, FURTHEST)
+                part = self.manipulator.between(self._same(part), part, amount)
             parts.append(part)
         return type(manipulation).join(parts)
+
+    def _one_effect(self, part: Manipulation, generator: np.random.Generator) -> Manipulation:
+        """One ensemble's settings, made to differ in one effect only."""
+        effect = str(generator.choice(sorted(self.manipulator.probabilities)))
+        alone = self.manipulator.sample(part.stems, generator, only=effect)
+        same = self._same(part).with_effect(effect, alone)
+        return alone if generator.random() < ALONE else same
+
+    def _same(self, part: Manipulation) -> Manipulation:
+        """The first configuration of one ensemble in the place of all of them."""
+        return part.rows(torch.arange(len(part)) % (len(part) // self.layout.configurations))
 
     def _subset(self, kinds: Sequence[Subset], generator: np.random.Generator) -> Subset:
         """The stems that the clips of one group have, in the order of `contents.stems`."""

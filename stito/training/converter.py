@@ -48,7 +48,7 @@ class ConverterTask:
 
     def __init__(self, recipe: Recipe, factory: ConverterFactory, supplies: Supplies) -> None:
         self.recipe, self.factory = recipe, factory
-        self._data, self._rate = dict(supplies.data), supplies.sample_rate
+        self._origin = supplies.origin(recipe)
         self.encoders = [load_encoder(name) for name in recipe.converter.encoders]
         self._truths = Truths(recipe, supplies, mixed=recipe.converter.mixed)
 
@@ -86,8 +86,5 @@ class ConverterTask:
             "architecture": recipe.network.encoder,
             "config": recipe.network.config,
             "encoders": told_encoders(self.encoders),
-            "recipe": recipe.model_dump(mode="json"),
-            "data": {"description": recipe.data.description, **self._data},
-            "licences": recipe.data.licences,
-            "sample_rate": self._rate,
+            **self._origin,
         }

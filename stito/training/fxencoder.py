@@ -41,10 +41,10 @@ class FXencoderTask:
 
     def __init__(self, recipe: Recipe, factory: NetworkFactory, supplies: Supplies) -> None:
         self.recipe, self.factory, self.fabric = recipe, factory, supplies.fabric
-        self._data, self._rate = dict(supplies.data), supplies.sample_rate
+        self._origin = supplies.origin(recipe)
         self.train_manipulator = supplies.manipulator(recipe.probabilities.initial)
         self.valid_manipulator = supplies.manipulator(recipe.probabilities.initial)
-        layout, fixed = layouts(recipe, self._rate)
+        layout, fixed = layouts(recipe, supplies.sample_rate)
         self._train = self._batches(supplies.contents, self.train_manipulator, layout)
         self._valid = self._batches(supplies.held_out, self.valid_manipulator, fixed)
         self._kept: Tensor | None = None
@@ -153,8 +153,5 @@ class FXencoderTask:
         return {
             "architecture": recipe.network.encoder,
             "config": recipe.network.config,
-            "recipe": recipe.model_dump(mode="json"),
-            "data": {"description": recipe.data.description, **self._data},
-            "licences": recipe.data.licences,
-            "sample_rate": self._rate,
+            **self._origin,
         }

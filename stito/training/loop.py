@@ -127,6 +127,7 @@ class Training:
                         self._agree_to_stop()
                         if self.stopped is not None:
                             break
+                meter.check(self.step)
                 if self.step == end:
                     self._validate(meter)
                 self.save()
@@ -323,13 +324,18 @@ class _Meter:
         if step % self._recipe.run.log_every == 0 or step == self._recipe.optimiser.steps:
             self._line(step)
 
-    def _line(self, step: int) -> None:
-        means = {name: float(total) / self._count for name, total in self._sums.items()}
-        if not math.isfinite(means["loss"]):
+    def check(self, step: int) -> None:
+        """`TrainingError` if the loss has not been finite: before what was learnt is kept."""
+        loss = float(self._sums["loss"]) / max(1, self._count)
+        if not math.isfinite(loss):
             raise TrainingError(
-                f"The loss is {means['loss']} at step {step}.",
+                f"The loss is {loss} at step {step}.",
                 hint="Lower optimiser.rate, or set run.precision to float32; the last checkpoint is as it was.",
             )
+
+    def _line(self, step: int) -> None:
+        self.check(step)
+        means = {name: float(total) / self._count for name, total in self._sums.items()}
         elapsed = max(time.monotonic() - self._since, 1e-9)
         speed = {"steps_per_second": self._count / elapsed, "waiting": self._waited / elapsed}
         self.write(step, {**means, **speed, "seconds": self._seconds()}, kind="train")

@@ -37,7 +37,7 @@ class PredictorTask:
 
     def __init__(self, recipe: Recipe, supplies: Supplies) -> None:
         self.recipe = recipe
-        self._data, self._rate = dict(supplies.data), supplies.sample_rate
+        self._origin, self._rate = supplies.origin(recipe), supplies.sample_rate
         self.chain = load_chain(recipe.predictor.chain)
         if not self.chain.differentiable:
             raise RecipeError(
@@ -91,18 +91,14 @@ class PredictorTask:
 
     def header(self) -> dict[str, Any]:
         """What the weights say of themselves."""
-        recipe = self.recipe
         return {
             "architecture": "predictor",
             "config": self._config(),
             "chain": self.chain.name,
             "knobs": knob_ranges(self.chain),
-            "ears": {"encoder": recipe.predictor.ears, "config": self._ears.header["config"]},
+            "ears": {"encoder": self.recipe.predictor.ears, "config": self._ears.header["config"]},
             "encoders": told_encoders(self.encoders),
-            "recipe": recipe.model_dump(mode="json"),
-            "data": {"description": recipe.data.description, **self._data},
-            "licences": recipe.data.licences,
-            "sample_rate": self._rate,
+            **self._origin,
         }
 
 

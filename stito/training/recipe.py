@@ -102,6 +102,8 @@ class Batch(_Section):
     """So many groups hear one ensemble, each another choice of its stems."""
     one_effect: Share = Field(default=0, ge=0, le=1)
     """Share of ensembles whose configurations differ in one effect only."""
+    near: Share = Field(default=0, ge=0, le=1)
+    """Share of ensembles whose configurations have the same effects and differ little in all knobs."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -109,6 +111,8 @@ class Batch(_Section):
             raise ValueError("min_seconds is larger than max_seconds")
         if self.groups % self.views:
             raise ValueError("groups is no multiple of views")
+        if self.one_effect + self.near > 1:
+            raise ValueError("one_effect and near are more than all ensembles")
         return self
 
 

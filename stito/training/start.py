@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +16,7 @@ from torch import Tensor
 from stito import registry
 from stito.audio import check_writable
 from stito.errors import MissingFileError, OutputExistsError, RecipeError, SettingsError
+from stito.exclusive import sole_writer
 from stito.parallel import keep_freed_memory
 from stito.training.batches import ContentSource
 from stito.training.converter import ConverterTask
@@ -73,11 +75,12 @@ def train(
     manipulator = _manipulators(recipe, fabric.device, rooms=DEMO_ROOMS if data is None else ROOMS)
     task = make_task(Supplies(contents, held_out, manipulator, fabric, RATE, about))
     training = Training(task, recipe, fabric, folder, on_step=on_step, tensorboard=tensorboard)
-    if resume:
-        training.resume(force=force)
-    elif recipe.start:
-        training.begin_with(Path(recipe.start))
-    return training.run(seconds=None if seconds is None else seconds - (time.monotonic() - began))
+    with sole_writer(folder) if fabric.is_global_zero else nullcontext():
+        if resume:
+            training.resume(force=force)
+        elif recipe.start:
+            training.begin_with(Path(recipe.start))
+        return training.run(seconds=None if seconds is None else seconds - (time.monotonic() - began))
 
 
 def _check_folder(folder: Path, *, resume: bool, force: bool) -> None:

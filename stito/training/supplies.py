@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stito.training.batches import ContentSource
+from stito.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -35,3 +36,12 @@ class Supplies:
     fabric: Fabric
     sample_rate: int = 44_100
     data: Mapping[str, Any] = field(default_factory=dict)
+
+    def origin(self, recipe: Recipe) -> dict[str, Any]:
+        """What the header of any weights says of how they came about."""
+        return {
+            "recipe": recipe.model_dump(mode="json"),
+            "data": {"description": recipe.data.description, **self.data},
+            "licences": recipe.data.licences,
+            "sample_rate": self.sample_rate,
+        }

@@ -76,7 +76,7 @@ class Truths:
         fabric = supplies.fabric
         self.recipe, self.device, self.mixed = recipe, fabric.device, mixed
         layout, fixed = (
-            replace(layout, single_stem=1.0, views=1, one_effect=0.0)
+            replace(layout, single_stem=1.0, views=1, one_effect=0.0, near=0.0)
             for layout in layouts(recipe, supplies.sample_rate)
         )
         share = {"rank": fabric.global_rank, "processes": fabric.world_size, "device": fabric.device}

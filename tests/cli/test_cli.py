@@ -302,10 +302,3 @@ def test_a_third_party_plugin_is_used_by_name(songs: Path, tmp_path: Path) -> No
     assert parts.returncode == 0, parts.stderr
     assert {path.stem for path in (tmp_path / "split" / "stems").iterdir()} == {"bass", "other"}
     assert any(effect["effect"] == "example_tremolo" for effect in preset["stems"]["drums"]["chain"])
-
-
-def test_the_command_line_and_the_engine_agree_on_the_default_encoder() -> None:
-    from stito.cli.options import ENCODER
-    from stito.encoders import DEFAULT_ENCODER
-
-    assert ENCODER == DEFAULT_ENCODER

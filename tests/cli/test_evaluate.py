@@ -76,7 +76,7 @@ def test_transfers_on_composed_songs_leave_a_table_a_page_and_every_row(tmp_path
     out = tmp_path / "out"
     words = ("transfer", "--smoke", "--methods", "input,match", "--judge", "features", "--chain", "eq", "-o", out)
     result = run(*words, catch=False)
-    assert {path.name for path in out.iterdir()} == {"report.html", "result.json", "tables.md", "cases.jsonl"}
+    assert {path.name for path in out.iterdir()} == {"report.html", "result.json", "tables.md", "cases.jsonl", ".lock"}
     assert "Distance to the truth" in result.stdout
     assert "4 of 4: case 1, drums: match" in result.stderr
     assert "--methods input,match --evaluations 8 --chain eq" in (out / "report.html").read_text()

@@ -14,7 +14,7 @@ from torch import Tensor
 from stito.data.cache import Built, Cache, build_cache
 from stito.data.silence import faded, sounding
 from stito.data.songs import Song, find_songs
-from stito.errors import AudioError, MissingFileError, SettingsError, StitoError
+from stito.errors import AudioError, MissingFileError, OutputExistsError, SettingsError, StitoError
 
 RATE = 44_100
 
@@ -130,11 +130,12 @@ def test_a_changed_song_is_cached_again(tmp_path: Path, songs: list[Song]) -> No
     assert [piece.samples for piece in cache.pieces if piece.song == "two"] == [5 * RATE]
 
 
-def test_another_preparation_starts_anew(tmp_path: Path, songs: list[Song]) -> None:
+def test_another_preparation_needs_another_folder(tmp_path: Path, songs: list[Song]) -> None:
     plain = build_cache(songs, tmp_path / "cache").read(1, 2000, 100)
-    done: list[Built] = []
-    cache = build_cache(songs, tmp_path / "cache", prepare=halved, on_progress=done.append)
-    assert "starting anew" in done[0].note
+    with pytest.raises(OutputExistsError, match="was prepared with 'none', not 'halved'"):
+        build_cache(songs, tmp_path / "cache", prepare=halved)
+    np.testing.assert_array_equal(Cache.open(tmp_path / "cache").read(1, 2000, 100), plain)
+    cache = build_cache(songs, tmp_path / "halved", prepare=halved)
     assert cache.prepared == "halved"
     np.testing.assert_allclose(cache.read(1, 2000, 100), plain / 2, atol=1e-4)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -280,6 +281,28 @@ def test_one_input_under_many_configurations(manipulator: Manipulator) -> None:
     torch.testing.assert_close(
         manipulator.render(x, manipulation), manipulator.render(x.expand(6, -1, -1), manipulation)
     )
+
+
+def test_between_two_configurations(manipulator: Manipulator) -> None:
+    generator = np.random.default_rng(4)
+    start, end = (manipulator.sample([*STEMS] * 20, generator) for _ in range(2))
+    same, halfway, there = (manipulator.between(start, end, amount) for amount in (0.0, 0.5, 1.0))
+    # at equal effects and order what is left of the way is the rest of it
+    end = replace(end, active=start.active, order=start.order)
+    places = [manipulation.vector()[0] for manipulation in (start, same, halfway, there, end)]
+    names = start.vector()[1]
+    smooth = [
+        index for index, name in enumerate(names) if name.split(".")[1] not in ("decay_s", "centre_db", "inverted")
+    ]
+    assert torch.allclose(places[0], places[1], atol=1e-6)
+    assert torch.allclose(places[2][:, smooth], (places[0] + places[4])[:, smooth] / 2, atol=1e-6)
+    assert torch.allclose(places[3][:, smooth], places[4][:, smooth], atol=1e-6)
+    room = halfway.settings["reverb"]
+    assert torch.equal(room["decay_s"], manipulator.impulses.decay_s[room["impulse"].long()])
+    assert torch.equal(
+        room["low_dry"] == room["dry"], start.settings["reverb"]["low_dry"] == start.settings["reverb"]["dry"]
+    )
+    assert torch.equal(halfway.settings["gain"]["inverted"], start.settings["gain"]["inverted"])
 
 
 def test_rows_and_join_rearrange(manipulator: Manipulator) -> None:

@@ -69,6 +69,14 @@ def test_a_split_file_overrules_folders(tmp_path: Path, beside: bool) -> None:
     assert splits == {"one": "valid", "two": "test", "three": None}
 
 
+def test_one_split_file_may_speak_of_several_folders(tmp_path: Path) -> None:
+    put(tmp_path / "songs" / "one", ["bass"])
+    put(tmp_path / "more" / "two", ["bass"])
+    (tmp_path / "split.json").write_text('{"valid": ["one"]}')
+    found = find_songs(tmp_path / "songs", tmp_path / "more", split_file=tmp_path / "split.json")
+    assert [(song.name, song.split) for song in found] == [("one", "valid"), ("two", None)]
+
+
 def test_a_split_file_that_fits_nothing_is_refused(tmp_path: Path) -> None:
     put(tmp_path / "songs" / "one", ["bass"])
     (tmp_path / "split.json").write_text('{"valid": ["two"]}')

@@ -169,3 +169,16 @@ def test_the_shipped_converter_brings_songs_nearer_to_their_truth() -> None:
         apart.append([sum(multi_scale_spectral(sound[None], truth[None])) for sound in (level * made, x)])
     after, before = torch.tensor(apart).mean(0)
     assert after < 0.9 * before
+
+
+def test_levels_and_gains_are_those_of_full_precision_under_autocast() -> None:
+    net = stirred(BANDS, 4)
+    assert isinstance(net, BandTCN)
+    x = probe(RATE, 0.5)
+    dry, wet = net._spectra(x), net._spectra(net._in_rooms(x))
+    controls = torch.rand(4 + 2 * len(net.rooms), dry.shape[-2], net.bands)
+    exact = (net._levels(dry), *net._mixed(dry[0], wet[0], controls))
+    with torch.autocast("cpu", torch.bfloat16):
+        coarse = (net._levels(dry), *net._mixed(dry[0], wet[0], controls))
+    for found, wanted in zip(coarse, exact, strict=True):
+        torch.testing.assert_close(found, wanted)

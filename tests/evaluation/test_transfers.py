@@ -182,6 +182,16 @@ def test_the_course_is_the_input_until_a_method_knows_better() -> None:
     assert searched.seconds > 3.9
 
 
+def test_no_clock_runs_while_a_method_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    warmed = []
+    monkeypatch.setattr("stito.evaluation.transfers.run.warm_up", lambda case, asked, *_: warmed.append(asked.name))
+    plan = replace(PLAN, cases=2, seconds=1.0, methods=("input", "match"), at=(0.0, 1.0), data="of this test")
+    run(plan)
+    assert warmed == ["input", "match"]
+    run(replace(plan, at=()))
+    assert len(warmed) == 2
+
+
 def test_plans_that_make_no_sense_are_refused() -> None:
     for wrong in (
         {"evaluations": None},

@@ -37,6 +37,14 @@ def test_a_sine_has_its_energy_in_its_band(rate: int) -> None:
     assert float(mean.left[0, 0, nearest].sum()) > 0.8 * 0.125
 
 
+def test_a_faint_side_is_the_same_under_autocast() -> None:
+    mid, side = noise(1)[:, :1], 0.01 * noise(2)[:, :1]
+    x = torch.cat([mid + side, mid - side], dim=1)
+    with torch.autocast("cpu", torch.bfloat16):
+        coarse = stereo_bands(x, RATE)
+    torch.testing.assert_close(coarse.side, stereo_bands(x, RATE).side)
+
+
 def test_mid_and_side_follow_from_the_cross_energy() -> None:
     x = noise(0)
     bands = stereo_bands(x, RATE)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import stito.comparison
 from stito.comparison import compare_methods, table
 from stito.errors import OutputExistsError, SettingsError
 from stito.output import file_name
@@ -42,9 +44,40 @@ def test_a_method_that_leads_away_says_so() -> None:
     assert "\N{MINUS SIGN}50%" in page
 
 
-def test_nothing_to_compare_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="No method"):
-        compare_methods(tmp_path, tmp_path, tmp_path / "out", [])
+def test_without_a_choice_those_methods_are_compared_that_apply(songs: Path, tmp_path: Path) -> None:
+    options = {**OPTIONS, "stem": None}
+    rows = compare_methods(songs / "street.wav", songs / "street.wav", tmp_path, **options)  # type: ignore[arg-type]
+    assert [row["method"] for row in rows] == ["match", "neural", "cma"]
+    assert (
+        "predict: There is no predictor for the chain &#39;mastering&#39;." in (tmp_path / "compare.html").read_text()
+    )
+
+
+@pytest.mark.parametrize(("method", "why"), [("predict", "predicted stem by stem"), ("neural", "renders stem by stem")])
+def test_a_method_that_does_not_apply_is_refused_before_any_is_run(
+    songs: Path, tmp_path: Path, method: str, why: str
+) -> None:
+    options = {**OPTIONS, "stem": None}
+    with pytest.raises(SettingsError, match=why):
+        compare_methods(songs / "night", songs / "street.wav", tmp_path, ["match", method], **options)  # type: ignore[arg-type]
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_what_was_compared_before_a_failure_is_kept(
+    songs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = stito.comparison.run_transfer
+
+    def failing(*args: Any, method: str, **options: Any) -> Any:
+        if method == "level":
+            raise KeyboardInterrupt
+        return run(*args, method=method, **options)
+
+    monkeypatch.setattr("stito.comparison.run_transfer", failing)
+    with pytest.raises(KeyboardInterrupt):
+        compare_methods(songs / "night", songs / "street", tmp_path, ["match", "level"], **OPTIONS)  # type: ignore[arg-type]
+    assert [row["method"] for row in json.loads((tmp_path / "compare.json").read_text())] == ["match"]
+    assert (tmp_path / "compare.html").exists()
 
 
 def test_weights_of_one_name_in_two_folders_have_results_of_their_own() -> None:

@@ -17,8 +17,10 @@ from click.testing import CliRunner
 from torch import Tensor
 
 from conftest import RATE, as_mix, song
+from stito.audio import AudioFormat
 from stito.cli.separate import separate
 from stito.errors import MissingFileError, OutputExistsError, StitoError, UnknownNameError, WeightsError
+from stito.mix import Mix
 from stito.separate import load_separator, separate_mix
 from stito.separate.cache import SeparationCache
 from stito.separate.demucs import Demucs
@@ -247,6 +249,14 @@ def test_the_same_mix_is_not_taken_apart_twice(kept: Path) -> None:
     separate_mix(mix, other)
     separate_mix(as_mix(song("street")), halves)
     assert (other.calls, halves.calls) == (1, 2)
+
+
+def test_a_mono_mix_has_mono_stems(kept: Path) -> None:
+    audio = 0.1 * torch.randn(1, RATE, generator=torch.Generator().manual_seed(0))
+    mix = Mix({"mix": audio}, RATE, AudioFormat(RATE, 1, "PCM_16"), "a", (), "mix", {})
+    separated = separate_mix(mix, Halves())
+    assert {stem.shape for stem in separated.stems.values()} == {audio.shape}
+    assert torch.allclose(separated.sum(), audio, atol=1e-6)
 
 
 def test_a_separation_that_is_damaged_is_made_again(kept: Path) -> None:

@@ -168,6 +168,19 @@ def test_configurations_can_differ_in_one_effect_only() -> None:
     assert 10 < alone < 30
 
 
+def test_configurations_can_differ_little_in_all_knobs() -> None:
+    manipulator = Manipulator(Impulses.synthetic(count=8))
+    layout = Layout(20, 3, 2, 10, 10, single_stem=1.0)
+    usual, near = (
+        Batches(Noise(), manipulator, replace(layout, near=share)).draw((0,)).manipulation.vector()[0].view(20, 3, -1)  # type: ignore[arg-type]
+        for share in (0.0, 1.0)
+    )
+    assert torch.allclose(near[:, 0], usual[:, 0], atol=1e-6)
+    spread, usual_spread = near.std(1).mean(1), usual.std(1).mean(1)
+    assert bool((spread > 0).all())
+    assert bool((spread < 0.6 * usual_spread).all())
+
+
 def test_the_level_of_a_content_is_jittered_but_not_between_its_stems_or_configurations() -> None:
     layout = Layout(16, 2, 2, 10, 10, single_stem=0.0, level_jitter_db=3.0)
     source = Batches(Three(), Nothing(), layout)  # type: ignore[arg-type]

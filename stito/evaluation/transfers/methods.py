@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,9 +13,10 @@ from torch import Tensor
 from stito.audio import resample, write_audio
 from stito.chain import Chain, ChainSettings
 from stito.console import gain, loudness, render_strip
-from stito.converters import DEFAULT_CONVERTER, load_converter
+from stito.converters import load_converter
+from stito.defaults import DEFAULT_CONVERTER, DEFAULT_ENCODER
 from stito.encoder import Encoder, digest_of, distance
-from stito.encoders import DEFAULT_ENCODER, load_encoder
+from stito.encoders import load_encoder
 from stito.evaluation.cases import SAMPLE_RATE
 from stito.evaluation.listen.trials import REFERENCE
 from stito.evaluation.transfers.cases import Case
@@ -31,7 +32,7 @@ from stito.search.base import Step
 from stito.training.known import known_settings
 from stito.transfer import match_style
 
-__all__ = ["MEASURES", "Asked", "ask", "audio_file", "measure", "oracle"]
+__all__ = ["MEASURES", "Asked", "ask", "audio_file", "measure", "oracle", "warm_up"]
 
 MEASURES = {
     "left_right": "multi-scale spectral distance to the truth, of left and right",
@@ -133,6 +134,11 @@ def measure(
         _course(case, asked, chain, made, seconds, truth, plan),
         history,
     )
+
+
+def warm_up(case: Case, asked: Asked, chain: Chain, plan: TransferPlan) -> None:
+    """Load and build what a method needs the first time, so that clocks start with its work."""
+    _render(case, asked, _make(case, asked, chain, replace(plan, evaluations=1, at=())).strips)
 
 
 def audio_file(folder: Path, number: int, subject: str, method: str) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, as_completed
+from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,10 +20,11 @@ from stito.encoder import Encoder
 from stito.encoders import load_encoder
 from stito.errors import WeightsError
 from stito.evaluation.transfers.cases import Case, draw_transfer
-from stito.evaluation.transfers.methods import Asked, ask, audio_file, measure
+from stito.evaluation.transfers.methods import Asked, ask, audio_file, measure, warm_up
 from stito.evaluation.transfers.plan import TransferPlan
 from stito.evaluation.transfers.rows import Log, Row
 from stito.evaluation.transfers.sources import Source, opened
+from stito.exclusive import sole_writer
 
 __all__ = ["evaluate_transfers"]
 
@@ -48,9 +50,21 @@ def evaluate_transfers(
         audio: a folder for what every method made of every case, beside the truth, as `stito listen build` takes it.
 
     Raises:
-        OutputError: the log is of another evaluation.
+        OutputError: the log is of another evaluation, or another process is writing it.
         StitoError: of the first job that fails; rows that are known by then are in the log.
     """
+    with sole_writer(log.parent) if log else nullcontext():
+        return _evaluated(source, plan, log, on_row, executor, audio)
+
+
+def _evaluated(
+    source: Source,
+    plan: TransferPlan,
+    log: Path | None,
+    on_row: Callable[[Row], None] | None,
+    executor: Executor | None,
+    audio: Path | None,
+) -> list[Row]:
     digests = {method: ask(method).digest for method in dict.fromkeys(plan.methods)}
     kept, fingerprint = Log(log, plan), _fingerprint(plan)
     done = {(row.case, row.method): row for row in kept.rows if row.digest == digests.get(row.method)}
@@ -97,9 +111,17 @@ def _job(
     torch.set_num_threads(1)
     try:
         chain, judge = load_chain(plan.chain), _judge(plan.judge)
+        if plan.at:
+            _warmed_up(source, plan, method, digest)
         return measure(_case(source, plan, number), _asked(method, digest), chain, judge, plan, audio)
     finally:
         torch.set_num_threads(threads)
+
+
+@lru_cache(maxsize=64)
+def _warmed_up(source: Source, plan: TransferPlan, method: str, digest: str) -> None:
+    """Once for each method in each process."""
+    warm_up(_case(source, plan, 0), _asked(method, digest), load_chain(plan.chain), plan)
 
 
 @lru_cache(maxsize=4)
