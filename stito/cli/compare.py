@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
-from stito.cli.options import budget_of, search_options
+from stito.cli.options import engine_options, search_options
 
 __all__ = ["compare"]
 
@@ -27,18 +28,9 @@ def compare(
     reference: Path,
     outdir: Path,
     methods: str | None,
-    encoder: str,
-    chain: str | None,
-    stem: str | None,
-    separator: str,
-    init: str,
-    evaluations: int | None,
-    seconds: float | None,
-    seed: int,
-    amount: float,
-    device: str,
-    as_json: bool,
     force: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Transfer the style of REFERENCE to INPUT with several methods and compare them.
 
@@ -60,14 +52,6 @@ def compare(
             [method.strip() for method in (methods or "").split(",") if method.strip()],
             force=force,
             on_step=reporter,
-            encoder=encoder,
-            chain=chain,
-            stem=stem,
-            separator=separator,
-            init=init,
-            budget=budget_of(evaluations, seconds),
-            seed=seed,
-            amount=amount,
-            device=device,
+            **engine_options(**options),
         )
     click.echo(json.dumps(rows, indent=2) if as_json else table(rows))

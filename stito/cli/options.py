@@ -10,7 +10,7 @@ import click
 from stito.data.stems import STEMS
 from stito.defaults import DEFAULT_ENCODER
 
-__all__ = ["budget_of", "search_options"]
+__all__ = ["engine_options", "search_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -57,11 +57,10 @@ def search_options(command: Command) -> Command:
     return command
 
 
-def budget_of(evaluations: int | None, seconds: float | None) -> Any:
-    """The budget of `--evaluations` and `--seconds`; the engine's default if neither is given."""
+def engine_options(evaluations: int | None, seconds: float | None, **options: Any) -> dict[str, Any]:
+    """What `search_options` gives a command, as `stito.output.run_transfer` takes it: with a budget."""
     from stito.search.base import Budget
     from stito.transfer import DEFAULT_BUDGET
 
-    if evaluations is None and seconds is None:
-        return DEFAULT_BUDGET
-    return Budget(evaluations=evaluations, seconds=seconds)
+    is_given = evaluations is not None or seconds is not None
+    return options | {"budget": Budget(evaluations=evaluations, seconds=seconds) if is_given else DEFAULT_BUDGET}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from stito.cli.options import budget_of, search_options
+from stito.cli.options import engine_options, search_options
 
 __all__ = ["transfer"]
 
@@ -29,18 +30,9 @@ def transfer(
     reference: Path,
     outdir: Path,
     method: str,
-    encoder: str,
-    chain: str | None,
-    stem: str | None,
-    separator: str,
-    init: str,
-    evaluations: int | None,
-    seconds: float | None,
-    seed: int,
-    amount: float,
-    device: str,
-    as_json: bool,
     force: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Make INPUT sound like REFERENCE.
 
@@ -67,14 +59,6 @@ def transfer(
             force=force,
             on_step=reporter,
             method=method,
-            encoder=encoder,
-            chain=chain,
-            stem=stem,
-            separator=separator,
-            init=init,
-            budget=budget_of(evaluations, seconds),
-            seed=seed,
-            amount=amount,
-            device=device,
+            **engine_options(**options),
         )
     click.echo(summary(result, outdir, as_json=as_json))
