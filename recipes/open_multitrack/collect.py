@@ -2,7 +2,8 @@
 
     python recipes/open_multitrack/collect.py -o songs/ other "music/**/*.ogg"
 
-Released mixes serve as `other`: for an encoder of effects they are one more instrumentation.
+Released mixes serve as `other`: for an encoder of effects they are one more instrumentation. The stretch that is
+taken of a song follows from the seed and its name.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from glob import glob
 from pathlib import Path
 
 import numpy as np
+from build import hashed
 from torch import Tensor
 
 from stito.audio import AUDIO_SUFFIXES, read_audio, resample
@@ -54,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="as much of each song, from anywhere")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args(argv)
-    for index, (name, place) in enumerate(songs(arguments)):
+    for name, place in songs(arguments):
         target = arguments.output / name / f"{arguments.stem}.ogg"
         if target.exists():
             continue
@@ -63,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         except StitoError as error:
             print(f"left out {place}: {error.message}")
             continue
-        x = stretch(x, arguments.seconds, np.random.default_rng([arguments.seed, index]))
+        x = stretch(x, arguments.seconds, np.random.default_rng([arguments.seed, hashed(name)]))
         if x.shape[-1] < SHORTEST_S * RATE:
             continue
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The open multitrack recipe: MIDI files are read as written, and parts find their stems."""
+"""The open multitrack recipe: MIDI is read as written, parts find their stems, stretches of songs are the same."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "open_multitrack"
 DRUMS = 9
@@ -31,10 +32,11 @@ def load(name: str) -> ModuleType:
 @pytest.fixture(scope="module", autouse=True)
 def modules() -> Iterator[None]:
     """The recipe's modules under the names by which they import each other."""
-    load("midi")
-    load("arrange")
+    names = ("midi", "arrange", "build", "collect")
+    for name in names:
+        load(name)
     yield
-    for name in ("midi", "arrange"):
+    for name in names:
         del sys.modules[name]
 
 
@@ -188,3 +190,19 @@ def test_substitutes_stay_in_their_family() -> None:
     assert {one[part(2, 11)] for one in drawn} <= set(arrange().SUNG)
     assert drawn[0] == arrange().substitutes(kinds, np.random.default_rng(0))
     assert sum(one[part(1, 0)] == 0 for one in drawn) > 20, "every second one stays"
+
+
+def test_what_is_taken_of_a_song_does_not_depend_on_the_others(tmp_path: Path) -> None:
+    (tmp_path / "game").mkdir()
+    x = np.random.default_rng(0).uniform(-0.5, 0.5, (30 * 44_100, 2))
+    for name in ("a", "b"):
+        soundfile.write(tmp_path / "game" / f"{name}.wav", x, 44_100)
+    for out, pattern in (("all", "*.wav"), ("one", "b.wav")):
+        sys.modules["collect"].main(
+            ["-o", str(tmp_path / out), "other", str(tmp_path / "game" / pattern), "--seconds", "12"]
+        )
+    both, alone = ({path.parent.name: path for path in tmp_path.glob(f"{out}/*/other.ogg")} for out in ("all", "one"))
+    assert (set(both), set(alone)) == ({"game-a-wav", "game-b-wav"}, {"game-b-wav"})
+    taken, again = (soundfile.read(files["game-b-wav"])[0] for files in (both, alone))
+    assert len(taken) == 12 * 44_100
+    assert np.array_equal(taken, again)
