@@ -93,7 +93,7 @@ def _songs_of(root: Path, said: Mapping[str, str]) -> list[Song]:
     beside = root / SPLIT_FILE
     if not said and beside.is_file():
         said = _said(beside)
-        if not said.keys() & {song.name for song in found}:
+        if said and not said.keys() & {song.name for song in found}:
             raise _unknown(beside, found)
     by_name = known | dict(said)
     songs = [replace(song, split=by_name.get(song.name, song.split)) for song in found]

@@ -83,6 +83,8 @@ def test_a_split_file_that_fits_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="names none of the songs") as caught:
         find_songs(tmp_path / "songs", split_file=tmp_path / "split.json")
     assert "'one'" in str(caught.value.hint)
+    (tmp_path / "songs" / "split.json").write_text('{"valid": []}')
+    assert len(find_songs(tmp_path / "songs")) == 1  # nothing is held out
     (tmp_path / "split.json").write_text('{"valid": [],\n "dev": ["one"]}')
     with pytest.raises(SettingsError, match="line 2: dev"):
         find_songs(tmp_path / "songs", split_file=tmp_path / "split.json")
