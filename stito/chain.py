@@ -24,7 +24,7 @@ from stito import registry
 from stito.dsp.spectrum import Factor, apply_responses, fast_length, filter_blocks
 from stito.effect import Effect, LinearEffect
 from stito.errors import ChainError, SettingsError, UnknownNameError
-from stito.params import Param, Settings
+from stito.params import Param, Settings, as_batch
 
 __all__ = ["Chain", "ChainSettings", "Knob", "Prepared", "Slot"]
 
@@ -172,10 +172,7 @@ class Chain:
 
     def render_one(self, x: Tensor, settings: Mapping[str, Mapping[str, float]], sample_rate: int) -> Tensor:
         """Audio (2, t) of input (2, t) under one setting of the knobs."""
-        batch = {
-            label: {name: torch.tensor([value], dtype=x.dtype) for name, value in values.items()}
-            for label, values in settings.items()
-        }
+        batch = {label: as_batch(values, dtype=x.dtype) for label, values in settings.items()}
         with torch.no_grad():
             return self.render(x[None], batch, sample_rate)[0]
 
@@ -195,9 +192,8 @@ class Chain:
             for param in slot.free:
                 guess[param.name] = min(max(guess[param.name], param.low), param.high)
             found[slot.label] = guess
-            batch = {name: torch.tensor([value], dtype=x.dtype) for name, value in guess.items()}
             with torch.no_grad():
-                x = slot.effect.process(x[None], batch, sample_rate)[0]
+                x = slot.effect.process(x[None], as_batch(guess, dtype=x.dtype), sample_rate)[0]
         return found
 
     def correct(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from stito.audio import to_stereo
 from stito.dsp.loudness import integrated_loudness, true_peak_db
 from stito.mix import Mix, add_up
 from stito.preset import Preset, StripPreset
@@ -40,7 +41,7 @@ class Rendered:
 
 
 def render_strip(x: Tensor, strip: StripPreset, sample_rate: int) -> Tensor:
-    """Audio (channels, t) through a strip, up to its fader.
+    """Audio (channels, t) through a strip, up to its fader; never the same memory as `x`.
 
     Effects are stereo: mono is rendered as two equal channels and folded back, more than two channels go through in
     pairs, under the same settings.
@@ -53,7 +54,8 @@ def render_strip(x: Tensor, strip: StripPreset, sample_rate: int) -> Tensor:
         return chain.render_one(converted, settings, sample_rate)
 
     if x.shape[0] == 2:
-        return render(x)
+        made = render(x)
+        return made.clone() if made.data_ptr() == x.data_ptr() else made  # a wire's result is its input
     rendered = []
     for first in range(0, x.shape[0], 2):
         pair = x[first : first + 2]
@@ -68,9 +70,8 @@ def gain(db: float) -> float:
 
 
 def loudness(x: Tensor, sample_rate: int) -> float:
-    """Integrated loudness of (channels, t) in LUFS; -70 for what the gate leaves nothing of."""
-    stereo = x if x.shape[0] == 2 else x.mean(0, keepdim=True).expand(2, -1)
-    return max(SILENT_LUFS, float(integrated_loudness(stereo[None], sample_rate)[0]))
+    """Integrated loudness of (channels, t) in LUFS, as it sounds in stereo; -70 for what the gate leaves nothing of."""
+    return max(SILENT_LUFS, float(integrated_loudness(to_stereo(x)[None], sample_rate)[0]))
 
 
 def mix_down(
@@ -101,19 +102,23 @@ def render_preset(mix: Mix, preset: Preset) -> Rendered:
     return mix_down(stems, mix.sample_rate, master=preset.master, gain_db=preset.output_gain_db)
 
 
-def balance_faders(levels: Mapping[str, float], target: Mapping[str, float]) -> dict[str, float]:
-    """Fader gains in dB that give each stem the loudness that it has in the reference.
+def balance_faders(
+    before: Mapping[str, float], after: Mapping[str, float], target: Mapping[str, float]
+) -> dict[str, float]:
+    """Fader gains in dB that give each stem the loudness of `target`, and leave the others at their place among these.
 
-    Both hold integrated loudness in LUFS by stem. A stem that it does not name keeps its balance to the others:
-    its fader follows the mean of theirs.
+    All hold integrated loudness in LUFS by stem, `before` and `after` the effects. A stem without a target is moved
+    from where it was as far as the others are on average, effects and faders together.
     """
-    faders: dict[str, float] = {}
-    for name, have in levels.items():
-        want = target.get(name, SILENT_LUFS)
-        if have > SILENT_LUFS and want > SILENT_LUFS:
-            faders[name] = want - have
-    shift = sum(faders.values()) / len(faders) if faders else 0.0
-    return {name: faders.get(name, shift) for name in levels}
+    known = [name for name, want in target.items() if min(before[name], after[name], want) > SILENT_LUFS]
+    moves = [target[name] - before[name] for name in known]
+    shift = sum(moves) / len(moves) if moves else 0.0
+    return {
+        name: (target[name] if name in known else before[name] + shift) - after[name]
+        if min(before[name], after[name]) > SILENT_LUFS
+        else shift
+        for name in after
+    }
 
 
 def bounded_balance(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:

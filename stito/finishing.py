@@ -53,7 +53,8 @@ def settle(
     consume: bool = False,
 ) -> tuple[Preset, Rendered]:
     """A mix through a preset whose faders are still to be settled (`Preset.target_lufs`), and the preset with them."""
-    rate = mix.sample_rate
+    rate, targets = mix.sample_rate, preset.target_lufs or {}
+    whole = loudness(add_up(mix.stems.values()), rate) if _is_of_the_sum(targets, mix.stems) else SILENT_LUFS
     stems: dict[str, Tensor] = {}
     before: dict[str, float] = {}
     names = list(mix.stems)
@@ -67,7 +68,7 @@ def settle(
         if consume:
             mix.release(name)
     amount = preset.provenance.amount if preset.provenance else 1.0
-    faders = _faders(stems, rate, before, preset.target_lufs or {}, amount)
+    faders = _faders(stems, rate, before, whole, targets, amount)
     for name, x in stems.items():
         x.mul_(gain(faders[name]))
     rendered = mix_down(stems, rate)
@@ -81,16 +82,29 @@ def settle(
     return preset.model_copy(update=changes), rendered
 
 
+def _is_of_the_sum(targets: Mapping[str, float], stems: Mapping[str, Tensor]) -> bool:
+    """Whether the reference is a mix, whose loudness that of these stems together shall be."""
+    return "mix" in targets and "mix" not in stems
+
+
 def _faders(
-    stems: Mapping[str, Tensor], rate: int, before: Mapping[str, float], targets: Mapping[str, float], amount: float
+    stems: Mapping[str, Tensor],
+    rate: int,
+    before: Mapping[str, float],
+    whole: float,
+    targets: Mapping[str, float],
+    amount: float,
 ) -> dict[str, float]:
-    """Fader gains for the rendered stems; with an amount, a part of the way from the input's loudness."""
+    """Fader gains for the rendered stems, of which the input's had loudness `before`, and their sum `whole`.
+
+    With an amount, loudness goes that part of the way from the input's to the target.
+    """
     after = {name: loudness(x, rate) for name, x in stems.items()}
-    if "mix" in targets and "mix" not in stems:
+    if _is_of_the_sum(targets, stems):
         faders = bounded_balance(before, after)
         scaled = [x * gain(faders[name]) for name, x in stems.items()] if any(faders.values()) else stems.values()
         have, want = loudness(add_up(scaled), rate), targets["mix"]
-        shift = amount * (want - have) if min(have, want) > SILENT_LUFS else 0.0
+        shift = whole + amount * (want - whole) - have if min(have, want, whole) > SILENT_LUFS else 0.0
         return {name: fader + shift for name, fader in faders.items()}
-    wanted = {name: before[name] + amount * (target - before[name]) for name, target in targets.items()}
-    return balance_faders(after, wanted)
+    heard = {name: target for name, target in targets.items() if target > SILENT_LUFS and name in before}
+    return balance_faders(before, after, {name: before[name] + amount * (heard[name] - before[name]) for name in heard})

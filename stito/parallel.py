@@ -10,8 +10,9 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, partial
-from typing import Any
+from functools import cache, lru_cache, partial
+from threading import Barrier
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -30,6 +31,8 @@ KEPT = (1 << 31) - 1
 ACCELERATED = 64
 """Rows that an accelerator works on at once: enough to keep it busy, and its memory does not grow with the batch."""
 
+T = TypeVar("T")
+Result = TypeVar("Result")
 Rowwise = Callable[[Tensor], Tensor]
 """Values (n,) of rows (n, dim), each of its own row alone."""
 
@@ -54,7 +57,7 @@ def each_row(function: Rowwise, rows: Tensor) -> Tensor:
     if torch.is_grad_enabled() and rows.requires_grad:
         values: Tensor = _Rows.apply(rows, function)  # type: ignore[no-untyped-call]
         return values
-    return torch.cat(list(_pool(torch.get_num_threads()).map(partial(_value, function), _chunks(rows))))
+    return torch.cat(_spread(partial(_value, function), _chunks(rows)))
 
 
 def each_slice(function: Callable[[slice], Tensor], count: int, device: torch.device) -> Tensor:
@@ -69,10 +72,7 @@ def each_slice(function: Callable[[slice], Tensor], count: int, device: torch.de
         with torch.no_grad():  # the mode is each thread's own
             return function(part)
 
-    if len(slices) == 1:
-        return value(slices[0])
-    results = _pool(torch.get_num_threads()).map(value, slices) if device.type == "cpu" else map(value, slices)
-    return torch.cat(list(results))
+    return torch.cat(_spread(value, slices) if device.type == "cpu" else [value(part) for part in slices])
 
 
 def _chunks(rows: Tensor) -> Sequence[Tensor]:
@@ -84,12 +84,33 @@ def _chunk_size(count: int) -> int:
     return max(1, min(LARGEST_CHUNK, count // CORES))
 
 
+def _spread(work: Callable[[T], Result], parts: Sequence[T]) -> list[Result]:
+    """The work on each part, in order, over the cores that torch has here; in place where that is one."""
+    keep_freed_memory()
+    threads = torch.get_num_threads()
+    if threads == 1 or len(parts) == 1:
+        return [work(part) for part in parts]
+    return list(_pool(threads).map(work, parts))
+
+
 @lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    keep_freed_memory()
-    return ThreadPoolExecutor(threads, "stito", initializer=torch.set_num_threads, initargs=(1,))
+    """Threads in which torch works alone, while all others, later ones too, keep the cores that they have."""
+    are_alone = Barrier(threads + 1)
+
+    def begin() -> None:
+        torch.set_num_threads(1)
+        are_alone.wait()
+
+    pool = ThreadPoolExecutor(threads, "stito", initializer=begin)
+    for _ in range(threads):
+        pool.submit(int)
+    are_alone.wait()
+    torch.set_num_threads(threads)  # what was last said in any thread is what new ones begin with
+    return pool
 
 
+@cache
 def keep_freed_memory(*, everything: bool = False) -> None:
     """Tell glibc to reuse freed memory instead of returning it to the system after every operation.
 
@@ -126,7 +147,7 @@ class _Rows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor, function: Rowwise) -> Tensor:
         work = partial(_value_and_gradient, function)
-        values, gradients = zip(*_pool(torch.get_num_threads()).map(work, _chunks(rows)), strict=True)
+        values, gradients = zip(*_spread(work, _chunks(rows)), strict=True)
         ctx.save_for_backward(torch.cat(gradients))
         return torch.cat(values)
 

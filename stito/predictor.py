@@ -140,9 +140,10 @@ class Predictor:
         ]
         mirrored = self._say([[excerpt.flip(0) for excerpt in part] for part in pair])
         sided = torch.tensor([knob.param.sided for knob in self.chain.knobs])
-        settings = self.chain.settings((self._say(pair) + torch.where(sided, 1 - mirrored, mirrored)) / 2)
+        said = self.chain.settings((self._say(pair) + torch.where(sided, 1 - mirrored, mirrored)) / 2)
+        settings = chain.settings(chain.encode(said))  # as far as this chain lets them
         x, reference = (torch.cat([excerpt.cpu() for excerpt in part], dim=-1) for part in (inputs, references))
-        return chain.encode(self.chain.correct(settings, x, reference, sample_rate, CORRECTED))
+        return chain.encode(chain.correct(settings, x, reference, sample_rate, CORRECTED))
 
     def _say(self, pair: Sequence[Sequence[Tensor]]) -> Tensor:
         """Theta (knobs,) as the network says it, for the means of what it hears of the excerpts of either side."""

@@ -91,11 +91,10 @@ class StripPreset(_Model):
     @classmethod
     def of(cls, chain: Chain, settings: ChainSettings, fader_db: float = 0.0) -> StripPreset:
         """The strip of a chain under settings."""
-        registered = {type(slot.effect): slot.effect.name for slot in chain.slots}
         return cls(
             chain=[
                 EffectPreset(
-                    effect=registered[type(slot.effect)],
+                    effect=slot.effect.name,
                     label=slot.label,
                     settings=settings[slot.label],
                     options=dict(slot.options),

@@ -239,7 +239,9 @@ def match_style(
             for stem, (chain_of, settings) in match.strips.items()
         }
         | {
-            stem: StripPreset(chain=[], conversion=ConversionPreset.of(conversion.blend(amount)))
+            stem: StripPreset(
+                chain=[], conversion=ConversionPreset.of(conversion.blend(amount)) if amount > 0 else None
+            )
             for match in matches.values()
             for stem, conversion in match.conversions.items()
         },

@@ -74,8 +74,9 @@ def test_candidates_are_what_is_rendered_in_the_end() -> None:
     assert 10 * torch.log10((heard - final).square().sum() / final.square().sum()) < -90
 
 
-def test_long_audio_is_filtered_in_blocks_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    chain, x = load_chain("eq | imager | reverb | gain"), noise(samples=3 * RATE)
+@pytest.mark.parametrize("text", ["eq | imager | reverb | gain", "convolution_reverb", "imager | gain"])
+def test_long_audio_is_filtered_in_blocks_with_the_same_result(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    chain, x = load_chain(text), noise(samples=3 * RATE)
     theta = torch.rand(chain.dim, generator=torch.Generator().manual_seed(3))
     whole = chain.render_one(x, chain.settings(theta), RATE)
     monkeypatch.setattr(spectrum, "BLOCK", RATE)

@@ -88,6 +88,7 @@ def test_with_less_amount_it_goes_a_part_of_the_way(amount: float) -> None:
         match_style(mix, reference, method="neural", amount=share, **QUICK).preset.stems["other"]  # type: ignore[arg-type]
         for share in (0.0, amount, 1.0)
     ]
+    assert (found[0].conversion, found[0].fader_db) == (None, 0.0)  # not even the network's own idea of the input
     none, part, whole = (balance(render_strip(mix.stems["other"], strip, RATE)) for strip in found)
     assert none == pytest.approx(balance(mix.stems["other"]), abs=0.05)
     assert part - none == pytest.approx(amount * (whole - none), abs=0.05)

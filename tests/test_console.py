@@ -7,10 +7,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import song
+from stito.audio import to_stereo
 from stito.chains import load_chain
-from stito.console import CEILING_DBTP, balance_faders, bounded_balance, loudness, mix_down, render_strip
+from stito.console import (
+    CEILING_DBTP,
+    balance_faders,
+    bounded_balance,
+    loudness,
+    mix_down,
+    render_preset,
+    render_strip,
+)
 from stito.dsp.loudness import true_peak_db
-from stito.preset import StripPreset
+from stito.preset import Preset, StripPreset
 
 RATE = 44_100
 
@@ -46,7 +56,7 @@ def test_any_channel_count_comes_back_as_it_came(channels: int) -> None:
 def test_faders_reach_the_reference_balance() -> None:
     stems = {"a": noise(seconds=2), "b": noise(seconds=2, seed=1), "c": noise(seconds=2, seed=2)}
     have = {name: loudness(x, RATE) for name, x in stems.items()}
-    faders = balance_faders(have, {"a": have["a"] + 6, "b": have["b"] - 2})
+    faders = balance_faders(have, have, {"a": have["a"] + 6, "b": have["b"] - 2})
     assert faders["a"] == pytest.approx(6, abs=0.01)
     assert faders["b"] == pytest.approx(-2, abs=0.01)
     assert faders["c"] == pytest.approx(2, abs=0.01)
@@ -54,8 +64,31 @@ def test_faders_reach_the_reference_balance() -> None:
 
 def test_silence_has_no_fader_to_move() -> None:
     levels = {"a": loudness(noise(), RATE), "silent": loudness(torch.zeros(2, RATE), RATE)}
-    faders = balance_faders(levels, {"a": -30.0, "silent": -20.0})
+    faders = balance_faders(levels, levels, {"a": -30.0, "silent": -20.0})
     assert faders["silent"] == pytest.approx(faders["a"])
+
+
+def test_a_stem_without_a_counterpart_keeps_its_place_whatever_effects_did_to_the_others() -> None:
+    before, target = {"vocals": -34.0, "drums": -36.0}, {"vocals": -14.0}
+    for after in (-14.0, -20.0, -40.0):
+        faders = balance_faders(before, {"vocals": after, "drums": -36.0}, target)
+        assert after + faders["vocals"] == pytest.approx(-14)
+        assert faders["drums"] == pytest.approx(20)
+
+
+@pytest.mark.parametrize("channels", [4, 6])
+def test_many_channels_are_as_loud_as_they_are_in_stereo(channels: int) -> None:
+    x = noise(channels, seconds=2)
+    assert loudness(x, RATE) == pytest.approx(loudness(to_stereo(x), RATE))
+
+
+def test_a_wire_leaves_its_input_alone() -> None:
+    mix = song("night", stems=("drums", "other"))
+    kept = {name: x.clone() for name, x in mix.stems.items()}
+    preset = Preset(stems=dict.fromkeys(mix.stems, StripPreset(chain=[], fader_db=-6.0)))
+    first, second = (render_preset(mix, preset).mix for _ in range(2))
+    assert torch.equal(first, second)
+    assert all(torch.equal(x, kept[name]) for name, x in mix.stems.items())
 
 
 def test_a_joint_search_may_not_lose_a_stem() -> None:

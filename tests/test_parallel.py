@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import get_ident
+
 import pytest
 import torch
 
@@ -45,6 +48,35 @@ def test_results_do_not_depend_on_the_number_of_threads() -> None:
     finally:
         torch.set_num_threads(threads)
     assert torch.equal(*found)
+
+
+def test_threads_that_begin_later_keep_their_cores() -> None:
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        with torch.no_grad():
+            each_row(bowl, torch.rand(16, 4))
+        with ThreadPoolExecutor(1) as later:
+            assert later.submit(torch.get_num_threads).result() == 3
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_a_thread_with_one_core_does_its_rows_itself() -> None:
+    def where(rows: torch.Tensor) -> torch.Tensor:
+        return torch.full((len(rows),), float(get_ident() % 2**20))
+
+    def work() -> bool:
+        torch.set_num_threads(1)
+        with torch.no_grad():
+            return bool((each_row(where, torch.rand(16, 4)) == float(get_ident() % 2**20)).all())
+
+    threads = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(1) as alone:
+            assert alone.submit(work).result()
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_an_error_in_a_row_is_raised() -> None:

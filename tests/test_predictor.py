@@ -116,6 +116,17 @@ def test_a_prediction_is_corrected_by_what_can_be_measured(
         assert corrected[name] < said[name] - 1
 
 
+def test_what_is_frozen_is_heard_when_it_is_corrected(tmp_path: Path) -> None:
+    text = "\n".join(f'[[effects]]\neffect = "{slot.effect.name}"' for slot in load_chain("mixing").slots)
+    frozen = "freeze = { threshold_db = -45.0, ratio = 4.0 }"
+    (tmp_path / "mine.toml").write_text(text.replace('"compressor"', f'"compressor"\n{frozen}'))
+    mine, drums = load_chain(tmp_path / "mine.toml"), stem("night").stems["drums"][:, : 2 * RATE]
+    predictor = load_predictor(mine)
+    assert predictor is not None
+    made = mine.render_one(drums, mine.settings(predictor.predict([drums], [drums], mine, RATE)), RATE)
+    assert loudness(made, RATE) == pytest.approx(loudness(drums, RATE), abs=0.5)
+
+
 @pytest.mark.usefixtures("uncorrected")
 def test_a_chain_with_other_ranges_gets_the_same_physical_settings(
     predictor: Predictor, tmp_path: Path, theta: Tensor

@@ -176,6 +176,24 @@ def test_amount_zero_is_the_input_and_half_is_between() -> None:
         match_style(mix, reference, method="match", amount=1.5)
 
 
+@pytest.mark.parametrize("amount", [0.0, 0.5, 1.0])
+def test_of_stems_to_a_mix_the_amount_is_of_the_way_between_their_sum_and_it(amount: float) -> None:
+    mix, styled = song("night"), as_mix(song("street", styled=True))
+    reference = replace(styled, stems={name: 0.5 * x for name, x in styled.stems.items()})
+    rendered = transfer(mix, reference, method="match", amount=amount, **QUICK).rendered
+    have, want = loudness(mix.sum(), RATE), loudness(reference.sum(), RATE)
+    reached = loudness(rendered.mix, RATE) - rendered.output_gain_db
+    assert reached == pytest.approx(have + amount * (want - have), abs=0.1)
+
+
+def test_a_silent_stem_of_the_reference_says_nothing_of_level() -> None:
+    mix, reference = song("night"), song("street", styled=True)
+    lacking = replace(reference, stems={**reference.stems, "vocals": torch.zeros_like(reference.stems["vocals"])})
+    rendered = transfer(mix, lacking, method="match", amount=0.5, **QUICK).rendered
+    moved = {name: loudness(x, RATE) - loudness(mix.stems[name], RATE) for name, x in rendered.stems.items()}
+    assert moved["vocals"] == pytest.approx(sum(moved[n] for n in ("drums", "bass", "other")) / 3, abs=0.3)
+
+
 def test_a_preset_renders_the_same_audio_again() -> None:
     mix = song("night")
     result = transfer(mix, song("street", styled=True), budget=Budget(evaluations=16), **QUICK)

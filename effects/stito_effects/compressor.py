@@ -44,7 +44,7 @@ class Compressor(Effect):
     )
 
     def process(self, x: Tensor, p: Mapping[str, Tensor], sample_rate: int) -> Tensor:
-        """Level, static curve, smooth decoupled detector on the gain reduction (GMR 2012, eq. 4 and 17, fig. 7c)."""
+        """Level, static curve, decoupled detector on the gain reduction (GMR 2012, eq. 4, fig. 7c)."""
         level = link_channels(peak_level(x, sample_rate), column(p["link"]))
         overshoot = soft_overshoot(level - column(p["threshold_db"]), column(p["knee_db"]))
         reduction = detect(

@@ -25,10 +25,6 @@ class Gain(LinearEffect):
         del n, sample_rate
         return column(10 ** (p["gain_db"] / 20))
 
-    def process(self, x: Tensor, p: Mapping[str, Tensor], sample_rate: int) -> Tensor:
-        """The response is the same number at every frequency: no spectrum is needed."""
-        return x * self.response(p, 0, sample_rate)
-
     def correct(self, settings: Mapping[str, float], made: Tensor, reference: Tensor, sample_rate: int) -> Settings:
         """By the difference in integrated loudness (ITU-R BS.1770)."""
         ours, theirs = (integrated_loudness(audio[None], sample_rate).item() for audio in (made, reference))

@@ -35,11 +35,6 @@ class Imager(LinearEffect):
         same, other = (1 + p["width"]) / 2, (1 - p["width"]) / 2
         return torch.stack([same, other, other, same], dim=1).reshape(-1, 2, 2, 1)
 
-    def process(self, x: Tensor, p: Mapping[str, Tensor], sample_rate: int) -> Tensor:
-        """The response is the same at every frequency: no spectrum is needed."""
-        matrix = self.response(p, 0, sample_rate)
-        return matrix[:, :, 0] * x[:, :1] + matrix[:, :, 1] * x[:, 1:]
-
     def correct(self, settings: Mapping[str, float], made: Tensor, reference: Tensor, sample_rate: int) -> Settings:
         """The width at which the level of side over mid becomes the reference's; nothing for audio that is mono."""
         del sample_rate

@@ -35,10 +35,6 @@ class Panner(LinearEffect):
         angle = (p["pan"] + 1) * (math.pi / 4)
         return math.sqrt(2) * torch.stack([angle.cos(), angle.sin()], dim=1)[..., None]
 
-    def process(self, x: Tensor, p: Mapping[str, Tensor], sample_rate: int) -> Tensor:
-        """The response is the same at every frequency: no spectrum is needed."""
-        return x * self.response(p, 0, sample_rate)
-
     def correct(self, settings: Mapping[str, float], made: Tensor, reference: Tensor, sample_rate: int) -> Settings:
         """The place at which the level of right over left becomes the reference's: tan(a) is that ratio."""
         del sample_rate

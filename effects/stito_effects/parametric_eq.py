@@ -9,7 +9,7 @@ import torch
 from dasp_pytorch.signal import biquad
 from torch import Tensor
 
-from stito.dsp.biquad import Sections, cascade, from_digital
+from stito.dsp.biquad import Sections, below_nyquist, cascade, from_digital
 from stito.dsp.blockwise import Formula
 from stito.dsp.spectrum import Response
 from stito.effect import LinearEffect
@@ -66,4 +66,4 @@ class ParametricEqualiser(LinearEffect):
 
 def _designed(p: Mapping[str, Tensor], band: str, shape: Shape, sample_rate: int) -> Sections:
     gain, hz, q = (p[f"{band}_{knob}"].double() for knob in ("gain_db", "hz", "q"))
-    return from_digital(*biquad(gain, hz, q, sample_rate, shape))
+    return from_digital(*biquad(gain, below_nyquist(hz, sample_rate), q, sample_rate, shape))

@@ -14,6 +14,7 @@ from stito.errors import AudioError
 __all__ = ["decode_sndfile"]
 
 _BLOCK = 1 << 18
+_MOST_FRAMES = 1 << 40
 _VORBIS_BLOCK = 8192  # the longest of Vorbis I, section 4.2.2
 
 _WRITTEN_AS = {
@@ -35,12 +36,23 @@ _OGG_ORDER = {
 }
 
 
+class _Stream(soundfile.SoundFile):  # type: ignore[misc]
+    """A file that is read from end to end: no seek after each block, which fails in a FLAC of unknown length."""
+
+    def seekable(self) -> bool:
+        return False
+
+
 def decode_sndfile(path: Path) -> Decoded:
     """All samples of a file, read block by block so that they are held once; `AudioError` if it is not audio."""
     try:
-        with soundfile.SoundFile(path) as file:
-            samples = torch.empty(file.channels, file.frames, dtype=torch.float32)
-            filled = _fill(samples.numpy(), file, path)
+        with _Stream(path) as file:
+            if file.frames > _MOST_FRAMES:  # a FLAC that was written into a pipe does not say how long it is
+                samples = _gathered(file)
+                filled = samples.shape[1]
+            else:
+                samples = torch.empty(file.channels, file.frames, dtype=torch.float32)
+                filled = _fill(samples.numpy(), file)
             rate, subtype, container = int(file.samplerate), str(file.subtype), str(file.format)
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a `.raw` file, of which soundfile knows nothing
         raise AudioError(
@@ -62,7 +74,18 @@ def decode_sndfile(path: Path) -> Decoded:
     return Decoded(samples, rate, _WRITTEN_AS.get(subtype, "PCM_24"), notes)
 
 
-def _fill(samples: np.ndarray, file: soundfile.SoundFile, path: Path) -> int:
+def _gathered(file: _Stream) -> torch.Tensor:
+    """All that can be read of a stream of unknown length: (channels, frames)."""
+    blocks = [np.empty((0, file.channels), dtype=np.float32)]
+    try:
+        while len(read := file.read(_BLOCK, dtype="float32", always_2d=True)):
+            blocks.append(read)
+    except soundfile.LibsndfileError:
+        pass  # as where the length is known: what is there before a stream breaks off
+    return torch.from_numpy(np.ascontiguousarray(np.concatenate(blocks).T))
+
+
+def _fill(samples: np.ndarray, file: _Stream) -> int:
     """Read into (channels, frames); the number of frames that were there, fewer if the stream breaks off."""
     block = np.empty((min(_BLOCK, file.frames), file.channels), dtype=np.float32)
     filled = 0

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from stito.dsp.blockwise import Formula
 
-__all__ = ["Sections", "cascade", "from_digital", "high_shelf", "low_shelf", "peak"]
+__all__ = ["Sections", "below_nyquist", "cascade", "from_digital", "high_shelf", "low_shelf", "peak"]
 
 Sections = Tensor
 """Biquads (..., 6): numerator then denominator, each in rising powers of s."""
@@ -26,6 +26,9 @@ Sections = Tensor
 GROUP = 3
 """How many sections are multiplied out before they are evaluated: more is faster, and loses accuracy in float32
 where sharp bands coincide (all four bands of +24 dB and Q 4 at one frequency: -86 dB with 3, -24 dB with 6)."""
+
+HIGHEST = 0.49
+"""Of the sample rate: filters act no higher."""
 
 IDENTITY = (1.0, 2.0, 1.0, 1.0, 2.0, 1.0)
 """(1 + s)^2 / (1 + s)^2: fills up the last group, and is nowhere near zero."""
@@ -128,8 +131,13 @@ def _to_analogue(c: Tensor) -> Tensor:
     )
 
 
+def below_nyquist(hz: Tensor, sample_rate: int) -> Tensor:
+    """Frequencies in Hz that a filter can have at a sample rate: beyond, it would act at their mirror images."""
+    return hz.clamp(max=HIGHEST * sample_rate)
+
+
 def _warped(hz: Tensor, sample_rate: int) -> Tensor:
-    return torch.tan(math.pi * hz.double() / sample_rate)
+    return torch.tan(math.pi * below_nyquist(hz.double(), sample_rate) / sample_rate)
 
 
 def _amplitude(gain_db: Tensor) -> Tensor:

@@ -66,10 +66,11 @@ class Formula:
         return result
 
     def scaled(self, gain: Tensor) -> Formula:
-        """Times a small tensor."""
+        """Times a gain (b, 1, 1) of each row."""
 
         def evaluate(inputs: Sequence[Tensor], part: slice) -> Tensor:
-            return self.evaluate(inputs[:-1], part) * inputs[-1]
+            value = self.evaluate(inputs[:-1], part)
+            return value * inputs[-1].reshape(-1, *[1] * (value.dim() - 1))
 
         return replace(self, evaluate=evaluate, inputs=[*self.inputs, gain])
 

@@ -58,7 +58,7 @@ def link_channels(level: Tensor, link: Tensor) -> Tensor:
 
 
 def detect(x: Tensor, attack_step: Tensor, release_step: Tensor) -> Tensor:
-    """The smooth decoupled peak detector of [GMR], eq. 17, on x (b, c, n), not negative, from rest.
+    """The decoupled peak detector of [GMR] on x (b, c, n), not negative, from rest.
 
     Decays are those of `decay_per_step`. What is detected (dB of gain reduction, dB above a floor) is up to the caller.
     """

@@ -29,6 +29,8 @@ Factor = Response | Formula
 
 BLOCK = 1 << 21
 """Longer audio is filtered in blocks of this many samples, so that memory does not grow with the song."""
+LEAD = 1 << 14
+"""Responses without phase also ring before what they answer to: for so many samples, at most."""
 
 
 @lru_cache(maxsize=256)
@@ -99,9 +101,9 @@ def _joined(first: Factor, second: Factor) -> Response | None:
     return torch.einsum("bijf,bjkf->bikf", second, first)
 
 
-def _is_matrix(factor: Factor) -> TypeGuard[Tensor]:
-    """Whether it mixes channels, the same at every frequency."""
-    return isinstance(factor, Tensor) and factor.dim() == 4 and factor.shape[-1] == 1 and not factor.is_complex()
+def _is_flat(factor: Factor) -> TypeGuard[Tensor]:
+    """Whether it is the same at every frequency."""
+    return isinstance(factor, Tensor) and factor.shape[-1] == 1 and not factor.is_complex()
 
 
 def apply_responses(spectrum: Tensor, factors: Sequence[Factor]) -> Tensor:
@@ -142,26 +144,30 @@ def filter_blocks(x: Tensor, responses: Callable[[int], Sequence[Factor]], tail:
     """Filter audio (b | 1, 2, t) by responses given as a function of the FFT length.
 
     The audio is padded by `tail` samples, so that what rings does not wrap around; audio longer than `BLOCK` is
-    filtered block by block and overlap-added, with the same result.
+    filtered block by block and overlap-added, with the same result. What is the same at every frequency needs no
+    spectrum.
     """
-    length = x.shape[-1]
+    length, lead = x.shape[-1], min(LEAD, BLOCK)
+    n = fast_length(length + tail if length <= BLOCK else BLOCK + tail + lead)
+    factors = fuse(responses(n))
+    if all(_is_flat(factor) for factor in factors):
+        return apply_responses(x, factors)
     if length <= BLOCK:
-        n = fast_length(length + tail)
-        factors = fuse(responses(n))
-        matrix: Tensor | None = None
-        if factors and _is_matrix(factors[0]):  # half the work in the time domain: real, and without the padding
-            matrix, factors = factors[0][..., 0], factors[1:]
+        first, matrix = factors[0], None
+        if _is_flat(first) and first.dim() == 4:  # half the work in the time domain: real, and without the padding
+            matrix, factors = first[..., 0], factors[1:]
         shaped = apply_responses(rfft(_padded(x, n, matrix)), factors)
         filtered: Tensor = torch.fft.irfft(shaped, n=n)[..., :length]
         return filtered
-    n = fast_length(BLOCK + tail)
-    known = [factor.whole() if isinstance(factor, Formula) else factor for factor in fuse(responses(n))]
+    known = [factor.whole() if isinstance(factor, Formula) else factor for factor in factors]
     out: Tensor | None = None
     for start in range(0, length, BLOCK):
         block = torch.fft.irfft(apply_responses(rfft(x[..., start : start + BLOCK], n), known), n=n)
         if out is None:
             out = block.new_zeros(*block.shape[:-1], length)
-        stop = min(start + n, length)
+        stop = min(start + n - lead, length)
         out[..., start:stop] += block[..., : stop - start]
+        if start:  # what rings before the block stands at the end of its circle
+            out[..., start - lead : start] += block[..., n - lead :]
     assert out is not None
     return out

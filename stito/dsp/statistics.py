@@ -30,8 +30,8 @@ def long_term_spectrum(x: Tensor, sample_rate: int, grid: Tensor, *, octaves: fl
     """The average power spectrum of audio (2, t) in dB at the frequencies of `grid` (m,): float64 (m,).
 
     Welch's method over both channels (Hann frames, half overlapped), then averaged over about `octaves` around each
-    frequency, so that single notes weigh little. White noise is flat; a sine of amplitude 1 on both channels keeps
-    its power of -3 dB at its frequency, spread over the neighbourhood.
+    frequency, so that single notes weigh little. The values are densities: white noise reads its power everywhere,
+    and the power of a sine is spread over the neighbourhood of its frequency, which is narrower the lower it lies.
     """
     size = 2 * round(WINDOW_S * sample_rate / 2)
     padded = torch.nn.functional.pad(x.detach().double(), (0, max(0, size - x.shape[-1])))

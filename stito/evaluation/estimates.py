@@ -58,12 +58,20 @@ Statistic = Callable[[Values], Values]
 
 
 def bootstrap(values: Values, statistic: Statistic = lambda drawn: drawn.mean(1)) -> tuple[float, float]:
-    """The 95 % percentile interval of a statistic of independent values (n,) or rows (n, k), by drawing them anew.
+    """The 95 % interval of a statistic of independent values (n,) or rows (n, k), by drawing them anew.
 
-    The same draws for the same n, so that intervals of several methods are over the same cases.
+    Expanded percentiles (Hesterberg, "What teachers should know about the bootstrap", 2015): with few values plain ones
+    are too narrow, by what Student's t is wider than the normal distribution, and by a divisor of n instead of n - 1.
+    Of five normal values they still hold the mean only in 90 %. The same draws for the same n, so that intervals of
+    several methods are over the same cases.
     """
-    picks = np.random.default_rng(0).integers(len(values), size=(DRAWS, len(values)))
-    low, high = np.percentile(statistic(values[picks]), [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
+    from scipy import stats
+
+    count = len(values)
+    reach = math.sqrt(count / (count - 1)) * stats.t.ppf(0.5 + CONFIDENCE / 2, count - 1) if count > 1 else 0.0
+    share = float(stats.norm.cdf(reach))
+    picks = np.random.default_rng(0).integers(count, size=(DRAWS, count))
+    low, high = np.percentile(statistic(values[picks]), [100 * (1 - share), 100 * share])
     return float(low), float(high)
 
 

@@ -461,6 +461,16 @@ def test_a_truncated_m4a_is_refused(tmp_path: Path) -> None:
         read_audio(tmp_path / "a.m4a")
 
 
+def test_a_flac_that_does_not_say_how_long_it_is_is_read(tmp_path: Path) -> None:
+    x = noise(2, 3 * RATE)
+    soundfile.write(tmp_path / "a.flac", x.T.numpy(), RATE, subtype="PCM_24")
+    whole = bytearray((tmp_path / "a.flac").read_bytes())
+    whole[21] &= 0xF0  # RFC 9639, section 8.2: no number of samples, as of what was written into a pipe
+    whole[22:26] = bytes(4)
+    (tmp_path / "a.flac").write_bytes(whole)
+    assert torch.allclose(read_audio(tmp_path / "a.flac").samples, x, atol=1e-6)
+
+
 def _ending_at(ogg: bytes, position: int) -> bytes:
     """An Ogg whose last page says that it ends there (RFC 3533, section 6)."""
     start = ogg.rindex(b"OggS")

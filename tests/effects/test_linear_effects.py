@@ -62,6 +62,20 @@ def test_keeps_the_contract(effect: type[LinearEffect]) -> None:
     check_effect(effect())
 
 
+@pytest.mark.parametrize("rate", [8_000, 16_000, 32_000])
+@pytest.mark.parametrize("effect", [Equaliser, ParametricEqualiser])
+def test_an_equaliser_does_not_fold_over_at_low_rates(effect: type[LinearEffect], rate: int) -> None:
+    equaliser = effect()
+    shelf = next(name for name in equaliser.neutral() if name.startswith("high") and name.endswith("gain_db"))
+    highest = {param.name: param.high for param in equaliser.params if param.name.endswith("hz")}
+    settings = as_batch(equaliser.neutral() | highest | {shelf: 12.0}, dtype=torch.float64)
+    n = 8 * rate
+    response = equaliser.response(settings, n, rate)[0, 0]
+    impulse = torch.fft.irfft(response, n)
+    assert float(impulse[n // 2 :].square().sum()) < 1e-6  # nothing comes before its cause
+    assert float(20 * response[n // 16].abs().log10()) == pytest.approx(0, abs=1.5)  # an eighth of Nyquist stays
+
+
 @pytest.mark.parametrize("effect", EFFECTS)
 def test_the_tail_is_long_enough(effect: type[LinearEffect]) -> None:
     """What the response still holds beyond its declared tail is under -90 dB, even at the extremes."""
@@ -498,6 +512,13 @@ def test_a_formula_is_combined_and_scaled_as_its_tensor_is() -> None:
     torch.testing.assert_close(formula.scaled(gain).whole(), torch.sin(slope * times) * gain)
     ours, theirs = (torch.autograd.grad((y * weight).sum(), [slope, gain, x]) for y in (blocks, whole))
     torch.testing.assert_close(ours, theirs)
+
+
+def test_a_formula_that_mixes_channels_is_scaled_row_by_row() -> None:
+    small, gain = torch.rand(3, 2, 2, 1), torch.rand(3, 1, 1)
+    bins = torch.linspace(0, 1, 50)
+    formula = Formula(lambda inputs, part: inputs[0] + bins[part], [small], 50)
+    torch.testing.assert_close(formula.scaled(gain).whole(), formula.whole() * gain[..., None])
 
 
 def test_white_noise_has_a_flat_long_term_spectrum_at_its_level() -> None:
