@@ -25,7 +25,7 @@ from stito.chains import load_chain
 from stito.encoder import Encoder, hear
 from stito.encoders import load_encoder, load_told
 from stito.errors import WeightsError
-from stito.weights import digest_of_weights, load_weights
+from stito.weights import digest_of_weights, freeze, load_weights
 
 __all__ = ["Predictor", "SettingsNet", "knob_ranges", "load_predictor", "same_effects"]
 
@@ -115,11 +115,7 @@ class Predictor:
         self.sample_rate = self.judge.sample_rate
         network = registry.load("encoder", ears["encoder"]).network(ears["config"])
         self._net = SettingsNet(network, encoders, self.chain.dim, **self.header["config"])
-        try:
-            self._net.load_state_dict(state)
-        except RuntimeError as error:
-            raise WeightsError(f"{weights}: {error}", hint="Train it again with this version of stito.") from error
-        self._net.eval().requires_grad_(False)
+        freeze(self._net, state, weights)
 
     def _check(self, weights: Path) -> None:
         again = f"Train it again: stito train recipes/predictor/{self.chain.name}.toml"

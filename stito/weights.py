@@ -16,13 +16,13 @@ from typing import Any
 import safetensors
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from stito.audio import write_atomic
 from stito.errors import MissingFileError, WeightsError
 from stito.version import __version__
 
-__all__ = ["FORMAT", "digest_of_weights", "load_weights", "read_header", "save_weights"]
+__all__ = ["FORMAT", "digest_of_weights", "freeze", "load_weights", "read_header", "save_weights"]
 
 FORMAT = 1
 KEY = "stito"
@@ -84,6 +84,15 @@ def read_header(path: Path) -> dict[str, Any]:
     if missing:
         raise WeightsError(f"The header of {path} lacks {' and '.join(missing)}.", hint="Train or download it anew.")
     return header
+
+
+def freeze(net: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Give a network the state that a file holds, for good; `WeightsError` if it is of another network."""
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        raise WeightsError(f"{path}: {error}", hint="Train it again with this version of stito.") from error
+    net.eval().requires_grad_(False)
 
 
 def digest_of_weights(path: Path) -> str:

@@ -6,21 +6,22 @@ ICASSP 2023. `recipes/fxencoder` trains it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from stito.errors import AudioError, WeightsError
-from stito.weights import digest_of_weights, load_weights
+from stito.errors import AudioError
+from stito.weights import digest_of_weights, freeze, load_weights
+from stito_encoders.fronts import Fronts, build
 from stito_encoders.spectral_net import SpectralNet
-from stito_encoders.waveform_net import Layer, WaveformNet
+from stito_encoders.waveform_net import WaveformNet
 
 __all__ = ["FXencoder"]
 
 SHIPPED = Path(__file__).parent / "weights" / "fxencoder.safetensors"
-FRONTS: Mapping[str, Callable[..., nn.Module]] = {"spectral": SpectralNet, "waveform": WaveformNet}
+FRONTS: Fronts = {"spectral": SpectralNet, "waveform": WaveformNet}
 SHORTEST_S = 0.1
 
 
@@ -41,11 +42,7 @@ class FXencoder:
         state, self.header = load_weights(path)
         self.digest = digest_of_weights(path)
         self.net = self.network(self.header["config"])
-        try:
-            self.net.load_state_dict(state)
-        except RuntimeError as error:
-            raise WeightsError(f"{path}: {error}", hint="Train it again with this version of stito.") from error
-        self.net.eval().requires_grad_(False)
+        freeze(self.net, state, path)
         self.dim = int(self.net.dim)  # type: ignore[arg-type]
 
     @staticmethod
@@ -55,18 +52,7 @@ class FXencoder:
         `front` is `waveform` (as published; `layers` as [channels, kernel, stride] for another size) or `spectral`
         (small; `bands`, `width`, `depth`, `hidden`, `dim`, `rectified`). `WeightsError` for anything else.
         """
-        options = dict(config)
-        front = options.pop("front", "spectral")
-        if front not in FRONTS:
-            raise WeightsError(f"There is no front '{front}'.", hint=f"Use {' or '.join(FRONTS)}.")
-        if "layers" in options:
-            options["layers"] = tuple(Layer(*layer) for layer in options["layers"])
-        try:
-            return FRONTS[front](**options)
-        except TypeError as error:
-            raise WeightsError(
-                f"A {front} network does not take these options: {error}", hint="See `[network]` of the recipes."
-            ) from error
+        return build(FRONTS, config)
 
     def embed(self, x: Tensor) -> Tensor:
         """The embedding (b, dim) of audio (b, 2, t) at 44.1 kHz; `AudioError` for other shapes or less than .1 s."""

@@ -6,7 +6,7 @@ ICASSP 2023. `recipes/mixfxcloner` trains it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,15 +14,16 @@ from torch import Tensor, nn
 
 from stito.encoder import hear
 from stito.encoders import load_told
-from stito.errors import AudioError, WeightsError
-from stito.weights import digest_of_weights, load_weights
+from stito.errors import AudioError
+from stito.weights import digest_of_weights, freeze, load_weights
 from stito_encoders.band_tcn import BandTCN
+from stito_encoders.fronts import Fronts, build
 from stito_encoders.tcn import WaveformTCN
 
 __all__ = ["MixFXcloner"]
 
 SHIPPED = Path(__file__).parent / "weights" / "mixfxcloner.safetensors"
-FRONTS: Mapping[str, Callable[..., nn.Module]] = {"bands": BandTCN, "waveform": WaveformTCN}
+FRONTS: Fronts = {"bands": BandTCN, "waveform": WaveformTCN}
 
 
 class MixFXcloner:
@@ -42,11 +43,7 @@ class MixFXcloner:
         self.digest = digest_of_weights(path)
         self.encoders = load_told(self.header["encoders"], path)
         self.net = self.network(self.header["config"], sum(encoder.dim for encoder in self.encoders))
-        try:
-            self.net.load_state_dict({name.removeprefix("net."): tensor for name, tensor in state.items()})
-        except RuntimeError as error:
-            raise WeightsError(f"{path}: {error}", hint="Train it again with this version of stito.") from error
-        self.net.eval().requires_grad_(False)
+        freeze(self.net, {name.removeprefix("net."): tensor for name, tensor in state.items()}, path)
         self.reach, self.step = int(self.net.reach), int(self.net.step)  # type: ignore[arg-type]
 
     @staticmethod
@@ -56,16 +53,7 @@ class MixFXcloner:
         `front` is `waveform` (as published; `blocks`, `kernel`, `width` for another size) or `bands` (small; `bands`,
         `width`, `blocks`, `kernel`, `hidden`, `dropout`, `rooms`). `WeightsError` for anything else.
         """
-        options = dict(config)
-        front = options.pop("front", "bands")
-        if front not in FRONTS:
-            raise WeightsError(f"There is no front '{front}'.", hint=f"Use {' or '.join(FRONTS)}.")
-        try:
-            return FRONTS[front](style, **options)
-        except TypeError as error:
-            raise WeightsError(
-                f"A {front} network does not take these options: {error}", hint="See `[network]` of the recipes."
-            ) from error
+        return build(FRONTS, config, style)
 
     def hear(self, x: Tensor) -> Tensor:
         """The style (b, dim) of audio (b, 2, t) at 44.1 kHz."""

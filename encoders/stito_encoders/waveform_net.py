@@ -6,6 +6,7 @@ ICASSP 2023, sec. 3.1; layer table of the authors' configuration.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -42,8 +43,9 @@ PAPER = (
 class WaveformNet(nn.Module):
     """Stereo waveforms (b, 2, t) of any length to the time average of the last block, (b, channels)."""
 
-    def __init__(self, layers: tuple[Layer, ...] = PAPER) -> None:
+    def __init__(self, layers: Sequence[Layer] = PAPER) -> None:
         super().__init__()
+        layers = [Layer(*layer) for layer in layers]  # from a recipe they come as lists
         inputs = (2, *(layer.channels for layer in layers[:-1]))
         self.blocks = nn.Sequential(*(_Block(before, layer) for before, layer in zip(inputs, layers, strict=True)))
         self.dim = layers[-1].channels

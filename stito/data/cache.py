@@ -9,11 +9,9 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from stito.data.songs import SAMPLE_RATE, Song, check_names, read_stems
 from stito.documents import parse_json
 from stito.errors import AudioError, MissingFileError, OutputExistsError, SettingsError
 from stito.exclusive import sole_writer
+from stito.processes import processes
 
 __all__ = ["Built", "Cache", "CacheWriter", "Piece", "build_cache"]
 
@@ -257,11 +256,8 @@ def _each(songs: Sequence[Song], prepare: Prepare | None, workers: int) -> Itera
         for song in songs:
             yield song, _cuts(song, prepare)
         return
-    with ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
-        try:
-            yield from zip(songs, pool.map(_cuts, songs, [prepare] * len(songs)), strict=True)
-        finally:
-            pool.shutdown(cancel_futures=True)
+    with processes(workers) as pool:
+        yield from zip(songs, pool.map(_cuts, songs, [prepare] * len(songs)), strict=True)
 
 
 def _cuts(song: Song, prepare: Prepare | None) -> list[Cut]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import isfinite
 from typing import Any
 
 from stito.evaluation.cases import Plan
 from stito.evaluation.disentanglement import MEASURES, Disentanglement
 from stito.evaluation.retrieval import Retrieval
 from stito.evaluation.sensitivity import Sensitivity
+from stito.evaluation.table import finite
 
 __all__ = ["Outcome"]
 
@@ -37,7 +37,7 @@ class Outcome:
             "data": self.data,
             "plan": asdict(self.plan),
             "encoders": {label: {"digest": digest, **self._summary(label)} for label, digest in self.encoders.items()},
-            "scores": [_finite(asdict(score)) for score in self.disentanglement.scores],
+            "scores": [finite(asdict(score)) for score in self.disentanglement.scores],
         }
 
     def _summary(self, encoder: str) -> dict[str, Any]:
@@ -71,8 +71,3 @@ class Outcome:
                 if of.encoder == encoder
             },
         }
-
-
-def _finite(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record without what was not measured: JSON has no NaN."""
-    return {name: value for name, value in record.items() if not isinstance(value, float) or isfinite(value)}

@@ -16,7 +16,7 @@ from stito.audio import write_atomic
 from stito.data.cache import Cache
 from stito.data.contents import Contents
 from stito.data.manipulate import Manipulator
-from stito.encoder import Encoder
+from stito.encoder import Encoder, digest_of
 from stito.errors import SettingsError
 from stito.evaluation import plots
 from stito.evaluation.cases import Bench, Material, Plan
@@ -87,7 +87,7 @@ def study_encoders(
     bench = Bench(encoders, material, Manipulator(), plan, on_step)
     candidates, own, rounds, bases, others = (4, 1, 2, 2, 4) if smoke else (CANDIDATES, OWN, ROUNDS, BASES, OTHERS)
     return Outcome(
-        {label: str(getattr(encoder, "digest", "")) for label, encoder in encoders.items()},
+        {label: digest_of(encoder) for label, encoder in encoders.items()},
         data,
         plan,
         measure_disentanglement(bench),

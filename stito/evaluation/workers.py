@@ -5,18 +5,17 @@ The only place that knows dask.
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Executor
 from contextlib import contextmanager
 from typing import Any
 
 from stito.errors import MissingDependencyError, SettingsError, StitoError
+from stito.processes import GO_ON, processes
 
 __all__ = ["cluster", "local_workers"]
 
 CONNECT_S = 15
-GO_ON = "The same command goes on where this one stopped."
 
 
 @contextmanager
@@ -27,18 +26,8 @@ def local_workers(count: int) -> Iterator[Executor | None]:
     if count == 1:
         yield None
         return
-    others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as executor:
-        try:
-            yield executor
-        except BrokenExecutor as error:
-            raise StitoError(
-                "A worker died, perhaps for want of memory.", hint=f"Use fewer --workers. {GO_ON}"
-            ) from error
-        except BaseException:  # what is under way would be waited for, and is of no use any more
-            for child in set(multiprocessing.active_children()) - others:
-                child.terminate()
-            raise
+    with processes(count) as executor:
+        yield executor
 
 
 @contextmanager

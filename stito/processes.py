@@ -1,0 +1,50 @@
+"""Processes of this machine that work for this one, and end with it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from contextlib import contextmanager
+from threading import Thread
+
+import torch
+
+from stito.errors import StitoError
+
+__all__ = ["GO_ON", "processes"]
+
+GO_ON = "The same command goes on where this one stopped."
+
+
+@contextmanager
+def processes(count: int) -> Iterator[ProcessPoolExecutor]:
+    """That many processes in which torch works alone; `StitoError` if one of them dies.
+
+    What they do is given up when this block is left by an error, and when this process ends, however it does.
+    """
+    others = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _begin) as pool:
+        try:
+            yield pool
+        except BrokenExecutor as error:
+            raise StitoError(
+                "A worker died, perhaps for want of memory.", hint=f"Use fewer --workers. {GO_ON}"
+            ) from error
+        except BaseException:  # what is under way would be waited for, and is of no use any more
+            for child in set(multiprocessing.active_children()) - others:
+                child.terminate()
+            raise
+
+
+def _begin() -> None:
+    torch.set_num_threads(1)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Else the jobs that are already handed out go on for nobody after the parent was killed."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
