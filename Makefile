@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PIP_NO_CACHE_DIR := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-export MPLCONFIGDIR := $(CURDIR)/$(VENV)/matplotlib
+export MPLCONFIGDIR := $(abspath $(VENV))/matplotlib
 export PYTHONPYCACHEPREFIX :=
 
 .DEFAULT_GOAL := help
