@@ -26,15 +26,19 @@ from stito.search.driver import minimise
 
 __all__ = ["DIRECT", "INITS", "NEURAL", "Match", "Matcher", "Problem"]
 
-INITS = ("auto", "predict", "neural", "match", "neutral")
+INITS = ("auto", "ensemble", "predict", "neural", "match", "neutral")
 """Where a search may start; `auto` takes the one to trust: see `Problem.start`."""
 
-PREDICT, NEURAL, MATCH, NEUTRAL = INITS[1:]
+AUTO, ENSEMBLE, PREDICT, NEURAL, MATCH, NEUTRAL = INITS
 
-FITTED = 30
-"""Evaluations spent on settings that render what a converter made."""
+FITTED = 20
+"""Evaluations spent on settings that render what a converter made of one excerpt; more excerpts come no nearer."""
 
-DIRECT = {MATCH: "Closed form, no search.", PREDICT: "Predicted, no search."}
+DIRECT = {
+    MATCH: "Closed form, no search.",
+    PREDICT: "Predicted, no search.",
+    ENSEMBLE: "The mean of two networks' settings, no search.",
+}
 """Methods that take a start as their result."""
 
 
@@ -87,13 +91,13 @@ class Problem:
     def start(self, init: str) -> str:
         """The place of that name; with `auto`, or where there is none of that name, the one to trust.
 
-        Between different songs that is a prediction, whatever the encoder of the search hears of the music; for the
-        same performance it is what is nearest.
+        Between different songs that is what networks have learnt, whatever the encoder of the search hears of the
+        music; for the same performance it is what is nearest.
         """
         if init in self.starts:
             return init
-        if PREDICT in self.starts and not self.same_performance:
-            return PREDICT
+        if ENSEMBLE in self.starts and not self.same_performance:
+            return ENSEMBLE
         return min(self.distances, key=lambda name: self.distances[name])
 
     def prior_around(self, start: str) -> Prior | None:
@@ -106,7 +110,7 @@ class Matcher:
     """One transfer's way of matching, the same for all its pairs.
 
     `seconds` and `count` say how much of input and reference is heard; `prior_weight` is in units of the untouched
-    input's distance to the reference; `init` is one of `INITS`. A `cloner` there is where one is asked for.
+    input's distance to the reference; `init` is one of `INITS`. A `cloner` there is where one may be needed.
     """
 
     method: str
@@ -125,7 +129,7 @@ class Matcher:
         check_device(self.device)
         if self.init not in INITS:
             raise UnknownNameError.of("init", self.init, INITS)
-        if PREDICT in (self.method, self.init) and self.predictor is None:
+        if self.predictor is None and self._asks(PREDICT, ENSEMBLE):
             raise SettingsError(
                 f"There is no predictor for the chain '{self.chain.name}'.",
                 hint="Use a chain with the effects of mixing, or train one: recipes/predictor.",
@@ -227,12 +231,8 @@ class Matcher:
         )
         # several stems start from one guess for their sum, the same for each: what is linear does the same to both
         places = {NEUTRAL: self.chain.encode({}), MATCH: self._guess(inputs, references)}
-        if stems == 1 and self.predictor is not None:
-            predicted = self.predictor.predict(inputs, references, self.chain, rate)
-            if PREDICT in (self.method, self.init) or self._nearer(predicted, prepared[0], references):
-                places[PREDICT] = predicted
-        if stems == 1 and self.cloner is not None:
-            places[NEURAL] = self._fitted(self.cloner, heard, prepared[0], places[MATCH])
+        if stems == 1:
+            places |= self._learnt(heard, prepared[0], places[MATCH])
         places = {place: theta.repeat(stems) for place, theta in places.items()}
         with torch.no_grad():
             distances = objective.style(torch.stack(list(places.values()))).tolist()
@@ -247,6 +247,25 @@ class Matcher:
             distances=found,
         )
 
+    def _learnt(self, heard: Heard, sources: Sequence[Prepared], guess: Tensor) -> dict[str, Tensor]:
+        """What networks say of a stem: those that are asked for, and those that could be of use."""
+        said: dict[str, Tensor] = {}
+        if self.predictor is not None:
+            rate = self.encoder.sample_rate
+            predicted = self.predictor.predict(heard.inputs, heard.references, self.chain, rate)
+            if self._asks(PREDICT, ENSEMBLE) or self._nearer(predicted, sources, heard.references):
+                said[PREDICT] = predicted
+        useful = PREDICT in said and not heard.aligned
+        if self.cloner is not None and (useful or self._asks(NEURAL, ENSEMBLE)):
+            said[NEURAL] = self._fitted(self.cloner, heard, sources[0], guess)
+        if len(said) == 2:
+            said[ENSEMBLE] = (said[PREDICT] + said[NEURAL]) / 2
+        return said
+
+    def _asks(self, *places: str) -> bool:
+        """Whether one of these is asked for by name."""
+        return self.method in places or self.init in places
+
     def _nearer(self, predicted: Tensor, sources: Sequence[Prepared], references: Sequence[Tensor]) -> bool:
         """Whether the predictor's own encoder hears that a prediction brings the input nearer to the reference.
 
@@ -260,9 +279,9 @@ class Matcher:
         neutral, there = objective.style(torch.stack([self.chain.encode({}), predicted])).tolist()
         return bool(there < neutral)
 
-    def _fitted(self, cloner: Cloner, heard: Heard, sources: Sequence[Prepared], start: Tensor) -> Tensor:
-        """Theta with which the chain renders what the converter makes, as loud as the reference."""
-        return fit(sources, _converted(cloner.conversion(heard), heard), start, FITTED)
+    def _fitted(self, cloner: Cloner, heard: Heard, source: Prepared, start: Tensor) -> Tensor:
+        """Theta with which the chain renders what the converter makes of an excerpt, as loud as the reference."""
+        return fit([source], _converted(cloner.conversion(heard), heard)[:1], start, FITTED)
 
     def _guess(self, excerpts: Sequence[Tensor], references: Sequence[Tensor]) -> Tensor:
         """Theta of the chain's closed-form guess."""

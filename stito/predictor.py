@@ -1,8 +1,8 @@
 """Settings in one pass: a network that hears input and reference, and says how a chain should be set.
 
 A search asks the chain a thousand times; a predictor has asked it millions of times in training and answers at once.
-Its answer is a result by itself (`--method predict`), and where a search starts and what it is drawn to
-(`--init predict`). `recipes/predictor` trains it.
+Its answer is a result by itself (`--method predict`), and has a part in where a search starts and what it is drawn to
+(`--init ensemble`, `matching`). `recipes/predictor` trains it.
 
 Source: parameter prediction through a differentiable chain is that of Steinmetz et al., "Style transfer of audio
 effects with differentiable signal processing", JAES 70(9), 2022; that embeddings of effects are what is heard is new.

@@ -24,7 +24,7 @@ from stito.encoders import load_encoder
 from stito.errors import ChainError, SettingsError, UnknownNameError
 from stito.finishing import render_match
 from stito.listening import Heard, Pair
-from stito.matching import DIRECT, INITS, NEURAL, Match, Matcher, Problem
+from stito.matching import AUTO, DIRECT, ENSEMBLE, INITS, NEURAL, PREDICT, Match, Matcher, Problem
 from stito.mix import Mix, read_mix
 from stito.planning import plan_transfer
 from stito.predictor import load_predictor
@@ -40,6 +40,8 @@ DEFAULT_BUDGET = Budget(evaluations=1000)
 DEFAULT_CHAINS = {"mix": "mastering"}
 PRIOR_WEIGHT = 1.0
 """How strongly settings are drawn to usual ones, in units of the untouched input's distance to the reference."""
+LEARNT = (PREDICT, ENSEMBLE)
+"""Methods that ask a predictor, and do not search."""
 APART = "Give the reference as stems, or choose a separator with --separator."
 EXCERPT_SECONDS = 6.0
 EXCERPT_COUNT = 2
@@ -70,7 +72,8 @@ def transfer(
         mix: what to change: a `Mix`, an audio file, or a folder of stems.
         reference: what it should sound like; its content may differ.
         method: `cma`, `gradient`, `random`, `nevergrad[:NAME]`; or without a search `match` (closed form), `predict`
-            (settings from a network) and `neural[:FILE]` (audio from a network, no settings).
+            (settings from a network), `ensemble` (the mean of these and of settings fitted to what another network
+            renders) and `neural[:FILE]` (audio from a network, no settings).
         chain: a `Chain`, its name, text or TOML file; `mastering` for a whole mix and `mixing` for stems otherwise.
         encoder: the metric of style: an installed name, a file of weights, or any `Encoder`.
         budget: of each stem's search in evaluations; its seconds are shared by all stems.
@@ -79,8 +82,8 @@ def transfer(
         stem: what a single file is (`vocals`, `drums`, ...), or the one stem of a folder to read.
         separator: how a mix becomes stems, an installed name (`demucs`, `spleeter2`; weights of your own behind a
             colon) or any `Separator`; with `none`, mixes are matched whole.
-        init: where a search starts: `predict`, `neural` (settings fitted to what a network renders), `match`,
-            `neutral`, or `auto`, the one to trust.
+        init: where a search starts: `ensemble`, `predict`, `neural` (settings fitted to what a network renders),
+            `match`, `neutral`, or `auto`, the one to trust.
         prior_weight: how strongly settings are drawn to the guess that a search starts from, in units of the input's
             distance to the reference; where both play the same performance there is no need for it.
         excerpt_seconds: the length of each excerpt that is heard.
@@ -173,7 +176,7 @@ def match_style(
         raise SettingsError("An analysis needs at least one excerpt of half a second.")
     if init not in INITS:
         raise UnknownNameError.of("init", init, INITS)
-    asked, init = init, init if _searches(method) else "auto"  # what does not search starts nowhere
+    asked, init = init, init if _searches(method) else AUTO  # what does not search starts nowhere
     plan = plan_transfer(mix, reference)
     the_chain = _chain(mix, chain)
     if method == "gradient" and not the_chain.differentiable:
@@ -182,12 +185,13 @@ def match_style(
             f"The gradient search needs differentiable effects; {', '.join(names)} cannot be differentiated.",
             hint="Use --method cma, or a chain of stito's own effects such as mixing.",
         )
+    predictor = load_predictor(the_chain) if _needs(method, init, AUTO, PREDICT, ENSEMBLE) else None
     matcher = Matcher(
         method=method,
         chain=the_chain,
         encoder=load_encoder(encoder),
-        predictor=load_predictor(the_chain) if _predicts(method, init) else None,
-        cloner=_cloner(method, init),
+        predictor=predictor,
+        cloner=_cloner(method, init, predictor is not None),
         init=init,
         prior_weight=prior_weight,
         seconds=excerpt_seconds,
@@ -223,12 +227,12 @@ def match_style(
     notes += [
         f"{name}: nothing is predicted for several stems at once; the closed form was taken."
         for name, match in matches.items()
-        if method == "predict" and match.start != "predict"
+        if method in LEARNT and match.start != method
     ]
     notes += [
         f"{name}: several stems at once have no such start as {asked}; the search set out from {match.start}."
         for name, match in matches.items()
-        if init not in ("auto", match.start)
+        if init not in (AUTO, match.start)
     ]
     if interrupted:
         notes.append("The search was interrupted: the best settings so far were applied.")
@@ -269,7 +273,7 @@ def refusal(method: str, mix: Mix, reference: Mix, chain: str | Path | Chain | N
     several = mix.kind == "stems" and reference.kind == "mix" and len(mix.stems) > 1
     if method.partition(":")[0] == NEURAL and several:
         return SettingsError("A converter renders stem by stem, and the reference is one mix.", hint=APART)
-    if method == "predict":
+    if method in LEARNT:
         if several:
             return SettingsError("Settings are predicted stem by stem, and the reference is one mix.", hint=APART)
         the_chain = _chain(mix, chain)
@@ -285,10 +289,10 @@ def _chain(mix: Mix, chain: str | Path | Chain | None) -> Chain:
     return load_chain(chain or DEFAULT_CHAINS.get(mix.kind, "mixing"))
 
 
-def _cloner(method: str, init: str) -> Cloner | None:
-    """The converter of `neural` or `neural:FILE`, or of searches that start where it leads."""
+def _cloner(method: str, init: str, predicted: bool) -> Cloner | None:
+    """The converter of `neural` or `neural:FILE`, or of what has a part in where searches start."""
     name, _, source = method.partition(":")
-    if NEURAL not in (name, init):
+    if name != NEURAL and not _needs(method, init, NEURAL, *((AUTO, ENSEMBLE) if predicted else ())):
         return None
     source = source if name == NEURAL and source else DEFAULT_CONVERTER
     return Cloner(load_converter(source), source)
@@ -301,9 +305,9 @@ def _posed(heard: list[Heard], matcher: Matcher) -> list[Problem]:
     return problems
 
 
-def _predicts(method: str, init: str) -> bool:
-    """Whether a prediction could be the result, or where a search starts."""
-    return method == "predict" or (_searches(method) and init in ("auto", "predict"))
+def _needs(method: str, init: str, *places: str) -> bool:
+    """Whether one of these could be the result, or where a search starts."""
+    return (init if _searches(method) else method) in places
 
 
 def _searches(method: str) -> bool:

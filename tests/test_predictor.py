@@ -13,9 +13,11 @@ import stito.predictor
 import stito.transfer
 from conftest import RATE, song
 from stito.chains import load_chain
+from stito.cloning import Cloner
 from stito.console import loudness
 from stito.encoders import load_encoder
 from stito.errors import SettingsError, UnknownNameError, WeightsError
+from stito.matching import Matcher
 from stito.metrics.levels import level_errors
 from stito.mix import Mix
 from stito.predictor import Predictor, SettingsNet, knob_ranges, load_predictor, same_effects
@@ -63,6 +65,12 @@ def stem(name: str, *, styled: bool = False) -> Mix:
     """The drums of a demo song as a stem."""
     mix = song(name, styled=styled, stems=("drums",))
     return Mix(mix.stems, RATE, mix.format, name, (), "stem", mix.formats)
+
+
+@pytest.fixture
+def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is predicted is taken to lead towards the reference."""
+    monkeypatch.setattr(Matcher, "_nearer", lambda *_: True)
 
 
 @pytest.fixture
@@ -223,7 +231,7 @@ class TestTransfers:
         assert torch.allclose(chain.encode(settings)[:-1], theta[:-1], atol=1e-5)
         assert (match.start, match.stop, match.evaluations) == ("predict", "Predicted, no search.", 0)
 
-    @pytest.mark.parametrize("init", ["predict", "match", "neutral"])
+    @pytest.mark.parametrize("init", ["ensemble", "predict", "neural", "match", "neutral"])
     def test_a_search_starts_where_it_is_told(self, init: str) -> None:
         mix, reference = stem("night"), stem("street", styled=True)
         match = match_style(mix, reference, init=init, budget=Budget(evaluations=1), **QUICK).matches["drums"]
@@ -240,6 +248,32 @@ class TestTransfers:
         assert match.objective_before is not None
         assert match.objective_start <= match.objective_before
 
+    def test_the_ensemble_is_the_mean_of_prediction_and_converter(self) -> None:
+        mix, reference = stem("night"), stem("street", styled=True)
+        said = {}
+        for start in ("predict", "neural"):
+            match = match_style(mix, reference, init=start, budget=Budget(evaluations=1), **QUICK).matches["drums"]
+            said[start] = match.strips["drums"]
+        match = match_style(mix, reference, method="ensemble", **QUICK).matches["drums"]
+        assert (match.start, match.stop) == ("ensemble", "The mean of two networks' settings, no search.")
+        chain, settings = match.strips["drums"]
+        both = [chain.encode(settings) for _, settings in said.values()]
+        assert (both[0] - both[1]).abs().max() > 0.1
+        assert torch.allclose(chain.encode(settings), sum(both) / 2, atol=1e-3)
+
+    @pytest.mark.usefixtures("trusted")
+    @pytest.mark.parametrize(("name", "start"), [("street", "ensemble"), ("night", "match")])
+    def test_left_to_itself_it_asks_both_networks_about_other_music(
+        self, name: str, start: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked = []
+        conversion = Cloner.conversion
+        monkeypatch.setattr(Cloner, "conversion", lambda *args: asked.append(name) or conversion(*args))
+        budget = Budget(evaluations=1)
+        match = match_style(stem("night"), stem(name, styled=True), budget=budget, **QUICK).matches["drums"]
+        assert match.start == start
+        assert asked == ([name] if start == "ensemble" else [])
+
     def test_settings_are_drawn_to_the_prediction(self, theta: Tensor) -> None:
         mix, reference = stem("night"), stem("street", styled=True)
         options = {"init": "predict", "budget": Budget(evaluations=60), "prior_weight": 1e4, **QUICK}
@@ -255,16 +289,17 @@ class TestTransfers:
         told = match_style(mix, reference, method="predict", encoder="fxencoder", **QUICK).matches["drums"]
         assert told.loss_after > told.loss_before
 
-    def test_several_stems_at_once_are_not_predicted_and_that_is_said(self) -> None:
+    @pytest.mark.parametrize("method", ["predict", "ensemble"])
+    def test_several_stems_at_once_are_not_predicted_and_that_is_said(self, method: str) -> None:
         mix, reference = song("night"), song("street", styled=True)
         whole = Mix({"mix": reference.sum()}, RATE, reference.format, "street", (), "mix", {"mix": reference.format})
-        matched = match_style(mix, whole, method="predict", **QUICK)
+        matched = match_style(mix, whole, method=method, **QUICK)
         assert {match.start for match in matched.matches.values()} == {"match"}
         assert any("nothing is predicted for several stems" in note for note in matched.notes)
 
     def test_a_chain_without_a_predictor_says_so(self) -> None:
         mix, reference = stem("night"), stem("street")
-        for options in ({"method": "predict"}, {"init": "predict"}):
+        for options in ({"method": "predict"}, {"method": "ensemble"}, {"init": "predict"}, {"init": "ensemble"}):
             with pytest.raises(SettingsError, match="no predictor for the chain"):
                 match_style(mix, reference, chain="eq | compressor", **options, **QUICK)  # type: ignore[arg-type]
         with pytest.raises(UnknownNameError, match="predikt"):

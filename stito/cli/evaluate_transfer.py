@@ -24,8 +24,8 @@ __all__ = ["transfer"]
     "--methods",
     default=None,
     metavar="A,B",
-    help="input, level, match, predict, neural[:FILE], oracle, and searches with their encoder and, if wanted, where "
-    "they start: cma:fxencoder, random:FILE, cma:features:neural.  [default: a choice of all]",
+    help="input, level, match, predict, neural[:FILE], ensemble, oracle, and searches with their encoder and, if "
+    "wanted, where they start: cma:fxencoder, random:FILE, cma:features:neural.  [default: a choice of all]",
 )
 @click.option("--chain", default="mixing", show_default=True, help="What the searches set: a name or a .toml file.")
 @click.option("--cases", type=int, default=40, show_default=True, help="Transfers, over the kinds of stems in turn.")

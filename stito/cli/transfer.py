@@ -20,9 +20,9 @@ __all__ = ["transfer"]
     "--method",
     default="cma",
     show_default=True,
-    metavar="cma|nevergrad[:NAME]|gradient|random|match|predict|neural[:FILE]",
-    help="How settings are found; without a search, match is closed form, predict a network's answer, and neural a "
-    "network that renders the audio itself.",
+    metavar="cma|nevergrad[:NAME]|gradient|random|match|predict|ensemble|neural[:FILE]",
+    help="How settings are found; without a search, match is closed form, predict a network's answer, neural a "
+    "network that renders the audio itself, and ensemble the mean of what both networks ask for.",
 )
 @search_options
 def transfer(

@@ -256,9 +256,10 @@ def test_rows_of_other_weights_are_not_taken_for_these(tmp_path: Path) -> None:
 
 def test_a_search_that_starts_from_a_converter_depends_on_its_weights() -> None:
     converter = ask("neural").digest
-    assert ask("cma:features").digest == ""
-    assert ask("cma:features:neural").digest == converter != ""
-    assert ask("cma:fxencoder:neural").digest == ask("cma:fxencoder").digest + converter
+    assert ask("cma:features:match").digest == ask("predict").digest == ""
+    for method in ("cma:features", "cma:features:neural", "ensemble"):
+        assert ask(method).digest == converter != ""
+    assert ask("cma:fxencoder:neural").digest == ask("cma:fxencoder:match").digest + converter
 
 
 def test_other_weights_elsewhere_are_told() -> None:

@@ -53,7 +53,14 @@ def test_without_a_choice_those_methods_are_compared_that_apply(songs: Path, tmp
     )
 
 
-@pytest.mark.parametrize(("method", "why"), [("predict", "predicted stem by stem"), ("neural", "renders stem by stem")])
+@pytest.mark.parametrize(
+    ("method", "why"),
+    [
+        ("predict", "predicted stem by stem"),
+        ("ensemble", "predicted stem by stem"),
+        ("neural", "renders stem by stem"),
+    ],
+)
 def test_a_method_that_does_not_apply_is_refused_before_any_is_run(
     songs: Path, tmp_path: Path, method: str, why: str
 ) -> None:

@@ -23,7 +23,7 @@ from stito.evaluation.transfers.cases import Case
 from stito.evaluation.transfers.plan import EVALUATIONS, PLAIN, TransferPlan
 from stito.evaluation.transfers.rows import Row
 from stito.fitting import fit
-from stito.matching import NEURAL
+from stito.matching import AUTO, MATCH, NEURAL, NEUTRAL, PREDICT
 from stito.metrics.levels import level_errors
 from stito.metrics.spectral import MultiScaleSpectral
 from stito.output import file_name
@@ -60,7 +60,7 @@ LEVELS = {
 class Asked:
     """A method as it was asked for, with everything loaded: how settings are found, from where, and what judges.
 
-    `digest` is of the weights that decide: those of the encoder, of the converter, or of both.
+    `digest` is of the weights that decide: those of the converter, and of the encoder where there is one.
     """
 
     name: str
@@ -92,8 +92,9 @@ def ask(method: str) -> Asked:
         digest = digest_of(load_converter(source or DEFAULT_CONVERTER))
         return Asked(method, method, encoder=load_encoder(DEFAULT_ENCODER), digest=digest)
     encoder = load_encoder(source or DEFAULT_ENCODER)
-    start = digest_of(load_converter(DEFAULT_CONVERTER)) if init == NEURAL else ""
-    return Asked(method, how, init or "auto", encoder, digest_of(encoder) + start)
+    alone = (MATCH, NEUTRAL, PREDICT)  # these have no part of the converter's
+    start = "" if how in alone or init in alone else digest_of(load_converter(DEFAULT_CONVERTER))
+    return Asked(method, how, init or AUTO, encoder, digest_of(encoder) + start)
 
 
 def measure(

@@ -22,6 +22,7 @@ METHODS = (
     "match",
     "predict",
     "neural",
+    "ensemble",
     "random:features",
     "cma:features",
     "cma:fxencoder",
