@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["DEFAULT_CONVERTER", "DEFAULT_ENCODER"]
+__all__ = ["DEFAULT_CONVERTER", "DEFAULT_ENCODER", "MEASURED_ENCODER", "TRAINED_ENCODER"]
 
-DEFAULT_ENCODER = "features"
-"""The metric of style."""
+MEASURED_ENCODER = "features"
+"""Hears any effect; but the music as well."""
+
+TRAINED_ENCODER = "fxencoder"
+"""Hears the effects that it has learnt, whatever is played."""
+
+DEFAULT_ENCODER = "auto"
+"""The metric of style: of these two the one to trust."""
 
 DEFAULT_CONVERTER = "mixfxcloner"
 """What `neural` means."""

@@ -18,7 +18,7 @@ from stito.chains import load_chain
 from stito.cloning import Cloner
 from stito.console import loudness
 from stito.converters import load_converter
-from stito.defaults import DEFAULT_CONVERTER, DEFAULT_ENCODER
+from stito.defaults import DEFAULT_CONVERTER, DEFAULT_ENCODER, MEASURED_ENCODER, TRAINED_ENCODER
 from stito.encoder import Encoder, digest_of
 from stito.encoders import load_encoder
 from stito.errors import ChainError, SettingsError, UnknownNameError
@@ -75,7 +75,8 @@ def transfer(
             (settings from a network), `ensemble` (the mean of these and of settings fitted to what another network
             renders) and `neural[:FILE]` (audio from a network, no settings).
         chain: a `Chain`, its name, text or TOML file; `mastering` for a whole mix and `mixing` for stems otherwise.
-        encoder: the metric of style: an installed name, a file of weights, or any `Encoder`.
+        encoder: the metric of style: an installed name, a file of weights, or any `Encoder`; `auto` is the trained one
+            between different songs, stem by stem, by effects that it has learnt, else measured features.
         budget: of each stem's search in evaluations; its seconds are shared by all stems.
         seed: same seed, same settings.
         amount: 0 leaves the input as it is, 1 goes all the way.
@@ -189,7 +190,7 @@ def match_style(
     matcher = Matcher(
         method=method,
         chain=the_chain,
-        encoder=load_encoder(encoder),
+        encoder=load_encoder(MEASURED_ENCODER if encoder == DEFAULT_ENCODER else encoder),
         predictor=predictor,
         cloner=_cloner(method, init, predictor is not None),
         init=init,
@@ -204,6 +205,8 @@ def match_style(
         matcher.listener.listen(Pair(name, inputs, target, mix.sample_rate, reference.sample_rate))
         for name, (inputs, target) in plan.searches.items()
     ]
+    if encoder == DEFAULT_ENCODER and _learnt(the_chain, heard):
+        matcher = replace(matcher, encoder=load_encoder(TRAINED_ENCODER))
     targets = {name: loudness(x, reference.sample_rate) for name, x in plan.loudness_targets.items()}
     digests = reference.digests()
     notes = plan.notes
@@ -303,6 +306,12 @@ def _posed(heard: list[Heard], matcher: Matcher) -> list[Problem]:
     problems = [matcher.pose(pair) for pair in heard]
     heard.clear()
     return problems
+
+
+def _learnt(chain: Chain, heard: Sequence[Heard]) -> bool:
+    """Whether the trained encoder is to be trusted: with effects that networks have learnt, for other music."""
+    foreign = all(len(pair.candidates) == 1 and not pair.aligned for pair in heard)
+    return foreign and load_predictor(chain) is not None
 
 
 def _needs(method: str, init: str, *places: str) -> bool:

@@ -274,6 +274,24 @@ class TestTransfers:
         assert match.start == start
         assert asked == ([name] if start == "ensemble" else [])
 
+    @pytest.mark.parametrize(
+        ("name", "chain", "encoder"),
+        [("street", "mixing", "fxencoder"), ("night", "mixing", "features"), ("street", "eq | saturation", "features")],
+    )
+    def test_left_to_itself_it_hears_with_the_trained_encoder_what_that_has_learnt(
+        self, name: str, chain: str, encoder: str
+    ) -> None:
+        matched = match_style(stem("night"), stem(name, styled=True), method="match", chain=chain, **QUICK)
+        assert matched.preset.provenance is not None
+        assert matched.preset.provenance.encoder == encoder
+
+    def test_the_sum_of_several_stems_is_heard_by_measured_features(self) -> None:
+        whole = song("street", styled=True).sum()
+        reference = Mix({"mix": whole}, RATE, song("night").format, "street", (), "mix", {})
+        matched = match_style(song("night"), reference, method="match", **QUICK)
+        assert matched.preset.provenance is not None
+        assert matched.preset.provenance.encoder == "features"
+
     def test_settings_are_drawn_to_the_prediction(self, theta: Tensor) -> None:
         mix, reference = stem("night"), stem("street", styled=True)
         options = {"init": "predict", "budget": Budget(evaluations=60), "prior_weight": 1e4, **QUICK}

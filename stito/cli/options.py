@@ -19,7 +19,11 @@ def search_options(command: Command) -> Command:
     """The options of a transfer, in the order in which help shows them."""
     options = [
         click.option(
-            "--encoder", default=DEFAULT_ENCODER, show_default=True, help="The metric of style: a name or a file."
+            "--encoder",
+            default=DEFAULT_ENCODER,
+            show_default=True,
+            help="The metric of style: a name or a file; auto is fxencoder between different songs by effects that it "
+            "has learnt, else features.",
         ),
         click.option(
             "--chain",

@@ -14,7 +14,7 @@ from stito.audio import resample, write_audio
 from stito.chain import Chain, ChainSettings
 from stito.console import gain, loudness, render_strip
 from stito.converters import load_converter
-from stito.defaults import DEFAULT_CONVERTER, DEFAULT_ENCODER
+from stito.defaults import DEFAULT_CONVERTER, MEASURED_ENCODER
 from stito.encoder import Encoder, digest_of, distance
 from stito.encoders import load_encoder
 from stito.evaluation.cases import SAMPLE_RATE
@@ -90,8 +90,8 @@ def ask(method: str) -> Asked:
         return Asked(method)
     if how == NEURAL:
         digest = digest_of(load_converter(source or DEFAULT_CONVERTER))
-        return Asked(method, method, encoder=load_encoder(DEFAULT_ENCODER), digest=digest)
-    encoder = load_encoder(source or DEFAULT_ENCODER)
+        return Asked(method, method, encoder=load_encoder(MEASURED_ENCODER), digest=digest)
+    encoder = load_encoder(source or MEASURED_ENCODER)
     alone = (MATCH, NEUTRAL, PREDICT)  # these have no part of the converter's
     start = "" if how in alone or init in alone else digest_of(load_converter(DEFAULT_CONVERTER))
     return Asked(method, how, init or AUTO, encoder, digest_of(encoder) + start)
