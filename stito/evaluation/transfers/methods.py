@@ -60,7 +60,7 @@ LEVELS = {
 class Asked:
     """A method as it was asked for, with everything loaded: how settings are found, from where, and what judges.
 
-    `digest` is of the weights that decide: those of the converter, and of the encoder where there is one.
+    `digest` is of the weights that decide: those of the encoder, and of the converter where it has a part.
     """
 
     name: str
