@@ -205,7 +205,7 @@ def match_style(
         matcher.listener.listen(Pair(name, inputs, target, mix.sample_rate, reference.sample_rate))
         for name, (inputs, target) in plan.searches.items()
     ]
-    if encoder == DEFAULT_ENCODER and _learnt(the_chain, heard):
+    if encoder == DEFAULT_ENCODER and _familiar(the_chain, heard):
         matcher = replace(matcher, encoder=load_encoder(TRAINED_ENCODER))
     targets = {name: loudness(x, reference.sample_rate) for name, x in plan.loudness_targets.items()}
     digests = reference.digests()
@@ -308,7 +308,7 @@ def _posed(heard: list[Heard], matcher: Matcher) -> list[Problem]:
     return problems
 
 
-def _learnt(chain: Chain, heard: Sequence[Heard]) -> bool:
+def _familiar(chain: Chain, heard: Sequence[Heard]) -> bool:
     """Whether the trained encoder is to be trusted: with effects that networks have learnt, for other music."""
     foreign = all(len(pair.candidates) == 1 and not pair.aligned for pair in heard)
     return foreign and load_predictor(chain) is not None
