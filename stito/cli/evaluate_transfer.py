@@ -36,6 +36,7 @@ __all__ = ["transfer"]
 @click.option("--judge", default="fxencoder", show_default=True, help="The encoder that says how near results sound.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same cases.")
 @click.option("--mixed", is_flag=True, help="Inputs arrive with random effects of their own, and not FX-normalised.")
+@click.option("--strength", type=float, default=1.0, show_default=True, help="Of the random effects, 0 to 1.")
 @click.option("--multitrack", is_flag=True, help="All kinds of stems at once; their sum is compared.")
 @click.option(
     "--separator",
@@ -63,6 +64,7 @@ def transfer(
     judge: str,
     seed: int,
     mixed: bool,
+    strength: float,
     multitrack: bool,
     separator: str,
     workers: int | None,
@@ -111,6 +113,7 @@ def transfer(
         seed=seed,
         data=cache_material(data, split)[1] if data else DemoSongs.sentence,
         mixed=mixed,
+        strength=strength,
         multitrack=multitrack,
         separator=separator,
         at=_moments(at),
@@ -135,7 +138,19 @@ def transfer(
     if sounds:
         write_predictions(sounds, rows)
     outcome = TransferOutcome(plan, rows)
-    names = ("evaluations", "chain", "cases", "seconds", "prior", "judge", "seed", "separator", "mixed", "multitrack")
+    names = (
+        "evaluations",
+        "chain",
+        "cases",
+        "seconds",
+        "prior",
+        "judge",
+        "seed",
+        "separator",
+        "strength",
+        "mixed",
+        "multitrack",
+    )
     given = {"methods": ",".join(plan.methods), "data": data, "split": split if data else None}
     given |= {"at": ",".join(f"{moment:g}" for moment in plan.at) or None}
     given |= {name: getattr(plan, name) for name in names}

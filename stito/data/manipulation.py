@@ -13,7 +13,7 @@ from torch import Tensor
 from stito import registry
 from stito.params import Param
 
-__all__ = ["EFFECTS", "ORDERS", "RANGES", "Manipulation", "knobs"]
+__all__ = ["EFFECTS", "ORDERS", "RANGES", "STRENGTHS", "Manipulation", "knobs"]
 
 EFFECTS = ("eq", "compressor", "panner", "imager", "reverb", "gain")
 
@@ -46,6 +46,17 @@ RANGES: Mapping[str, Mapping[str, tuple[float, float]]] = {
     "compressor": {"threshold_db": (-80.0, -5.0), "ratio": (4.0, 40.0)},
 }
 """Where only a part of a knob's range is drawn: an active compressor is never neutral."""
+
+
+STRENGTHS: Mapping[str, tuple[str, ...]] = {
+    "eq": ("low_gain_db", "low_mid_gain_db", "mid_gain_db", "high_mid_gain_db", "high_gain_db"),
+    "compressor": ("ratio",),
+    "panner": ("pan",),
+    "imager": ("width",),
+    "reverb": ("dry", "low_dry"),
+    "gain": ("gain_db",),
+}
+"""The knobs that take an effect from nothing to all that it does."""
 
 
 @lru_cache(maxsize=1)
@@ -111,6 +122,23 @@ class Manipulation:
             active={**self.active, effect: other.active[effect]},
             settings={**self.settings, effect: other.settings[effect]},
         )
+
+    def milder(self, strength: Tensor | float) -> Manipulation:
+        """The same configurations with effects of that strength (or one each, (b,)): 0 does nothing, 1 is all.
+
+        What says how much an effect does goes that part of the way from neutral, along its own scale.
+        """
+        share = torch.as_tensor(strength, device=self.order["eq_first"].device)
+        settings = {effect: dict(values) for effect, values in self.settings.items()}
+        for effect, names in STRENGTHS.items():
+            params = {param.name: param for param in knobs()[effect]}
+            for name in names:
+                param = params[name.removeprefix("low_") if effect == "reverb" else name]
+                whole = settings[effect][name]
+                none = param.to_unit(torch.full_like(whole, param.neutral))
+                part = param.from_unit(torch.lerp(none, param.to_unit(whole), share.to(whole)))
+                settings[effect][name] = torch.where(share == 1, whole, part)
+        return replace(self, settings=settings)
 
     def vector(self) -> tuple[Tensor, tuple[str, ...]]:
         """The generative factors (b, k), each from 0 to 1 along its knob's own scale, and their names.

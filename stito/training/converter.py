@@ -50,7 +50,7 @@ class ConverterTask:
         self.recipe, self.factory = recipe, factory
         self._origin = supplies.origin(recipe)
         self.encoders = [load_encoder(name) for name in recipe.converter.encoders]
-        self._truths = Truths(recipe, supplies, mixed=recipe.converter.mixed)
+        self._truths = Truths(recipe, supplies, mixed=recipe.converter.mixed, mild=recipe.converter.mild)
 
     def network(self) -> nn.Module:
         """A fresh network, and the frozen encoders that tell it what to do."""

@@ -45,7 +45,7 @@ class PredictorTask:
             )
         self.encoders = [load_encoder(name) for name in recipe.predictor.encoders]
         self._ears = _trained(recipe.predictor.ears)
-        self._truths = Truths(recipe, supplies, mixed=recipe.predictor.mixed)
+        self._truths = Truths(recipe, supplies, mixed=recipe.predictor.mixed, mild=recipe.predictor.mild)
 
     def network(self) -> nn.Module:
         """A network that hears what its encoder hears, and stands near neutral."""

@@ -61,6 +61,8 @@ class Predictor(_Section):
     dropout: float = Field(default=0.1, ge=0, lt=1)
     mixed: Share = Field(default=0.0, ge=0, le=1)
     """Share of inputs that arrive with random effects of their own, which the settings have to reckon with."""
+    mild: Share = Field(default=0.0, ge=0, le=1)
+    """Share of configurations, inputs' own ones too, that are anywhere between nothing and full strength."""
     known: float = Field(default=0.0, ge=0)
     """Weight of the distance to those settings that are known, beside that of the audio."""
 
@@ -72,6 +74,8 @@ class Converter(_Section):
     """Their embeddings, side by side, are the style that it is told; they stay as they are."""
     mixed: Share = Field(default=0.0, ge=0, le=1)
     """Share of inputs that arrive with random effects of their own."""
+    mild: Share = Field(default=0.0, ge=0, le=1)
+    """Share of configurations, inputs' own ones too, that are anywhere between nothing and full strength."""
 
 
 class Data(_Section):

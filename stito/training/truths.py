@@ -71,10 +71,14 @@ class Examples:
 class Truths:
     """Examples for training and validation, of one stem each."""
 
-    def __init__(self, recipe: Recipe, supplies: Supplies, *, mixed: float) -> None:
-        """With `mixed` that share of inputs arrives with random effects of their own."""
+    def __init__(self, recipe: Recipe, supplies: Supplies, *, mixed: float, mild: float = 0.0) -> None:
+        """With `mixed` that share of inputs arrives with random effects of their own.
+
+        With `mild` that share of all configurations is of a strength anywhere between nothing and full.
+        """
         fabric = supplies.fabric
-        self.recipe, self.device, self.mixed = recipe, fabric.device, mixed
+        self.recipe, self.device = recipe, fabric.device
+        self.mixed, self.mild = mixed, mild
         layout, fixed = (
             replace(layout, single_stem=1.0, views=1, one_effect=0.0, near=0.0)
             for layout in layouts(recipe, supplies.sample_rate)
@@ -127,7 +131,14 @@ class Truths:
         own = batches.manipulator.sample(stems, generator)
         mixed = torch.from_numpy(generator.random(len(own)) < self.mixed)
         active = {effect: values & mixed for effect, values in own.active.items()}
-        return Arrivals(drawn, replace(own, active=active | {"gain": torch.zeros_like(mixed)}))
+        own = replace(own, active=active | {"gain": torch.zeros_like(mixed)})
+        drawn = replace(drawn, manipulation=self._milder(drawn.manipulation, generator))
+        return Arrivals(drawn, self._milder(own, generator))
+
+    def _milder(self, manipulation: Manipulation, generator: np.random.Generator) -> Manipulation:
+        """The configurations, a share of them of less than full strength."""
+        mild, strength = generator.random((2, len(manipulation)))
+        return manipulation.milder(torch.from_numpy(np.where(mild < self.mild, strength, 1.0)).float())
 
     @torch.no_grad()
     def _examples(self, batches: Batches, arrivals: Arrivals) -> Examples:

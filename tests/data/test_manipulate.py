@@ -305,6 +305,22 @@ def test_between_two_configurations(manipulator: Manipulator) -> None:
     assert torch.equal(halfway.settings["gain"]["inverted"], start.settings["gain"]["inverted"])
 
 
+def test_milder_effects_do_less_down_to_nothing(manipulator: Manipulator) -> None:
+    x = sound(8)
+    full = with_settings(drawn(manipulator, 8), "gain", inverted=0.0)
+    strengths = (0.0, 0.3, 0.6, 1.0)
+    changes = torch.stack([rms(manipulator.render(x, full.milder(part)) - x) / rms(x) for part in strengths])
+    assert (changes[0] < 1e-5).all()
+    assert (changes.diff(dim=0).mean(1) > 0.02).all()
+    each = full.milder(torch.tensor([0.0, 1.0] * 4))
+    assert torch.equal(manipulator.render(x, each)[1::2], manipulator.render(x, full)[1::2])
+    assert torch.equal(full.milder(1.0).vector()[0], full.vector()[0])
+    middle, pan = full.milder(0.5).settings, full.settings["panner"]["pan"]
+    assert torch.allclose(middle["panner"]["pan"], pan / 2, atol=1e-6)
+    assert torch.allclose(middle["compressor"]["ratio"], full.settings["compressor"]["ratio"].sqrt())
+    assert torch.equal(middle["reverb"]["impulse"], full.settings["reverb"]["impulse"])
+
+
 def test_rows_and_join_rearrange(manipulator: Manipulator) -> None:
     manipulation = drawn(manipulator, 6)
     chosen = manipulation.rows(torch.tensor([4, 0, 4]))

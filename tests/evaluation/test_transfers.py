@@ -100,6 +100,17 @@ def test_mixed_inputs_are_those_of_the_same_cases_with_effects_of_their_own() ->
         assert multi_scale_spectral(plain.source[None], mixed.source[None]).left_right > 0.01
 
 
+def test_effects_may_be_milder_down_to_none() -> None:
+    full, half, none = (drawn(replace(PLAN, strength=strength)) for strength in (1.0, 0.5, 0.0))
+    for strong, mild, dry in zip(full, half, none, strict=True):
+        strong_distance, mild_distance, left = (
+            float(multi_scale_spectral(case.source[None], case.truth[None]).left_right[0])
+            for case in (strong, mild, dry)
+        )
+        assert torch.equal(strong.source, dry.source)
+        assert left < 1e-3 < mild_distance < strong_distance
+
+
 def test_a_multitrack_is_the_sum_of_its_stems_each_under_effects_of_its_own() -> None:
     (case,) = drawn(replace(PLAN, cases=1, multitrack=True))
     assert case.subject == "multitrack"
@@ -202,6 +213,7 @@ def test_plans_that_make_no_sense_are_refused() -> None:
         {"separator": "demucs"},
         {"methods": ()},
         {"evaluations": 0},
+        {"strength": 1.5},
     ):
         with pytest.raises(SettingsError):
             replace(PLAN, **wrong)

@@ -31,11 +31,11 @@ seconds = 0.3
 """
 
 
-def truths(mixed: float = 0.0) -> Truths:
+def truths(mixed: float = 0.0, mild: float = 0.0) -> Truths:
     """Of noise, in a few short rooms."""
     rooms = Impulses.synthetic(RATE, count=2)
     supplies = Supplies(Noise(), Noise(), lambda p: Manipulator(rooms, probabilities=p), make_fabric("cpu"))
-    return Truths(parse_recipe(RECIPE), supplies, mixed=mixed)
+    return Truths(parse_recipe(RECIPE), supplies, mixed=mixed, mild=mild)
 
 
 def test_each_clip_is_a_truth_and_the_reference_of_its_neighbour() -> None:
@@ -66,6 +66,16 @@ def test_inputs_may_arrive_with_effects_of_their_own() -> None:
     assert 0 < changed.sum() < len(changed)
     ratio = after.source.square().mean((1, 2)) / before.source.square().mean((1, 2))
     assert torch.allclose(ratio, torch.ones_like(ratio), atol=1e-3)  # the level is the level's business
+
+
+def test_some_effects_may_be_milder() -> None:
+    plain, mild = truths(mixed=1.0), truths(mixed=1.0, mild=0.5)
+    before, after = (t.rendered(t._arrivals(t._train, (0, 0, 3))) for t in (plain, mild))
+    milder = (before.truth != after.truth).flatten(1).any(1)
+    assert 0 < milder.sum() < len(milder)
+    assert (before.source != after.source).any(), "their own ones too"
+    less, more = (examples.effects.settings["eq"]["mid_gain_db"].abs() for examples in (after, before))
+    assert (less[milder] < more[milder]).all()
 
 
 def test_the_distance_does_not_hear_the_level() -> None:

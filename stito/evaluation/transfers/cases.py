@@ -117,11 +117,11 @@ def draw_transfer(material: Material, manipulator: Manipulator, plan: TransferPl
     targets = Targets.shipped()
     parts = {}
     for stem, segments in drawn.segments.items():
-        effects = drawn.configurations[stem]
+        effects = drawn.configurations[stem].milder(plan.strength)
         truth, reference = manipulator.render(segments, effects.rows([0, 0]))
         source, own_lufs = segments[0], loudness(segments[0], SAMPLE_RATE)
         if plan.mixed:
-            source = manipulator.render(source[None], manipulator.sample([stem], own))[0]
+            source = manipulator.render(source[None], manipulator.sample([stem], own).milder(plan.strength))[0]
         reverb = bool(effects.active["reverb"][0])
         normal = targets.of(stem).loudness_lufs
         parts[stem] = Part(source, reference, reference, truth, normal, own_lufs, effects, reverb)
