@@ -138,7 +138,7 @@ def transfer(
     if sounds:
         write_predictions(sounds, rows)
     outcome = TransferOutcome(plan, rows)
-    names = (
+    names = [
         "evaluations",
         "chain",
         "cases",
@@ -150,10 +150,10 @@ def transfer(
         "strength",
         "mixed",
         "multitrack",
-    )
+    ]
     given = {"methods": ",".join(plan.methods), "data": data, "split": split if data else None}
     given |= {"at": ",".join(f"{moment:g}" for moment in plan.at) or None}
-    given |= {name: getattr(plan, name) for name in names}
+    given |= {name: getattr(plan, name) for name in (*names, "mixed", "multitrack")}
     command = command_line("evaluate", "transfer", **given, smoke=smoke, o="out")
     write_outcome(outdir, outcome, command=command)
     click.echo(json.dumps(outcome.as_json(), indent=2) if as_json else outcome.text())

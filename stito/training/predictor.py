@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from stito import registry
 from stito.chains import load_chain
 from stito.encoder import TrainedEncoder
 from stito.encoders import load_encoder, told_encoders
@@ -21,6 +23,7 @@ from stito.training.known import known_settings
 from stito.training.recipe import Recipe
 from stito.training.supplies import Supplies
 from stito.training.truths import LOUDEST, Arrivals, Examples, Truths
+from stito.weights import read_header
 
 if TYPE_CHECKING:
     from stito.training.task import Network
@@ -44,12 +47,12 @@ class PredictorTask:
                 f"The chain '{self.chain.name}' cannot be differentiated.", hint="Name one of stito's own effects."
             )
         self.encoders = [load_encoder(name) for name in recipe.predictor.encoders]
-        self._ears = _trained(recipe.predictor.ears)
+        self._ears, self._ears_config = _ears(recipe)
         self._truths = Truths(recipe, supplies, mixed=recipe.predictor.mixed, mild=recipe.predictor.mild)
 
     def network(self) -> nn.Module:
         """A network that hears what its encoder hears, and stands near neutral."""
-        ears = copy.deepcopy(self._ears.net).requires_grad_(True).train()
+        ears = copy.deepcopy(self._ears)
         network = SettingsNet(ears, self.encoders, self.chain.dim, **self._config())
         start = self.chain.encode({}).clamp(EDGE, 1 - EDGE)
         for column, knob in enumerate(self.chain.knobs):
@@ -96,15 +99,23 @@ class PredictorTask:
             "config": self._config(),
             "chain": self.chain.name,
             "knobs": knob_ranges(self.chain),
-            "ears": {"encoder": self.recipe.predictor.ears, "config": self._ears.header["config"]},
+            "ears": {"encoder": self.recipe.predictor.ears, "config": self._ears_config},
             "encoders": told_encoders(self.encoders),
             **self._origin,
         }
 
 
-def _trained(name: str) -> TrainedEncoder:
-    """An encoder whose network can learn on; `RecipeError` for any other."""
+def _ears(recipe: Recipe) -> tuple[nn.Module, Mapping[str, Any]]:
+    """A network that hears and learns on, and its config: the encoder's own, or such as weights to go on from have.
+
+    The encoder may have become another since those were trained. `RecipeError` for one that cannot learn.
+    """
+    name = recipe.predictor.ears
     encoder = load_encoder(name)
     if not isinstance(encoder, TrainedEncoder):
         raise RecipeError(f"The encoder '{name}' has no network that could learn on.", hint="Name fxencoder.")
-    return encoder
+    config, network = encoder.header["config"], encoder.net
+    told = read_header(Path(recipe.start)).get("ears") if recipe.start else None
+    if told and told["config"] != config:
+        config, network = told["config"], registry.load("encoder", name).network(told["config"])
+    return copy.deepcopy(network).requires_grad_(True).train(), config

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import stito.predictor
+import stito_encoders
 from stito.chains import load_chain
 from stito.data.impulses import Impulses
 from stito.data.manipulate import Manipulator
@@ -23,6 +24,7 @@ from stito.training.predictor import PredictorTask
 from stito.training.recipe import parse_recipe
 from stito.training.supplies import Supplies
 from stito.training.truths import Examples
+from stito.weights import load_weights
 from training.toys import Noise
 
 RATE = 44_100
@@ -146,6 +148,16 @@ def test_a_training_may_go_on_from_weights(tmp_path: Path) -> None:
     small = Training(task("predictor.hidden=8"), parse_recipe(RECIPE), make_fabric("cpu"), tmp_path, tensorboard=False)
     with pytest.raises(WeightsError, match="another network"):
         small.begin_with(tmp_path / "before.safetensors")
+
+
+def test_weights_to_go_on_from_keep_ears_of_another_size(tmp_path: Path) -> None:
+    shipped = Path(stito_encoders.__file__).parent / "weights" / "mixing.predictor.safetensors"
+    state, header = load_weights(shipped)
+    assert header["ears"]["config"] != load_encoder("fxencoder").header["config"]  # type: ignore[attr-defined]
+    again = task(f"start={shipped}", "predictor.hidden=512")
+    network = again.network()
+    network.load_state_dict(state)
+    assert again.header()["ears"] == header["ears"]
 
 
 def test_an_encoder_that_cannot_learn_makes_no_ears() -> None:
