@@ -15,11 +15,19 @@ __all__ = ["manipulate"]
 @click.option("-o", "--output", "out", metavar="OUT", required=True, type=click.Path(path_type=Path))
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same style.")
 @click.option("--stem", default=None, metavar="NAME", help="What a single file is (vocals, drums, bass, other).")
+@click.option("--strength", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Of the effects.")
 @click.option("--irs", default=None, metavar="DIR", type=click.Path(path_type=Path), help="Rooms: impulse responses.")
 @click.option("--json", "as_json", is_flag=True, help="Print the settings as JSON.")
 @click.option("--force", is_flag=True, help="Overwrite what is in OUT.")
 def manipulate(
-    source: Path, out: Path, seed: int, stem: str | None, irs: Path | None, as_json: bool, force: bool
+    source: Path,
+    out: Path,
+    seed: int,
+    stem: str | None,
+    strength: float,
+    irs: Path | None,
+    as_json: bool,
+    force: bool,
 ) -> None:
     """Give INPUT a random mixing style: EQ, compression, panning, width, reverb and gain, each stem its own.
 
@@ -28,10 +36,11 @@ def manipulate(
     \b
     Example:
       stito manipulate my-stems/ -o restyled/ --seed 3
+      stito manipulate my-stems/ -o a-little/ --seed 3 --strength 0.3
     """
     from stito.data.manipulated import manipulate_files
 
-    done = manipulate_files(source, out, seed=seed, stem=stem, irs=irs, force=force)
+    done = manipulate_files(source, out, seed=seed, stem=stem, strength=strength, irs=irs, force=force)
     if as_json:
         click.echo(json.dumps(done.document, indent=2))
         return

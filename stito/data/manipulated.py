@@ -42,13 +42,21 @@ class Manipulated:
 
 
 def manipulate_files(
-    source: Path, out: Path, *, seed: int = 0, stem: str | None = None, irs: Path | None = None, force: bool = False
+    source: Path,
+    out: Path,
+    *,
+    seed: int = 0,
+    stem: str | None = None,
+    strength: float = 1.0,
+    irs: Path | None = None,
+    force: bool = False,
 ) -> Manipulated:
     """Give a file or a folder of stems a random style, each stem its own; same seed, same files.
 
     `out` is a folder, which gets `<stem>.wav` for each stem and `manipulation.json`. A stem's kind, on which its reverb
     depends, is its name, or `stem` for a file; any other name counts as `other`. Files keep sample rate, channels and
-    format; all together are turned down where one would go over -1 dBTP. `irs` is a folder of impulse responses to take
+    format; all together are turned down where one would go over -1 dBTP. With a `strength` below 1 the same effects do
+    less, down to nothing at 0. `irs` is a folder of impulse responses to take
     the place of the package's own.
 
     Raises the errors of `read_mix`, of `Impulses.read`, and `OutputError` or `OutputExistsError`, before any rendering.
@@ -61,7 +69,7 @@ def manipulate_files(
     impulses = Impulses.read(irs, mix.sample_rate) if irs else Impulses.synthetic(mix.sample_rate)
     manipulator = Manipulator(impulses, sample_rate=mix.sample_rate)
     kinds = [name if name in STEMS else "other" for name in _kinds(mix)]
-    manipulation = manipulator.sample(kinds, np.random.default_rng(seed))
+    manipulation = manipulator.sample(kinds, np.random.default_rng(seed)).milder(strength)
     rendered = {
         name: _rendered(manipulator, x, manipulation.rows([row])) for row, (name, x) in enumerate(mix.stems.items())
     }
@@ -73,6 +81,7 @@ def manipulate_files(
         "format": "stito.manipulation",
         "version": 1,
         "seed": seed,
+        "strength": strength,
         "impulses": str(irs) if irs else "synthetic",
         "output_gain_db": round(taken_db, 6),
         "stems": {name: _described(manipulation, row, impulses) for row, name in enumerate(mix.stems)},

@@ -138,7 +138,8 @@ class Manipulation:
                 none = param.to_unit(torch.full_like(whole, param.neutral))
                 part = param.from_unit(torch.lerp(none, param.to_unit(whole), share.to(whole)))
                 settings[effect][name] = torch.where(share == 1, whole, part)
-        return replace(self, settings=settings)
+        active = {effect: values & (share > 0) for effect, values in self.active.items()}
+        return replace(self, active=active, settings=settings)
 
     def vector(self) -> tuple[Tensor, tuple[str, ...]]:
         """The generative factors (b, k), each from 0 to 1 along its knob's own scale, and their names.

@@ -79,6 +79,18 @@ def test_same_seed_same_files_and_json_on_stdout(stems: Path, rooms: Path, tmp_p
     assert json.loads(said[0])["format"] == "stito.manipulation"
 
 
+def test_milder_effects_do_less_down_to_nothing(stems: Path, rooms: Path, tmp_path: Path) -> None:
+    def gain_db(strength: float) -> float:
+        said = run(stems, "-o", tmp_path / str(strength), "--irs", rooms, "--strength", strength, "--json")
+        chain = json.loads(said)["stems"]["vocals"]["chain"]
+        return next((float(entry["mid_gain_db"]) for entry in chain if entry["effect"] == "eq"), 0.0)
+
+    assert gain_db(0.3) == pytest.approx(0.3 * gain_db(1.0), abs=1e-3) != 0
+    assert gain_db(0.0) == 0
+    dry, came = (soundfile.read(folder / "vocals.wav")[0] for folder in (tmp_path / "0.0", stems))
+    assert np.abs(dry - came).max() < 1e-6
+
+
 def test_a_file_is_the_stem_that_it_is_said_to_be(stems: Path, rooms: Path, tmp_path: Path) -> None:
     run(stems / "drums.wav", "-o", tmp_path / "a", "--stem", "bass", "--irs", rooms)
     assert json.loads((tmp_path / "a" / "manipulation.json").read_text())["stems"]["bass"]["stem"] == "bass"
