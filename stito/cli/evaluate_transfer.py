@@ -36,7 +36,13 @@ __all__ = ["transfer"]
 @click.option("--judge", default="fxencoder", show_default=True, help="The encoder that says how near results sound.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same cases.")
 @click.option("--mixed", is_flag=True, help="Inputs arrive with random effects of their own, and not FX-normalised.")
-@click.option("--strength", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Of the random effects.")
+@click.option(
+    "--strength",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="How strong the random effects are: 1 is as the FXmanipulator draws them.",
+)
 @click.option("--multitrack", is_flag=True, help="All kinds of stems at once; their sum is compared.")
 @click.option(
     "--separator",

@@ -15,7 +15,9 @@ __all__ = ["manipulate"]
 @click.option("-o", "--output", "out", metavar="OUT", required=True, type=click.Path(path_type=Path))
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same style.")
 @click.option("--stem", default=None, metavar="NAME", help="What a single file is (vocals, drums, bass, other).")
-@click.option("--strength", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Of the effects.")
+@click.option(
+    "--strength", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="How much the effects do."
+)
 @click.option("--irs", default=None, metavar="DIR", type=click.Path(path_type=Path), help="Rooms: impulse responses.")
 @click.option("--json", "as_json", is_flag=True, help="Print the settings as JSON.")
 @click.option("--force", is_flag=True, help="Overwrite what is in OUT.")

@@ -10,7 +10,7 @@ __all__ = ["normalize"]
 
 
 @click.command()
-@click.argument("source", metavar="INPUT", required=False, type=click.Path(path_type=Path))
+@click.argument("source", metavar="[INPUT]", required=False, type=click.Path(path_type=Path))
 @click.option("-o", "--output", "out", metavar="OUT", required=True, type=click.Path(path_type=Path))
 @click.option("--stem", default=None, metavar="vocals|drums|bass|other", help="What kind of stem a single file is.")
 @click.option(

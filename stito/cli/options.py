@@ -45,8 +45,9 @@ def search_options(command: Command) -> Command:
             default="auto",
             show_default=True,
             metavar="auto|ensemble|predict|neural|match|neutral",
-            help="Where a search starts: at predicted settings, at those that render what a network made, at the mean "
-            "of both, at the closed form, or with the knobs at neutral.",
+            help="Where a search starts: predict, at predicted settings; neural, at those that render what a network "
+            "made; ensemble, at the mean of both; match, at the closed form; neutral, with all knobs at neutral; auto, "
+            "at the one to trust.",
         ),
         click.option("--evaluations", type=int, default=None, help="Candidates to try per stem.  [default: 1000]"),
         click.option("--seconds", type=float, default=None, help="Time for the whole search, shared by all stems."),

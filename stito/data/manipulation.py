@@ -50,13 +50,12 @@ RANGES: Mapping[str, Mapping[str, tuple[float, float]]] = {
 
 STRENGTHS: Mapping[str, tuple[str, ...]] = {
     "eq": ("low_gain_db", "low_mid_gain_db", "mid_gain_db", "high_mid_gain_db", "high_gain_db"),
-    "compressor": ("ratio",),
     "panner": ("pan",),
     "imager": ("width",),
     "reverb": ("dry", "low_dry"),
     "gain": ("gain_db",),
 }
-"""The knobs that take an effect from nothing to all that it does."""
+"""The knobs that take an effect from nothing to all that it does; of a compressor it is the slope of its curve."""
 
 
 @lru_cache(maxsize=1)
@@ -126,7 +125,8 @@ class Manipulation:
     def milder(self, strength: Tensor | float) -> Manipulation:
         """The same configurations with effects of that strength (or one each, (b,)): 0 does nothing, 1 is all.
 
-        What says how much an effect does goes that part of the way from neutral, along its own scale.
+        What says how much an effect does goes that part of the way from neutral, along its own scale; a compressor
+        takes that part of the decibels away.
         """
         share = torch.as_tensor(strength, device=self.order["eq_first"].device)
         settings = {effect: dict(values) for effect, values in self.settings.items()}
@@ -138,6 +138,8 @@ class Manipulation:
                 none = param.to_unit(torch.full_like(whole, param.neutral))
                 part = param.from_unit(torch.lerp(none, param.to_unit(whole), share.to(whole)))
                 settings[effect][name] = torch.where(share == 1, whole, part)
+        ratio = settings["compressor"]["ratio"]
+        settings["compressor"]["ratio"] = torch.where(share == 1, ratio, 1 / (1 - share.to(ratio) * (1 - 1 / ratio)))
         active = {effect: values & (share > 0) for effect, values in self.active.items()}
         return replace(self, active=active, settings=settings)
 

@@ -108,14 +108,17 @@ class PredictorTask:
 def _ears(recipe: Recipe) -> tuple[nn.Module, Mapping[str, Any]]:
     """A network that hears and learns on, and its config: the encoder's own, or such as weights to go on from have.
 
-    The encoder may have become another since those were trained. `RecipeError` for one that cannot learn.
+    The encoder may have become another since those were trained. `RecipeError` for one that is not installed, or that
+    cannot learn.
     """
     name = recipe.predictor.ears
     encoder = load_encoder(name)
-    if not isinstance(encoder, TrainedEncoder):
+    if name not in registry.names("encoder") or not isinstance(encoder, TrainedEncoder):
         raise RecipeError(f"The encoder '{name}' has no network that could learn on.", hint="Name fxencoder.")
     config, network = encoder.header["config"], encoder.net
     told = read_header(Path(recipe.start)).get("ears") if recipe.start else None
-    if told and told["config"] != config:
+    if told and told != {"encoder": name, "config": config}:
+        if told["encoder"] != name:
+            raise RecipeError(f"{recipe.start} hears with '{told['encoder']}'.", hint="Give predictor.ears that name.")
         config, network = told["config"], registry.load("encoder", name).network(told["config"])
     return copy.deepcopy(network).requires_grad_(True).train(), config

@@ -185,7 +185,7 @@ class Recipe(_Section):
     seed: int = Field(default=0, ge=0)
     task: Literal["encoder", "predictor", "converter"] = "encoder"
     start: str | None = None
-    """A file of weights to go on from, instead of a fresh network."""
+    """A file of weights to go on from, instead of a fresh network; a predictor's run needs it to its end."""
     network: Network = Network()
     predictor: Predictor = Predictor()
     converter: Converter = Converter()

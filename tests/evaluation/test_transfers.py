@@ -100,15 +100,13 @@ def test_mixed_inputs_are_those_of_the_same_cases_with_effects_of_their_own() ->
         assert multi_scale_spectral(plain.source[None], mixed.source[None]).left_right > 0.01
 
 
-def test_effects_may_be_milder_down_to_none() -> None:
-    full, half, none = (drawn(replace(PLAN, strength=strength)) for strength in (1.0, 0.5, 0.0))
-    for strong, mild, dry in zip(full, half, none, strict=True):
-        strong_distance, mild_distance, left = (
-            float(multi_scale_spectral(case.source[None], case.truth[None]).left_right[0])
-            for case in (strong, mild, dry)
+def test_effects_may_be_milder() -> None:
+    for strong, mild in zip(drawn(PLAN), drawn(replace(PLAN, strength=0.3)), strict=True):
+        assert torch.equal(strong.source, mild.source)
+        much, little = (
+            float(multi_scale_spectral(case.source[None], case.truth[None]).left_right[0]) for case in (strong, mild)
         )
-        assert torch.equal(strong.source, dry.source)
-        assert left < 1e-3 < mild_distance < strong_distance
+        assert 1e-3 < little < much
 
 
 def test_a_multitrack_is_the_sum_of_its_stems_each_under_effects_of_its_own() -> None:
@@ -214,6 +212,7 @@ def test_plans_that_make_no_sense_are_refused() -> None:
         {"methods": ()},
         {"evaluations": 0},
         {"strength": 1.5},
+        {"strength": 0.0},
     ):
         with pytest.raises(SettingsError):
             replace(PLAN, **wrong)

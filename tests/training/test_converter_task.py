@@ -70,6 +70,13 @@ def test_a_run_leaves_a_converter_that_can_be_loaded(tmp_path: Path) -> None:
     assert torch.allclose(converter.render(x, converter.hear(reference), converter.hear(x)), made, atol=1e-5)
 
 
+def test_some_examples_are_mixed_and_milder_as_the_recipe_says() -> None:
+    recipe = parse_recipe(RECIPE, ("converter.mixed=0.5", "converter.mild=0.25"))
+    supplies = Supplies(Noise(), Noise(), lambda p: Manipulator(probabilities=p), make_fabric("cpu"))
+    truths = ConverterTask(recipe, MixFXcloner.network, supplies)._truths
+    assert (truths.mixed, truths.mild) == (0.5, 0.25)
+
+
 @pytest.mark.parametrize("recipe", ["small", "paper"])
 def test_smoke_learns_one_batch(tmp_path: Path, recipe: str) -> None:
     out = tmp_path / "run"

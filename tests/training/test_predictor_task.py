@@ -11,6 +11,7 @@ import torch
 
 import stito.predictor
 import stito_encoders
+from stito import registry
 from stito.chains import load_chain
 from stito.data.impulses import Impulses
 from stito.data.manipulate import Manipulator
@@ -24,7 +25,6 @@ from stito.training.predictor import PredictorTask
 from stito.training.recipe import parse_recipe
 from stito.training.supplies import Supplies
 from stito.training.truths import Examples
-from stito.weights import load_weights
 from training.toys import Noise
 
 RATE = 44_100
@@ -150,19 +150,35 @@ def test_a_training_may_go_on_from_weights(tmp_path: Path) -> None:
         small.begin_with(tmp_path / "before.safetensors")
 
 
+def test_some_examples_are_mixed_and_milder_as_the_recipe_says() -> None:
+    truths = task("predictor.mixed=0.5", "predictor.mild=0.25")._truths
+    assert (truths.mixed, truths.mild) == (0.5, 0.25)
+
+
 def test_weights_to_go_on_from_keep_ears_of_another_size(tmp_path: Path) -> None:
-    shipped = Path(stito_encoders.__file__).parent / "weights" / "mixing.predictor.safetensors"
-    state, header = load_weights(shipped)
-    assert header["ears"]["config"] != load_encoder("fxencoder").header["config"]  # type: ignore[attr-defined]
-    again = task(f"start={shipped}", "predictor.hidden=512")
-    network = again.network()
-    network.load_state_dict(state)
-    assert again.header()["ears"] == header["ears"]
+    small = {"front": "spectral", "bands": 64, "width": 32, "depth": 1, "hidden": 16, "dim": 8}
+    began = task()
+    began._ears, began._ears_config = registry.load("encoder", "fxencoder").network(small), small
+    Training(began, parse_recipe(RECIPE), make_fabric("cpu"), tmp_path, tensorboard=False).export(
+        "small.safetensors", {}
+    )
+    file = tmp_path / "small.safetensors"
+    again = task(f"start={file}")
+    training = Training(again, parse_recipe(RECIPE), make_fabric("cpu"), tmp_path / "on", tensorboard=False)
+    training.begin_with(file)
+    assert again.header()["ears"] == {"encoder": "fxencoder", "config": small}
+    assert training.module.ears.dim == 8
 
 
 def test_an_encoder_that_cannot_learn_makes_no_ears() -> None:
     with pytest.raises(RecipeError, match="no network"):
         task("predictor.ears=features")
+
+
+def test_ears_are_an_installed_encoder(tmp_path: Path) -> None:
+    weights = Path(stito_encoders.__file__).parent / "weights" / "fxencoder.safetensors"
+    with pytest.raises(RecipeError, match="no network"):
+        task(f"predictor.ears={weights}")
 
 
 def test_a_chain_without_gradients_is_refused() -> None:

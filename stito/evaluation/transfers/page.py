@@ -64,12 +64,17 @@ class TransferOutcome:
 
     def text(self) -> str:
         """Everything for a terminal, with the data it was measured on."""
-        return "\n\n".join([*(table.text() for table in self.tables()), f"Data: {self.plan.data}"])
+        return "\n\n".join([*(table.text() for table in self.tables()), self._data()])
 
     def markdown(self) -> str:
         """Everything for a document."""
-        parts = ["# Transfers with a known truth", f"Data: {self.plan.data}"]
+        parts = ["# Transfers with a known truth", self._data()]
         return "\n\n".join([*parts, *(table.markdown() for table in self.tables())]) + "\n"
+
+    def _data(self) -> str:
+        """What was measured on."""
+        inputs = "Inputs with effects of their own" if self.plan.mixed else "FX-normalised inputs"
+        return f"Data: {self.plan.data} {inputs}; effects at a strength of {self.plan.strength:g}."
 
 
 def write_outcome(outdir: Path, outcome: TransferOutcome, *, command: str = "") -> None:

@@ -54,7 +54,7 @@ class TransferPlan:
         seed: same seed, same cases.
         data: in a sentence, what the cases are drawn from.
         mixed: inputs arrive with random effects of their own.
-        strength: of all random effects, from 0 (none) to 1 (as the FXmanipulator draws them).
+        strength: of all random effects, up to 1: as the FXmanipulator draws them.
         multitrack: all kinds of stems at once, and their sum is compared.
         separator: what takes a multitrack's reference apart; with `none` methods are given its stems.
         at: seconds after which to look at what each method has by then.
@@ -78,8 +78,11 @@ class TransferPlan:
     def __post_init__(self) -> None:
         if self.cases < 1 or self.seconds < 1 or not self.methods:
             raise SettingsError("A transfer evaluation needs cases of a second or more, and methods.")
-        if not 0 <= self.strength <= 1:
-            raise SettingsError(f"Effects have no strength of {self.strength:g}.", hint="0 is none, 1 is all.")
+        if not 0 < self.strength <= 1:
+            raise SettingsError(
+                f"Nothing can be measured of effects with a strength of {self.strength:g}.",
+                hint="Give more than 0, and up to 1: as they are drawn.",
+            )
         if self.evaluations is not None and self.evaluations < 1:
             raise SettingsError(f"{self.evaluations} evaluations find nothing.", hint="Give 1 or more.")
         if self.evaluations is None and not self.at:
