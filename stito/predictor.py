@@ -29,7 +29,7 @@ from stito.weights import digest_of_weights, freeze, load_weights
 
 __all__ = ["Predictor", "SettingsNet", "knob_ranges", "load_predictor", "same_effects"]
 
-CORRECTED = {"eq": 0.3, "imager": 1.0, "gain": 1.0}
+CORRECTED = {"eq": 0.6, "imager": 1.0, "gain": 1.0}
 """How far effects are then corrected to what statistics tell: tone in part, since what is played differs too; width
 and level wholly."""
 
