@@ -61,7 +61,8 @@ def compare_methods(
     for method in methods or METHODS:
         prepare(outdir / file_name(method), force=force)
     mix, target = read_pair(source, reference, stem=stem, separator=separator, on_step=on_step)
-    why_not = {method: refusal(method, mix, target, options.get("chain")) for method in methods or METHODS}
+    asked = [options.get(name) for name in ("chain", "predictor")]
+    why_not = {method: refusal(method, mix, target, *asked) for method in methods or METHODS}
     refused = [why for method, why in why_not.items() if why and method in methods]
     if refused:
         raise refused[0]

@@ -14,12 +14,12 @@ from stito.cloning import Cloner
 from stito.console import gain, loudness
 from stito.converter import Conversion
 from stito.encoder import Encoder, distance
-from stito.errors import SettingsError, UnknownNameError
+from stito.errors import UnknownNameError
 from stito.fitting import fit
 from stito.listening import Heard, Listener
 from stito.objective import Prior, StyleObjective, SumObjective, embed_excerpts
 from stito.parallel import check_device
-from stito.predictor import Predictor
+from stito.predictor import Predictor, no_predictor
 from stito.search import create
 from stito.search.base import Budget, Found, Step, StopReason
 from stito.search.driver import minimise
@@ -130,10 +130,7 @@ class Matcher:
         if self.init not in INITS:
             raise UnknownNameError.of("init", self.init, INITS)
         if self.predictor is None and self._asks(PREDICT, ENSEMBLE):
-            raise SettingsError(
-                f"There is no predictor for the chain '{self.chain.name}'.",
-                hint="Use a chain with the effects of mixing, or train one: recipes/predictor.",
-            )
+            raise no_predictor(self.chain)
         if self.method not in DIRECT and not self.converts:
             create(self.method, self.chain.dim, seed=seed).close()
 

@@ -39,7 +39,7 @@ NAMES = ("mix.wav", "stems", "preset.json", "preset.csv", "result.json", "report
 
 AUDIO = NAMES[:2]
 
-GIVEN = ("method", "encoder", "chain", "stem", "separator", "init", "seed", "amount")
+GIVEN = ("method", "encoder", "chain", "stem", "separator", "init", "predictor", "seed", "amount")
 """Options of a transfer, as the command line calls them."""
 
 

@@ -24,10 +24,10 @@ from stito.chain import Chain
 from stito.chains import load_chain
 from stito.encoder import Encoder, hear
 from stito.encoders import load_encoder, load_told
-from stito.errors import WeightsError
+from stito.errors import SettingsError, WeightsError
 from stito.weights import digest_of_weights, freeze, load_weights
 
-__all__ = ["Predictor", "SettingsNet", "knob_ranges", "load_predictor", "same_effects"]
+__all__ = ["Predictor", "SettingsNet", "knob_ranges", "load_predictor", "no_predictor", "same_effects"]
 
 CORRECTED = {"eq": 0.6, "imager": 1.0, "gain": 1.0}
 """How far effects are then corrected to what statistics tell: tone in part, since what is played differs too; width
@@ -150,12 +150,32 @@ class Predictor:
         return f"Predictor({self.chain.name}, weights {self.digest[:12]})"
 
 
-def load_predictor(chain: Chain) -> Predictor | None:
-    """The installed predictor for a chain's effects, if there is one."""
+def load_predictor(chain: Chain, weights: str | Path | None = None) -> Predictor | None:
+    """The predictor for a chain's effects: from a `.safetensors` file that `stito train` wrote, else the installed one.
+
+    Raises:
+        MissingFileError, WeightsError: as `Predictor` says, or the file's is for other effects.
+    """
+    if weights is not None:
+        predictor = _loaded(Path(weights).resolve())
+        if not same_effects(predictor.chain, chain):
+            raise WeightsError(
+                f"{weights} is for the effects of '{predictor.chain.name}', not for those of '{chain.name}'.",
+                hint=f"Use --chain {predictor.chain.name}, or leave the predictor out.",
+            )
+        return predictor
     for name in registry.names("predictor"):
         if same_effects(load_chain(name), chain):
             return _loaded(registry.load("predictor", name))
     return None
+
+
+def no_predictor(chain: Chain) -> SettingsError:
+    """What to say where settings of a chain are to be predicted, and nothing can."""
+    return SettingsError(
+        f"There is no predictor for the chain '{chain.name}'.",
+        hint="Use a chain with the effects of mixing, or train one (recipes/predictor) and name it with --predictor.",
+    )
 
 
 @lru_cache(maxsize=4)

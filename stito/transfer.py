@@ -27,7 +27,7 @@ from stito.listening import Heard, Pair
 from stito.matching import AUTO, DIRECT, ENSEMBLE, INITS, NEURAL, PREDICT, Match, Matcher, Problem
 from stito.mix import Mix, read_mix
 from stito.planning import plan_transfer
-from stito.predictor import load_predictor
+from stito.predictor import load_predictor, no_predictor
 from stito.preset import ConversionPreset, Preset, Provenance, StripPreset
 from stito.results import Matched, Progress, TransferResult
 from stito.search.base import Budget, Step, StopReason
@@ -60,6 +60,7 @@ def transfer(
     stem: str | None = None,
     separator: str | Separator = "none",
     init: str = "auto",
+    predictor: str | Path | None = None,
     prior_weight: float = PRIOR_WEIGHT,
     excerpt_seconds: float = EXCERPT_SECONDS,
     excerpt_count: int = EXCERPT_COUNT,
@@ -85,6 +86,7 @@ def transfer(
             colon) or any `Separator`; with `none`, mixes are matched whole.
         init: where a search starts: `ensemble`, `predict`, `neural` (settings fitted to what a network renders),
             `match`, `neutral`, or `auto`, the one to trust.
+        predictor: a file of weights that `recipes/predictor` made, to predict with instead of the installed ones.
         prior_weight: how strongly settings are drawn to the guess that a search starts from, in units of the input's
             distance to the reference; where both play the same performance there is no need for it.
         excerpt_seconds: the length of each excerpt that is heard.
@@ -107,6 +109,7 @@ def transfer(
         seed=seed,
         amount=amount,
         init=init,
+        predictor=predictor,
         prior_weight=prior_weight,
         excerpt_seconds=excerpt_seconds,
         excerpt_count=excerpt_count,
@@ -160,6 +163,7 @@ def match_style(
     seed: int = 0,
     amount: float = 1.0,
     init: str = "auto",
+    predictor: str | Path | None = None,
     prior_weight: float = PRIOR_WEIGHT,
     excerpt_seconds: float = EXCERPT_SECONDS,
     excerpt_count: int = EXCERPT_COUNT,
@@ -186,13 +190,14 @@ def match_style(
             f"The gradient search needs differentiable effects; {', '.join(names)} cannot be differentiated.",
             hint="Use --method cma, or a chain of stito's own effects such as mixing.",
         )
-    predictor = load_predictor(the_chain) if _needs(method, init, AUTO, PREDICT, ENSEMBLE) else None
+    asks = _needs(method, init, AUTO, PREDICT, ENSEMBLE)
+    known = load_predictor(the_chain, predictor) if asks or predictor else None  # a file is checked in any case
     matcher = Matcher(
         method=method,
         chain=the_chain,
         encoder=load_encoder(MEASURED_ENCODER if encoder == DEFAULT_ENCODER else encoder),
-        predictor=predictor,
-        cloner=_cloner(method, init, predictor is not None),
+        predictor=known if asks else None,
+        cloner=_cloner(method, init, asks and known is not None),
         init=init,
         prior_weight=prior_weight,
         seconds=excerpt_seconds,
@@ -271,7 +276,13 @@ def match_style(
     return Matched(matches, preset, tuple(notes), interrupted)
 
 
-def refusal(method: str, mix: Mix, reference: Mix, chain: str | Path | Chain | None = None) -> SettingsError | None:
+def refusal(
+    method: str,
+    mix: Mix,
+    reference: Mix,
+    chain: str | Path | Chain | None = None,
+    predictor: str | Path | None = None,
+) -> SettingsError | None:
     """Why a method without a search has nothing to say of such a pair; None if it has, and for searches."""
     several = mix.kind == "stems" and reference.kind == "mix" and len(mix.stems) > 1
     if method.partition(":")[0] == NEURAL and several:
@@ -280,11 +291,8 @@ def refusal(method: str, mix: Mix, reference: Mix, chain: str | Path | Chain | N
         if several:
             return SettingsError("Settings are predicted stem by stem, and the reference is one mix.", hint=APART)
         the_chain = _chain(mix, chain)
-        if load_predictor(the_chain) is None:
-            return SettingsError(
-                f"There is no predictor for the chain '{the_chain.name}'.",
-                hint="Use a chain with the effects of mixing, or train one: recipes/predictor.",
-            )
+        if load_predictor(the_chain, predictor) is None:
+            return no_predictor(the_chain)
     return None
 
 

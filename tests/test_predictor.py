@@ -214,12 +214,31 @@ def test_the_untrained_network_says_where_it_begins(theta: Tensor) -> None:
     assert torch.allclose(net.eval().settle(torch.randn(5, 4)), theta.expand(5, -1), atol=0.05)
 
 
+@pytest.mark.usefixtures("uncorrected")
+def test_a_file_predicts_in_place_of_what_is_installed(tmp_path: Path, theta: Tensor) -> None:
+    file = write(tmp_path / "mine.safetensors", theta)
+    mix, reference = stem("night"), stem("street", styled=True)
+    match = match_style(mix, reference, method="predict", predictor=file, **QUICK).matches["drums"]
+    chain, settings = match.strips["drums"]
+    assert torch.allclose(chain.encode(settings)[:-1], theta[:-1], atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["predict", "match"])
+def test_a_file_for_other_effects_is_refused_whether_or_not_it_is_asked(
+    method: str, tmp_path: Path, theta: Tensor
+) -> None:
+    file = write(tmp_path / "mine.safetensors", theta)
+    with pytest.raises(WeightsError, match="for the effects of 'mixing'"):
+        match_style(stem("night"), stem("street"), method=method, predictor=file, chain="eq", **QUICK)
+
+
 class TestTransfers:
     @pytest.fixture(autouse=True)
     def installed(self, predictor: Predictor, uncorrected: None, monkeypatch: pytest.MonkeyPatch) -> None:
         del uncorrected
 
-        def load(chain: Any) -> Predictor | None:
+        def load(chain: Any, weights: Any = None) -> Predictor | None:
+            assert weights is None
             return predictor if same_effects(predictor.chain, chain) else None
 
         monkeypatch.setattr(stito.transfer, "load_predictor", load)

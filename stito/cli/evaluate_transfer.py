@@ -28,6 +28,13 @@ __all__ = ["transfer"]
     "wanted, where they start: cma:fxencoder, random:FILE, cma:features:neural.  [default: a choice of all]",
 )
 @click.option("--chain", default="mixing", show_default=True, help="What the searches set: a name or a .toml file.")
+@click.option(
+    "--predictor",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="FILE",
+    help="Weights from recipes/predictor, to predict with instead of the installed ones.",
+)
 @click.option("--cases", type=int, default=40, show_default=True, help="Transfers, over the kinds of stems in turn.")
 @click.option("--seconds", type=float, default=12.0, show_default=True, help="Length of input and reference.")
 @click.option("--evaluations", type=int, default=None, help="Candidates per search.  [default: 300 without --at]")
@@ -62,6 +69,7 @@ def transfer(
     split: str,
     methods: str | None,
     chain: str,
+    predictor: Path | None,
     cases: int,
     seconds: float,
     evaluations: int | None,
@@ -114,6 +122,7 @@ def transfer(
         evaluations=evaluations or (None if at else EVALUATIONS),
         methods=tuple(name.strip() for name in methods.split(",") if name.strip()) if methods else METHODS,
         chain=chain,
+        predictor=str(predictor) if predictor else "",
         prior=prior,
         judge=judge,
         seed=seed,
@@ -159,7 +168,7 @@ def transfer(
     ]
     given = {"methods": ",".join(plan.methods), "data": data, "split": split if data else None}
     given |= {"at": ",".join(f"{moment:g}" for moment in plan.at) or None}
-    given |= {name: getattr(plan, name) for name in (*names, "mixed", "multitrack")}
+    given |= {name: getattr(plan, name) for name in names} | {"predictor": predictor}
     command = command_line("evaluate", "transfer", **given, smoke=smoke, o="out")
     write_outcome(outdir, outcome, command=command)
     click.echo(json.dumps(outcome.as_json(), indent=2) if as_json else outcome.text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -48,6 +49,13 @@ def search_options(command: Command) -> Command:
             help="Where a search starts: predict, at predicted settings; neural, at those that render what a network "
             "made; ensemble, at the mean of both; match, at the closed form; neutral, with all knobs at neutral; auto, "
             "at the one to trust.",
+        ),
+        click.option(
+            "--predictor",
+            type=click.Path(path_type=Path),
+            default=None,
+            metavar="FILE",
+            help="Weights from recipes/predictor, to predict with instead of the installed ones.",
         ),
         click.option("--evaluations", type=int, default=None, help="Candidates to try per stem.  [default: 1000]"),
         click.option("--seconds", type=float, default=None, help="Time for the whole search, shared by all stems."),

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from stito import registry
 from stito.cli.evaluate import evaluate
 from stito.errors import OutputError, OutputExistsError, SettingsError, UnknownNameError
 from stito.evaluation import study
 from stito.evaluation.cases import Plan
+from stito.weights import load_weights, save_weights
 
 
 def run(*words: object, catch: bool = True) -> Result:
@@ -82,6 +84,24 @@ def test_transfers_on_composed_songs_leave_a_table_a_page_and_every_row(tmp_path
     assert "--methods input,match --evaluations 8 --chain eq" in (out / "report.html").read_text()
     again = run(*words, "--json", catch=False)
     assert json.loads(again.stdout) == json.loads((out / "result.json").read_text())
+
+
+def test_weights_can_be_judged_before_they_are_shipped_and_on_milder_effects(tmp_path: Path) -> None:
+    installed = registry.load("predictor", "mixing")
+    mine = tmp_path / "mine.safetensors"
+    state, header = load_weights(installed)
+    save_weights(mine, {name: tensor * 0.5 for name, tensor in state.items()}, header, overwrite=False)
+    words = ("transfer", "--smoke", "--methods", "predict", "--judge", "features", "--strength", 0.5)
+    found = []
+    for name, weights in (("installed", ()), ("mine", ("--predictor", mine))):
+        run(*words, *weights, "-o", tmp_path / name, catch=False)
+        result = json.loads((tmp_path / name / "result.json").read_text())
+        assert result["plan"]["strength"] == 0.5
+        page = (tmp_path / name / "report.html").read_text()
+        assert "--strength 0.5" in page
+        assert ("--predictor" in page) == bool(weights)
+        found.append((tmp_path / name / "cases.jsonl").read_text())
+    assert found[0] != found[1]
 
 
 def test_kept_sounds_become_a_listening_test(tmp_path: Path) -> None:

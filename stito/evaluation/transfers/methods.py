@@ -172,6 +172,7 @@ def _make(case: Case, asked: Asked, chain: Chain, plan: TransferPlan) -> _Made:
         case.references(),
         method=asked.how,
         init=asked.init,
+        predictor=plan.predictor or None,
         chain=chain,
         encoder=asked.encoder,
         budget=plan.budget,

@@ -49,6 +49,7 @@ class TransferPlan:
         evaluations: candidates for each search; None leaves it to `at`.
         methods: see `METHODS`.
         chain: what the searches set.
+        predictor: a file of weights to predict settings with; "" for the installed ones.
         prior: how strongly settings are drawn to the guess that a search starts from, see `stito.transfer`.
         judge: the encoder that says how near results sound to reference and truth.
         seed: same seed, same cases.
@@ -65,6 +66,7 @@ class TransferPlan:
     evaluations: int | None = EVALUATIONS
     methods: tuple[str, ...] = METHODS
     chain: str = "mixing"
+    predictor: str = ""
     prior: float = PRIOR_WEIGHT
     judge: str = "fxencoder"
     seed: int = 0
@@ -102,7 +104,7 @@ class TransferPlan:
     def identity(self) -> dict[str, Any]:
         """What rows depend on: all but which methods and how many cases were asked for, and each row's own weights."""
         chain, separator = load_chain(self.chain), load_separator(self.separator)
-        predictor = load_predictor(chain)
+        predictor = load_predictor(chain, self.predictor or None)
         kept = {key: value for key, value in asdict(self).items() if key not in ("cases", "methods")}
         return kept | {
             "at": list(self.at),
