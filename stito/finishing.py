@@ -17,13 +17,15 @@ from stito.console import (
     gain,
     loudness,
     mix_down,
+    render_preset,
     render_strip,
 )
+from stito.errors import SettingsError
 from stito.mix import Mix, add_up
 from stito.preset import Preset, StripPreset
 from stito.results import Matched, Progress, TransferResult
 
-__all__ = ["render_match", "settle"]
+__all__ = ["render_match", "render_part", "settle"]
 
 
 def render_match(
@@ -51,8 +53,12 @@ def settle(
     *,
     on_step: Callable[[Progress], None] | None = None,
     consume: bool = False,
+    amount: float | None = None,
 ) -> tuple[Preset, Rendered]:
-    """A mix through a preset whose faders are still to be settled (`Preset.target_lufs`), and the preset with them."""
+    """A mix through a preset whose faders are still to be settled (`Preset.target_lufs`), and the preset with them.
+
+    Loudness goes as far to its targets as `amount` says, or else as the preset's own.
+    """
     rate, targets = mix.sample_rate, preset.target_lufs or {}
     whole = loudness(add_up(mix.stems.values()), rate) if _is_of_the_sum(targets, mix.stems) else SILENT_LUFS
     stems: dict[str, Tensor] = {}
@@ -67,11 +73,12 @@ def settle(
         del x
         if consume:
             mix.release(name)
-    amount = preset.provenance.amount if preset.provenance else 1.0
+    if amount is None:
+        amount = preset.provenance.amount if preset.provenance else 1.0
     faders = _faders(stems, rate, before, whole, targets, amount)
     for name, x in stems.items():
         x.mul_(gain(faders[name]))
-    rendered = mix_down(stems, rate)
+    rendered = mix_down(stems, rate, master=preset.master)
     settled = {
         name: preset.stems[name].model_copy(update={"fader_db": faders[name]})
         if name in preset.stems
@@ -80,6 +87,26 @@ def settle(
     }
     changes = {"stems": settled, "output_gain_db": rendered.output_gain_db, "target_lufs": None}
     return preset.model_copy(update=changes), rendered
+
+
+def render_part(mix: Mix, preset: Preset, amount: float) -> Rendered:
+    """A mix through a part of a preset: 0 leaves it as it is, 1 goes all the way, which is rendered in any case.
+
+    Knobs stand that part of the way from neutral, and stems are that part of the way louder, in LU.
+    """
+    if not 0 <= amount <= 1:
+        raise SettingsError(f"amount = {amount:g} is outside 0 to 1.", hint="0 is the input, 1 the whole preset.")
+    whole = render_preset(mix, preset) if preset.target_lufs is None else settle(mix, preset)[1]
+    if amount == 1:
+        return whole
+    targets = {name: loudness(x, mix.sample_rate) - whole.output_gain_db for name, x in whole.stems.items()}
+    changes = {
+        "stems": {name: strip.blend(amount) for name, strip in preset.stems.items()},
+        "master": preset.master.blend(amount) if preset.master else None,
+        "target_lufs": targets,
+    }
+    del whole
+    return settle(mix, preset.model_copy(update=changes), amount=amount)[1]
 
 
 def _is_of_the_sum(targets: Mapping[str, float], stems: Mapping[str, Tensor]) -> bool:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from stito.audio import check_writable, peak_of, write_atomic, write_audio
-from stito.console import Rendered, render_preset
+from stito.console import Rendered
 from stito.errors import OutputError, OutputExistsError, StitoError
-from stito.finishing import render_match, settle
+from stito.finishing import render_match, render_part
 from stito.mix import Mix, read_mix
 from stito.preset import load_preset
 from stito.results import Matched, Progress, TransferResult
@@ -128,8 +128,10 @@ def command_line(*words: str, **options: Any) -> str:
     return shlex.join(out)
 
 
-def run_apply(preset_path: Path, source: Path, out: Path, *, stem: str | None = None, force: bool = False) -> Rendered:
-    """Render a preset on files: into a folder, or into one file if `out` names a .wav."""
+def run_apply(
+    preset_path: Path, source: Path, out: Path, *, stem: str | None = None, amount: float = 1.0, force: bool = False
+) -> Rendered:
+    """Render a preset, or a part of it, on files: into a folder, or into one file if `out` names a .wav."""
     preset = load_preset(preset_path)
     single = out.suffix.lower() == ".wav"
     if single:
@@ -143,7 +145,7 @@ def run_apply(preset_path: Path, source: Path, out: Path, *, stem: str | None = 
             f"The preset has settings for {', '.join(preset.stems)}, the input is {', '.join(unknown)}.",
             hint="Say what the file is with --stem, or give a folder of stems.",
         )
-    rendered = render_preset(mix, preset) if preset.target_lufs is None else settle(mix, preset)[1]
+    rendered = render_part(mix, preset, amount)
     if single:
         write_audio(out, rendered.mix, rendered.sample_rate, subtype=mix.format.subtype, overwrite=force)
     else:

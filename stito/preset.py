@@ -119,6 +119,13 @@ class StripPreset(_Model):
             settings[slot.label] = {name: param.check(entry.settings[name]) for name, param in known.items()}
         return Chain("preset", slots), settings
 
+    def blend(self, amount: float) -> StripPreset:
+        """A part of the way from a wire (0) to this strip (1): knobs along their own scales, the fader in dB."""
+        chain, settings = self.build()
+        conversion = self.conversion.build().blend(amount) if self.conversion and amount > 0 else None
+        blended = StripPreset.of(chain, chain.blend(settings, amount), amount * self.fader_db)
+        return blended.model_copy(update={"conversion": ConversionPreset.of(conversion) if conversion else None})
+
 
 class Provenance(_Model):
     """What made a preset: enough to make it again."""

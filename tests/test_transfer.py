@@ -11,13 +11,13 @@ import torch
 from conftest import CHAIN, RATE, as_mix, song
 from stito.audio import AudioFormat, resample
 from stito.chains import load_chain
-from stito.console import loudness, render_preset
+from stito.console import gain, loudness, render_preset
 from stito.dsp.loudness import true_peak_db
 from stito.errors import AudioError, ChainError, PluginError, SettingsError, UnknownNameError
-from stito.finishing import render_match
+from stito.finishing import render_match, render_part
 from stito.listening import Listener, Pair
 from stito.mix import Mix
-from stito.preset import Preset
+from stito.preset import Preset, StripPreset
 from stito.results import Progress
 from stito.search.base import Budget, StopReason
 from stito.transfer import match_style, separated, transfer
@@ -174,6 +174,30 @@ def test_amount_zero_is_the_input_and_half_is_between() -> None:
     assert gains[1] == pytest.approx((gains[0] + gains[2]) / 2, abs=1e-3)
     with pytest.raises(SettingsError, match="amount"):
         match_style(mix, reference, method="match", amount=1.5)
+
+
+@pytest.mark.parametrize("method", ["match", "neural"])
+def test_a_part_of_a_preset_is_what_a_transfer_of_that_amount_gives(method: str) -> None:
+    mix, reference = song("night", stems=("drums", "bass")), song("street", styled=True, stems=("drums", "bass"))
+    none, part, whole = (transfer(mix, reference, method=method, amount=a, **QUICK) for a in (0.0, 0.4, 1.0))
+    for amount, result in ((0.0, none), (0.4, part), (1.0, whole)):
+        rendered = render_part(mix, whole.preset, amount)
+        for name, stem in rendered.stems.items():
+            there = result.rendered.stems[name] / gain(result.rendered.output_gain_db)
+            assert torch.allclose(stem / gain(rendered.output_gain_db), there, atol=5e-3)
+
+
+def test_a_part_of_a_preset_with_a_master_leaves_other_stems_and_in_none_of_it_the_input() -> None:
+    mix = song("night", stems=("drums", "bass"))
+    loud = StripPreset.of(load_chain("eq"), load_chain("eq").neutral(), fader_db=6.0)
+    preset = Preset(stems={"drums": loud}, master=loud)
+    none, half = (render_part(mix, preset, amount) for amount in (0.0, 0.5))
+    assert torch.allclose(none.mix, mix.sum() * gain(none.output_gain_db), atol=1e-4)
+    assert torch.allclose(half.stems["bass"], mix.stems["bass"] * gain(half.output_gain_db), atol=1e-5)
+    louder = loudness(half.stems["drums"], RATE) - half.output_gain_db - loudness(mix.stems["drums"], RATE)
+    assert louder == pytest.approx(3.0, abs=0.1)
+    with pytest.raises(SettingsError, match="amount"):
+        render_part(mix, preset, 1.5)
 
 
 @pytest.mark.parametrize("amount", [0.0, 0.5, 1.0])

@@ -16,6 +16,7 @@ import soundfile
 
 from conftest import CHAIN
 from stito.audio import read_audio
+from stito.mix import read_mix
 
 QUICK = ["--chain", CHAIN, "--evaluations", "16"]
 
@@ -90,6 +91,10 @@ def test_apply_makes_the_same_audio_again(
     assert done.returncode == 0, done.stderr
     first, second = (read_audio(folder / "mix.wav").samples for folder in (out, tmp_path / "again"))
     assert float((first - second).abs().max()) < 10 ** (-90 / 20)
+    done = stito("apply", out / "preset.json", songs / "night", "-o", tmp_path / "none", "--amount", "0")
+    assert done.returncode == 0, done.stderr
+    none, untouched = read_audio(tmp_path / "none" / "mix.wav").samples, read_mix(songs / "night").sum()
+    assert float((none / none.abs().max() - untouched / untouched.abs().max()).abs().max()) < 1e-3
 
 
 def test_existing_output_is_kept_without_force(
