@@ -13,7 +13,7 @@ from stito.chain import Chain, ChainSettings, Prepared
 from stito.cloning import Cloner
 from stito.console import gain, loudness
 from stito.converter import Conversion
-from stito.encoder import Encoder, distance
+from stito.encoder import Encoder, distance, near
 from stito.errors import UnknownNameError
 from stito.fitting import fit
 from stito.listening import Heard, Listener
@@ -33,6 +33,15 @@ AUTO, ENSEMBLE, PREDICT, NEURAL, MATCH, NEUTRAL = INITS
 
 FITTED = 20
 """Evaluations spent on settings that render what a converter made of one excerpt; more excerpts come no nearer."""
+
+EVALUATIONS = 1000
+"""Candidates of a search that is told no budget."""
+
+GUIDED = 200
+"""And of one between different songs that sets out from what networks say: more of them come nearer to the reference,
+and no nearer to what its effects would make of the input (docs/measured.md)."""
+
+NEAR = "The start is as near as other music under the same effects; nothing was searched."
 
 DIRECT = {
     MATCH: "Closed form, no search.",
@@ -166,10 +175,17 @@ class Matcher:
             conversions={stem: conversion},
         )
 
+    def allowance(self, problem: Problem) -> Budget | None:
+        """The budget of a search that is told none: what is of use, which may be nothing."""
+        start = problem.start(self.init)
+        if problem.same_performance or start not in (ENSEMBLE, PREDICT, NEURAL):
+            return Budget(EVALUATIONS)
+        return Budget(GUIDED) if problem.distances[start] > near(self.encoder) else None
+
     def search(
-        self, problem: Problem, seed: int, budget: Budget, on_step: Callable[[Step], None], *, skip: bool = False
+        self, problem: Problem, seed: int, budget: Budget | None, on_step: Callable[[Step], None], *, skip: bool = False
     ) -> Match:
-        """Find settings; with `skip`, without searching: the start is taken."""
+        """Find settings; with `skip`, or without a budget, the start is taken."""
         started = time.perf_counter()
         found: Found | None = None
         direct = self.method if self.method in problem.starts else MATCH
@@ -183,6 +199,8 @@ class Matcher:
             stop = DIRECT[start]
         elif skip:
             stop = StopReason.INTERRUPTED.value
+        elif budget is None:
+            stop = NEAR
         else:
             search = create(self.method, len(theta), seed=seed, start=theta)
             if guessed:

@@ -34,9 +34,8 @@ from stito.search.base import Budget, Step, StopReason
 from stito.separate import Separator, load_separator, separate_mix
 from stito.version import __version__
 
-__all__ = ["DEFAULT_BUDGET", "PRIOR_WEIGHT", "match_style", "read_pair", "separated", "transfer"]
+__all__ = ["PRIOR_WEIGHT", "match_style", "read_pair", "separated", "transfer"]
 
-DEFAULT_BUDGET = Budget(evaluations=1000)
 DEFAULT_CHAINS = {"mix": "mastering"}
 PRIOR_WEIGHT = 1.0
 """How strongly settings are drawn to usual ones, in units of the untouched input's distance to the reference."""
@@ -54,7 +53,7 @@ def transfer(
     method: str = "cma",
     chain: str | Path | Chain | None = None,
     encoder: str | Encoder = DEFAULT_ENCODER,
-    budget: Budget = DEFAULT_BUDGET,
+    budget: Budget | None = None,
     seed: int = 0,
     amount: float = 1.0,
     stem: str | None = None,
@@ -78,7 +77,9 @@ def transfer(
         chain: a `Chain`, its name, text or TOML file; `mastering` for a whole mix and `mixing` for stems otherwise.
         encoder: the metric of style: an installed name, a file of weights, or any `Encoder`; `auto` is the trained one
             between different songs, stem by stem, by effects that it has learnt, else measured features.
-        budget: of each stem's search in evaluations; its seconds are shared by all stems.
+        budget: of each stem's search in evaluations; its seconds are shared by all stems. Without one each search is
+            given what is of use: 1,000 evaluations; between different songs 200 from what networks say, and none where
+            that is as near to the reference as other music under the same effects (`Encoder.near`).
         seed: same seed, same settings.
         amount: 0 leaves the input as it is, 1 goes all the way.
         stem: what a single file is (`vocals`, `drums`, ...), or the one stem of a folder to read.
@@ -159,7 +160,7 @@ def match_style(
     method: str = "cma",
     chain: str | Path | Chain | None = None,
     encoder: str | Encoder = DEFAULT_ENCODER,
-    budget: Budget = DEFAULT_BUDGET,
+    budget: Budget | None = None,
     seed: int = 0,
     amount: float = 1.0,
     init: str = "auto",
@@ -334,7 +335,7 @@ def _searches(method: str) -> bool:
 def _search_all(
     problems: Sequence[Problem],
     matcher: Matcher,
-    budget: Budget,
+    budget: Budget | None,
     seed: int,
     on_step: Callable[[Progress], None] | None,
 ) -> dict[str, Match]:
@@ -343,9 +344,9 @@ def _search_all(
     interrupted = False
     started = time.perf_counter()
     for index, problem in enumerate(problems):
-        left = _share(budget, started, len(problems) - index)
+        left = _share(budget, started, len(problems) - index) if budget else matcher.allowance(problem)
 
-        def tell(step: Step, name: str = problem.name, index: int = index, left: Budget = left) -> None:
+        def tell(step: Step, name: str = problem.name, index: int = index, left: Budget | None = left) -> None:
             if on_step:
                 on_step(Progress("search", name, index, len(problems), left, step))
 

@@ -1,8 +1,8 @@
 """Weights on disk: safetensors that say what they are, how they came about and what they may be used for.
 
 The header is JSON under the key `stito` of the file's metadata: `format`, `architecture` and `config` (what builds the
-network), `recipe`, `data` and `licences` (what it was trained on), `scores` (what it reached), `version` (of stito). No
-file of weights can run code.
+network), `recipe`, `data` and `licences` (what it was trained on), `scores` (what it reached), `version` (of stito);
+of an encoder `near`, see `stito.encoder.Encoder`. No file of weights can run code.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ from stito.audio import write_atomic
 from stito.errors import MissingFileError, WeightsError
 from stito.version import __version__
 
-__all__ = ["FORMAT", "digest_of_weights", "freeze", "load_weights", "read_header", "save_weights"]
+__all__ = ["FORMAT", "digest_of_file", "digest_of_weights", "freeze", "load_weights", "read_header", "save_weights"]
 
 FORMAT = 1
 KEY = "stito"
 REQUIRED = ("architecture", "config")
+TOLD = ("recipe", "data", "licences", "scores", "version", "near")
+"""Of a header, what has no part in what the network says."""
 
 
 def save_weights(
@@ -96,7 +98,23 @@ def freeze(net: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
 
 
 def digest_of_weights(path: Path) -> str:
-    """The SHA-256 of the file, in hexadecimal: which weights made a preset."""
+    """The SHA-256 of what decides what a network says, in hexadecimal: which weights made a preset.
+
+    That is every tensor, and the header but for what only tells of them: new scores make no other network. Errors are
+    those of `load_weights`.
+    """
+    header = {key: value for key, value in read_header(path).items() if key not in TOLD}
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    with safetensors.safe_open(path, framework="np") as file:
+        for name in sorted(file.keys()):
+            tensor = file.get_tensor(name)
+            digest.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
+            digest.update(tensor.tobytes())
+    return digest.hexdigest()
+
+
+def digest_of_file(path: Path) -> str:
+    """The SHA-256 of any file of weights, in hexadecimal."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

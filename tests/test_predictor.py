@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import stito.matching
 import stito.predictor
 import stito.transfer
 from conftest import RATE, song
@@ -310,6 +311,30 @@ class TestTransfers:
         matched = match_style(song("night"), reference, method="match", **QUICK)
         assert matched.preset.provenance is not None
         assert matched.preset.provenance.encoder == "features"
+
+    @pytest.mark.usefixtures("trusted")
+    @pytest.mark.parametrize(
+        ("name", "near", "budget", "evaluations"),
+        [
+            ("street", 0.0, None, 16),
+            ("street", 10.0, None, 0),
+            ("street", 10.0, Budget(evaluations=8), 8),
+            ("night", 10.0, None, 32),
+        ],
+    )
+    def test_without_a_budget_it_searches_as_far_as_that_is_of_use(
+        self, name: str, near: float, budget: Budget | None, evaluations: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(stito.matching, "GUIDED", 16)
+        monkeypatch.setattr(stito.matching, "EVALUATIONS", 32)
+        encoder = FXencoder()
+        encoder.near = near
+        mix, reference = stem("night"), stem(name, styled=True)
+        match = match_style(mix, reference, encoder=encoder, budget=budget, **QUICK).matches["drums"]
+        assert match.evaluations == evaluations
+        assert match.start == ("ensemble" if name == "street" else "match")
+        assert (match.stop == stito.matching.NEAR) == (evaluations == 0)
+        assert bool(match.history) == bool(evaluations)
 
     def test_settings_are_drawn_to_the_prediction(self, theta: Tensor) -> None:
         mix, reference = stem("night"), stem("street", styled=True)

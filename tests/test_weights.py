@@ -12,7 +12,7 @@ from torch import nn
 
 from stito.errors import MissingFileError, OutputExistsError, WeightsError
 from stito.version import __version__
-from stito.weights import digest_of_weights, load_weights, read_header, save_weights
+from stito.weights import digest_of_file, digest_of_weights, load_weights, read_header, save_weights
 
 HEADER = {"architecture": "toy", "config": {"width": 4}, "licences": ["CC0-1.0"], "scores": {"retrieval": 0.5}}
 
@@ -50,6 +50,22 @@ def test_the_same_weights_are_the_same_bytes(tmp_path: Path) -> None:
     save_weights(two, network().state_dict(), dict(reversed(HEADER.items())))
     assert digest_of_weights(one) == digest_of_weights(two)
     assert len(digest_of_weights(one)) == 64
+    assert digest_of_file(one) == digest_of_file(two)
+
+
+def test_what_is_told_of_weights_makes_no_others(tmp_path: Path) -> None:
+    state = network().state_dict()
+    digests = []
+    for name, changed, header in (
+        ("as it is", state, HEADER),
+        ("told", state, HEADER | {"scores": {"retrieval": 0.9}, "near": 0.1}),
+        ("configured", state, HEADER | {"config": {"another": 1}}),
+        ("trained on", {key: tensor + 1 for key, tensor in state.items()}, HEADER),
+    ):
+        save_weights(tmp_path / f"{name}.safetensors", changed, header)
+        digests.append(digest_of_weights(tmp_path / f"{name}.safetensors"))
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
 
 
 def test_a_file_is_not_overwritten_by_chance(tmp_path: Path) -> None:

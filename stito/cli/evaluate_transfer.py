@@ -37,7 +37,12 @@ __all__ = ["transfer"]
 )
 @click.option("--cases", type=int, default=40, show_default=True, help="Transfers, over the kinds of stems in turn.")
 @click.option("--seconds", type=float, default=12.0, show_default=True, help="Length of input and reference.")
-@click.option("--evaluations", type=int, default=None, help="Candidates per search.  [default: 300 without --at]")
+@click.option(
+    "--evaluations",
+    type=int,
+    default=None,
+    help="Candidates per search, and for the oracle.  [default: as `stito transfer`; for the oracle 300]",
+)
 @click.option("--at", default=None, metavar="S,S", help="Also what each method has after so many seconds: 0,1,5,30.")
 @click.option("--prior", type=float, default=1.0, show_default=True, help="How strongly searches are drawn to a guess.")
 @click.option("--judge", default="fxencoder", show_default=True, help="The encoder that says how near results sound.")
@@ -109,7 +114,7 @@ def transfer(
     from stito.evaluation.plots import require
     from stito.evaluation.study import DemoSongs, cache_material
     from stito.evaluation.transfers.page import TransferOutcome, write_outcome, write_predictions
-    from stito.evaluation.transfers.plan import EVALUATIONS, METHODS, TransferPlan
+    from stito.evaluation.transfers.plan import METHODS, TransferPlan
     from stito.evaluation.transfers.run import evaluate_transfers
     from stito.evaluation.transfers.sources import CacheSource, DemoSource
     from stito.output import command_line
@@ -119,7 +124,7 @@ def transfer(
     plan = TransferPlan(
         cases=cases,
         seconds=seconds,
-        evaluations=evaluations or (None if at else EVALUATIONS),
+        evaluations=evaluations,
         methods=tuple(name.strip() for name in methods.split(",") if name.strip()) if methods else METHODS,
         chain=chain,
         predictor=str(predictor) if predictor else "",

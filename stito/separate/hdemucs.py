@@ -21,7 +21,7 @@ from torch import Tensor
 
 from stito.errors import MissingDependencyError, MissingFileError, WeightsError
 from stito.separate.overlap import at_one_level, overlap_add
-from stito.weights import digest_of_weights
+from stito.weights import digest_of_file
 
 __all__ = ["HDemucs"]
 
@@ -52,7 +52,7 @@ class HDemucs:
         path = Path(weights) if str(weights) else _published()
         state = _state(path)
         self._net = _network(definition, state, path)
-        self.digest = digest_of_weights(path)
+        self.digest = digest_of_file(path)
 
     @torch.no_grad()
     def separate(self, x: Tensor, on_progress: Callable[[float], None] | None = None) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from stito.errors import MissingDependencyError, MissingFileError, WeightsError
 from stito.separate.overlap import at_one_level, overlap_add
-from stito.weights import digest_of_weights
+from stito.weights import digest_of_file
 
 __all__ = ["SCNet"]
 
@@ -61,7 +61,7 @@ class SCNet:
                 f"{settings} names {len(self._sources)} stems, and its network makes {len(self._net.sources)}.",
                 hint="Its `training.instruments`, or `target_instrument`, and `model.sources` must agree.",
             )
-        self.digest = digest_of_weights(checkpoint) + digest_of_weights(settings)
+        self.digest = digest_of_file(checkpoint) + digest_of_file(settings)
 
     @torch.no_grad()
     def separate(self, x: Tensor, on_progress: Callable[[float], None] | None = None) -> dict[str, Tensor]:

@@ -179,6 +179,7 @@ def test_what_is_right_already_is_measured_as_right() -> None:
     for name in ("to_truth", "loudness_lu", "spectrum_db", "width_db", "crest_db", "knobs_off"):
         assert found.measures[name] == pytest.approx(0, abs=1e-3), name
     assert found.measures["to_reference"] > 0.01  # it is other music
+    assert found.measures["truth_to_reference"] == pytest.approx(found.measures["to_reference"], abs=1e-3)
 
 
 def test_the_course_is_the_input_until_a_method_knows_better() -> None:
@@ -203,7 +204,6 @@ def test_no_clock_runs_while_a_method_is_loaded(monkeypatch: pytest.MonkeyPatch)
 
 def test_plans_that_make_no_sense_are_refused() -> None:
     for wrong in (
-        {"evaluations": None},
         {"at": (5.0, 1.0)},
         {"at": (0.0,)},
         {"at": (-1.0, 1.0)},
@@ -358,6 +358,7 @@ def test_a_search_catches_another_where_its_loss_is_no_larger() -> None:
             row(case, "cma:x:neural", 1.0, evaluations=100, history=[(5, 2.0), (soon, 0.9)] if soon < 100 else [(5, 2)])
         )
         rows.append(row(case, "cma:y:neural", 1.0, evaluations=100, history=[(1, 0.0)]))
+    rows += [row(3, "cma:x:neutral", 1.0), row(3, "cma:x:neural", 1.0)]  # where nothing was searched
     found = {(catch.search, catch.other): catch for catch in catches(rows)}
     assert set(found) == {("cma:x:neutral", "cma:x:neural"), ("cma:x:neural", "cma:x:neutral")}
     soon = found["cma:x:neural", "cma:x:neutral"]

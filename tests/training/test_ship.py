@@ -22,7 +22,9 @@ RECIPE = RECIPES / "fxencoder" / "small.toml"
 def shipped(tmp_path: Path) -> tuple[Path, dict[str, Any]]:
     trained, result, target = tmp_path / "best.safetensors", tmp_path / "normal" / "result.json", tmp_path / "out.it"
     result.parent.mkdir()
-    result.write_text(json.dumps({"data": "49 songs", "summary": {"all": {"input": {"left_right": 0.50003}}}}))
+    found = {"left_right": 0.50003, "truth_to_reference": 0.0987}
+    plan = {"judge": "fxencoder"}
+    result.write_text(json.dumps({"data": "49 songs", "plan": plan, "summary": {"all": {"input": found}}}))
     table = tmp_path / "disentanglement" / "result.json"
     table.parent.mkdir()
     column = {"dcimig": {"mean": 0.6, "low": 0.5, "high": 0.7, "draws": 3}, "settings": {"mean": None, "draws": 3}}
@@ -48,7 +50,8 @@ def test_matrices_are_half_as_large(shipped: tuple[Path, dict[str, Any]]) -> Non
 def test_the_header_says_what_it_scored_and_what_it_may_be_used_for(shipped: tuple[Path, dict[str, Any]]) -> None:
     _, header = shipped
     assert header["scores"]["validation"] == {"score": 0.7, "mix.retrieval": 0.7}
-    assert header["scores"]["normal"] == {"data": "49 songs", "input": {"left_right": 0.5}}
+    assert header["scores"]["normal"]["input"] == {"left_right": 0.5, "truth_to_reference": 0.0987}
+    assert header["near"] == 0.099
     assert header["scores"]["disentanglement"]["fxencoder"] == {"digest": "ab", "table": {"dcimig": 0.6}}
     recipe = load_recipe(RECIPE)
     assert header["licences"] == recipe.data.licences

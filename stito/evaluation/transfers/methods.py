@@ -39,6 +39,7 @@ MEASURES = {
     "mid_side": "the same, of mid and side",
     "to_reference": "distance to the reference as the judge hears it",
     "to_truth": "distance to the truth as the judge hears it",
+    "truth_to_reference": "and the truth's own distance to the reference: that of other music under the same effects",
     "loudness_lu": "loudness off the truth's, LU",
     "spectrum_db": "balance of the long-term spectrum off the truth's, dB",
     "width_db": "side over mid off the truth's, dB",
@@ -210,11 +211,12 @@ def _render(case: Case, asked: Asked, strips: Mapping[str, StripPreset]) -> Tens
 def _heard(case: Case, result: Tensor, judge: Encoder) -> dict[str, float]:
     """How far the result sounds from reference and truth, and its levels from the truth's."""
     sounds = torch.stack([result, case.reference, case.truth])
-    embedded = judge.embed(resample(sounds, SAMPLE_RATE, judge.sample_rate))
-    to_reference, to_truth = distance(judge, embedded[:1].expand(2, -1), embedded[1:]).tolist()
+    made, reference, truth = torch.split(judge.embed(resample(sounds, SAMPLE_RATE, judge.sample_rate)), 1)
+    apart = {"to_reference": (made, reference), "to_truth": (made, truth), "truth_to_reference": (truth, reference)}
+    heard = {name: float(distance(judge, *pair)[0]) for name, pair in apart.items()}
     errors = level_errors(result[None], case.truth[None], SAMPLE_RATE)
     levels = {name: abs(float(errors[long][0])) for name, long in LEVELS.items()}
-    return {"to_reference": to_reference, "to_truth": to_truth, **levels}
+    return heard | levels
 
 
 def _knobs_off(case: Case, made: _Made, chain: Chain, plan: TransferPlan) -> dict[str, float]:

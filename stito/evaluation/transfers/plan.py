@@ -36,7 +36,7 @@ PLAIN = ("input", "level", "oracle")
 """These hear with no encoder."""
 
 EVALUATIONS = 300
-"""Candidates for each search, and for the oracle, unless told otherwise."""
+"""Candidates for the oracle, unless told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class TransferPlan:
     Args:
         cases: how many.
         seconds: the length of input and reference.
-        evaluations: candidates for each search; None leaves it to `at`.
+        evaluations: candidates for each search; None leaves it to `at`, and without that to the search, as a transfer.
         methods: see `METHODS`.
         chain: what the searches set.
         predictor: a file of weights to predict settings with; "" for the installed ones.
@@ -63,7 +63,7 @@ class TransferPlan:
 
     cases: int = 40
     seconds: float = 12.0
-    evaluations: int | None = EVALUATIONS
+    evaluations: int | None = None
     methods: tuple[str, ...] = METHODS
     chain: str = "mixing"
     predictor: str = ""
@@ -87,8 +87,6 @@ class TransferPlan:
             )
         if self.evaluations is not None and self.evaluations < 1:
             raise SettingsError(f"{self.evaluations} evaluations find nothing.", hint="Give 1 or more.")
-        if self.evaluations is None and not self.at:
-            raise SettingsError("Searches need an end.", hint="Give evaluations, or seconds to look at them.")
         if self.at and not (self.at[0] >= 0 < self.at[-1] and list(self.at) == sorted(set(self.at))):
             raise SettingsError("The seconds to look at searches must rise, from 0 or more.", hint="Such as 0,1,5,30.")
         if self.at and self.multitrack:
@@ -97,9 +95,10 @@ class TransferPlan:
             raise SettingsError("There is nothing to separate in a single stem.", hint="Evaluate multitracks.")
 
     @property
-    def budget(self) -> Budget:
-        """What each search may spend."""
-        return Budget(self.evaluations, self.at[-1] if self.at else None)
+    def budget(self) -> Budget | None:
+        """What each search may spend; None leaves it to the search."""
+        seconds = self.at[-1] if self.at else None
+        return Budget(self.evaluations, seconds) if self.evaluations or seconds else None
 
     def identity(self) -> dict[str, Any]:
         """What rows depend on: all but which methods and how many cases were asked for, and each row's own weights."""

@@ -134,16 +134,21 @@ def courses(rows: Sequence[Row]) -> dict[str, list[tuple[float, float, float]]]:
 
 
 def catches(rows: Sequence[Row]) -> list[Catch]:
-    """Of every two searches that differ in where they start alone, how soon each gets to where the other ended."""
+    """Of every two searches that differ in where they start alone, how soon each gets to where the other ended.
+
+    Cases of which one was near enough where it started, and searched for nothing, have no part in it.
+    """
     searches = [name for name in _methods(rows) if any(row.history for row in rows if row.method == name)]
     found = []
     for search in searches:
         for other in searches:
             if search != other and search.split(":")[:2] == other.split(":")[:2]:
                 ours, theirs = _by_case(rows, search), _by_case(rows, other)
-                shares = [_share(ours[case], theirs[case]) for case in sorted(set(ours) & set(theirs))]
-                reached = sum(np.isfinite(shares))
-                found.append(Catch(search, other, len(shares), int(reached), float(np.median(shares))))
+                both = [case for case in sorted(set(ours) & set(theirs)) if ours[case].history and theirs[case].history]
+                if both:
+                    shares = [_share(ours[case], theirs[case]) for case in both]
+                    reached = sum(np.isfinite(shares))
+                    found.append(Catch(search, other, len(shares), int(reached), float(np.median(shares))))
     return found
 
 
