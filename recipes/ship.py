@@ -40,11 +40,11 @@ def _means(values: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def near_of(paths: Sequence[Path], judge: str) -> dict[str, float]:
-    """How near a judge found truth and reference in an evaluation of transfers, if there is one: what searches need."""
+def near_of(paths: Sequence[Path], judges: Sequence[str]) -> dict[str, float]:
+    """How near one of these judges found truth and reference in an evaluation of transfers, if there is one: what searches need."""
     for path in paths:
         result = json.loads(path.read_text(encoding="utf-8"))
-        if result.get("plan", {}).get("judge") == judge:
+        if result.get("plan", {}).get("judge") in judges:
             return {"near": round(next(iter(result["summary"]["all"].values()))["truth_to_reference"], 3)}
     return {}
 
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "licences": recipe.data.licences,
         "scores": {"validation": validation, **{path.parent.name: scores_of(path) for path in arguments.scores}},
     }
-    header |= near_of(arguments.scores, header["architecture"])
+    header |= near_of(arguments.scores, [header["architecture"], str(arguments.weights)])
     target = arguments.output or WEIGHTS / name_of(header)
     target.parent.mkdir(parents=True, exist_ok=True)
     save_weights(target, state, header, half=True, overwrite=True)

@@ -38,8 +38,8 @@ EVALUATIONS = 1000
 """Candidates of a search that is told no budget."""
 
 GUIDED = 200
-"""And of one between different songs that sets out from what networks say: more of them come nearer to the reference,
-and no nearer to what its effects would make of the input (docs/measured.md)."""
+"""And of one between different songs, of a stem by effects that networks have learnt: more of them come nearer to the
+reference, and no nearer to what its effects would make of the input (docs/measured.md)."""
 
 NEAR = "The start is as near as other music under the same effects; nothing was searched."
 
@@ -82,7 +82,7 @@ class Problem:
     """A pair made ready for a search: the objective, the places to start from, and how far each is.
 
     `prior` is that of the chain; there is none for the same performance, where nothing is needed to tell style from
-    content.
+    content. `near` is how near other music is under the same effects (`Encoder.near`).
     """
 
     name: str
@@ -91,6 +91,7 @@ class Problem:
     prior: Prior | None
     starts: Mapping[str, Tensor]
     distances: Mapping[str, float]
+    near: float = 0.0
 
     @property
     def same_performance(self) -> bool:
@@ -101,12 +102,14 @@ class Problem:
         """The place of that name; with `auto`, or where there is none of that name, the one to trust.
 
         Between different songs that is what networks have learnt, whatever the encoder of the search hears of the
-        music; for the same performance it is what is nearest.
+        music, or else the input as it is, if that is near already; for the same performance it is what is nearest.
         """
         if init in self.starts:
             return init
         if ENSEMBLE in self.starts and not self.same_performance:
             return ENSEMBLE
+        if self.distances[NEUTRAL] <= self.near and not self.same_performance:
+            return NEUTRAL
         return min(self.distances, key=lambda name: self.distances[name])
 
     def prior_around(self, start: str) -> Prior | None:
@@ -177,10 +180,9 @@ class Matcher:
 
     def allowance(self, problem: Problem) -> Budget | None:
         """The budget of a search that is told none: what is of use, which may be nothing."""
-        start = problem.start(self.init)
-        if problem.same_performance or start not in (ENSEMBLE, PREDICT, NEURAL):
+        if self.predictor is None or problem.same_performance or len(problem.stems) > 1:
             return Budget(EVALUATIONS)
-        return Budget(GUIDED) if problem.distances[start] > near(self.encoder) else None
+        return Budget(GUIDED) if problem.distances[problem.start(self.init)] > problem.near else None
 
     def search(
         self, problem: Problem, seed: int, budget: Budget | None, on_step: Callable[[Step], None], *, skip: bool = False
@@ -260,6 +262,7 @@ class Matcher:
             prior=None if heard.aligned else Prior.join([prior] * stems).to(self.device),
             starts=places,
             distances=found,
+            near=near(self.encoder),
         )
 
     def _learnt(self, heard: Heard, sources: Sequence[Prepared], guess: Tensor) -> dict[str, Tensor]:

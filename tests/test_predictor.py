@@ -336,6 +336,17 @@ class TestTransfers:
         assert (match.stop == stito.matching.NEAR) == (evaluations == 0)
         assert bool(match.history) == bool(evaluations)
 
+    def test_an_input_that_is_near_already_is_left_as_it_is_where_the_prediction_leads_away(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Matcher, "_nearer", lambda *_: False)
+        encoder = FXencoder()
+        encoder.near = 10.0
+        match = match_style(stem("night"), stem("street"), encoder=encoder, **QUICK).matches["drums"]
+        assert (match.start, match.evaluations, match.stop) == ("neutral", 0, stito.matching.NEAR)
+        chain, settings = match.strips["drums"]
+        assert torch.allclose(chain.encode(settings), chain.encode({}), atol=1e-5)
+
     def test_settings_are_drawn_to_the_prediction(self, theta: Tensor) -> None:
         mix, reference = stem("night"), stem("street", styled=True)
         options = {"init": "predict", "budget": Budget(evaluations=60), "prior_weight": 1e4, **QUICK}

@@ -61,8 +61,8 @@ def search_options(command: Command) -> Command:
             "--evaluations",
             type=int,
             default=None,
-            help="Candidates to try per stem.  [default: 1000; from what networks say of different songs, 200, and "
-            "none where that is near enough]",
+            help="Candidates to try per stem.  [default: 1000; between different songs, by the effects of mixing, 200, "
+            "and none where the start is near enough]",
         ),
         click.option("--seconds", type=float, default=None, help="Time for the whole search, shared by all stems."),
         click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result."),

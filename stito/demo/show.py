@@ -62,7 +62,7 @@ def run_demo(
     *,
     force: bool = False,
     method: str = "cma",
-    evaluations: int = 300,
+    evaluations: int | None = None,
     seed: int = 0,
     on_step: Callable[[Progress], None] | None = None,
 ) -> Demo:
@@ -81,7 +81,7 @@ def run_demo(
         force=True,
         on_step=on_step,
         method=method,
-        budget=Budget(evaluations=evaluations),
+        budget=Budget(evaluations) if evaluations else None,
         seed=seed,
         excerpt_count=1,
     )
