@@ -41,7 +41,7 @@ def _means(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def near_of(paths: Sequence[Path], judges: Sequence[str]) -> dict[str, float]:
-    """How near one of these judges found truth and reference in an evaluation of transfers, if there is one: what searches need."""
+    """How near one of these judges found truths and references, if transfers were evaluated: what searches need."""
     for path in paths:
         result = json.loads(path.read_text(encoding="utf-8"))
         if result.get("plan", {}).get("judge") in judges:
