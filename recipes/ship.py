@@ -3,7 +3,8 @@
     python recipes/ship.py recipes/fxencoder/small.toml runs/fxencoder-small/best.safetensors --scores out/result.json
 
 The description and licences of the data are the recipe's as it stands; everything else is what `stito train` wrote. An
-encoder that was the judge of transfers is told how near it finds other music under the same effects.
+encoder that was the judge of one of the evaluations, by the same file, is told how near it finds other music under the
+same effects.
 """
 
 from __future__ import annotations
@@ -40,11 +41,11 @@ def _means(values: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def near_of(paths: Sequence[Path], judges: Sequence[str]) -> dict[str, float]:
-    """How near one of these judges found truths and references, if transfers were evaluated: what searches need."""
+def near_of(paths: Sequence[Path], judge: str) -> dict[str, float]:
+    """How near a judge found truths and references, if transfers were evaluated: what searches need."""
     for path in paths:
         result = json.loads(path.read_text(encoding="utf-8"))
-        if result.get("plan", {}).get("judge") in judges:
+        if result.get("plan", {}).get("judge") == judge:
             return {"near": round(next(iter(result["summary"]["all"].values()))["truth_to_reference"], 3)}
     return {}
 
@@ -76,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "licences": recipe.data.licences,
         "scores": {"validation": validation, **{path.parent.name: scores_of(path) for path in arguments.scores}},
     }
-    header |= near_of(arguments.scores, [header["architecture"], str(arguments.weights)])
+    header |= near_of(arguments.scores, str(arguments.weights))
     target = arguments.output or WEIGHTS / name_of(header)
     target.parent.mkdir(parents=True, exist_ok=True)
     save_weights(target, state, header, half=True, overwrite=True)

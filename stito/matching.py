@@ -38,8 +38,8 @@ EVALUATIONS = 1000
 """Candidates of a search that is told no budget."""
 
 GUIDED = 200
-"""And of one between different songs, of a stem by effects that networks have learnt: more of them come nearer to the
-reference, and no nearer to what its effects would make of the input (docs/measured.md)."""
+"""And of one between different songs where networks have a say in the start: more of them come nearer to the reference,
+and no nearer to what its effects would make of the input (docs/measured.md)."""
 
 NEAR = "The start is as near as other music under the same effects; nothing was searched."
 

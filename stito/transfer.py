@@ -78,8 +78,9 @@ def transfer(
         encoder: the metric of style: an installed name, a file of weights, or any `Encoder`; `auto` is the trained one
             between different songs, stem by stem, by effects that it has learnt, else measured features.
         budget: of each stem's search in evaluations; its seconds are shared by all stems. Without one each search is
-            given what is of use: 1,000 evaluations; between different songs, of a stem by effects that networks have
-            learnt, 200, and none where the start is as near as other music under the same effects (`Encoder.near`).
+            given what is of use: 1,000 evaluations; between different songs 200 where networks have a say in the start
+            (a stem, by effects that they have learnt, with `init` auto, ensemble or predict), and none where that is as
+            near as other music under the same effects (`Encoder.near`).
         seed: same seed, same settings.
         amount: 0 leaves the input as it is, 1 goes all the way.
         stem: what a single file is (`vocals`, `drums`, ...), or the one stem of a folder to read.

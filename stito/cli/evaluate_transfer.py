@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stito.cli.options import predictor_option
+
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
@@ -28,13 +30,7 @@ __all__ = ["transfer"]
     "wanted, where they start: cma:fxencoder, random:FILE, cma:features:neural.  [default: a choice of all]",
 )
 @click.option("--chain", default="mixing", show_default=True, help="What the searches set: a name or a .toml file.")
-@click.option(
-    "--predictor",
-    type=click.Path(path_type=Path),
-    default=None,
-    metavar="FILE",
-    help="Weights from recipes/predictor, to predict with instead of the installed ones.",
-)
+@predictor_option
 @click.option("--cases", type=int, default=40, show_default=True, help="Transfers, over the kinds of stems in turn.")
 @click.option("--seconds", type=float, default=12.0, show_default=True, help="Length of input and reference.")
 @click.option(

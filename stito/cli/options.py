@@ -11,9 +11,18 @@ import click
 from stito.data.stems import STEMS
 from stito.defaults import DEFAULT_ENCODER
 
-__all__ = ["engine_options", "search_options"]
+__all__ = ["engine_options", "predictor_option", "search_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+predictor_option = click.option(
+    "--predictor",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="FILE",
+    help="Weights from recipes/predictor, to predict with instead of the installed ones.",
+)
 
 
 def search_options(command: Command) -> Command:
@@ -50,19 +59,13 @@ def search_options(command: Command) -> Command:
             "made; ensemble, at the mean of both; match, at the closed form; neutral, with all knobs at neutral; auto, "
             "at the one to trust.",
         ),
-        click.option(
-            "--predictor",
-            type=click.Path(path_type=Path),
-            default=None,
-            metavar="FILE",
-            help="Weights from recipes/predictor, to predict with instead of the installed ones.",
-        ),
+        predictor_option,
         click.option(
             "--evaluations",
             type=int,
             default=None,
-            help="Candidates to try per stem.  [default: 1000; between different songs, by the effects of mixing, 200, "
-            "and none where the start is near enough]",
+            help="Candidates to try per stem.  [default: 1000; between different songs 200 where networks have a "
+            "say in the start, and none where that is near enough]",
         ),
         click.option("--seconds", type=float, default=None, help="Time for the whole search, shared by all stems."),
         click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result."),

@@ -81,7 +81,7 @@ def run_demo(
         force=True,
         on_step=on_step,
         method=method,
-        budget=Budget(evaluations) if evaluations else None,
+        budget=Budget(evaluations) if evaluations is not None else None,
         seed=seed,
         excerpt_count=1,
     )

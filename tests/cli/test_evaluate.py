@@ -100,7 +100,7 @@ def test_weights_can_be_judged_before_they_are_shipped_and_on_milder_effects(tmp
         page = (tmp_path / name / "report.html").read_text()
         assert "--strength 0.5" in page
         assert ("--predictor" in page) == bool(weights)
-        found.append((tmp_path / name / "cases.jsonl").read_text())
+        found.append(result["summary"]["all"]["predict"]["left_right"])
     assert found[0] != found[1]
 
 

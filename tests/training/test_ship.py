@@ -23,7 +23,7 @@ def shipped(tmp_path: Path) -> tuple[Path, dict[str, Any]]:
     trained, result, target = tmp_path / "best.safetensors", tmp_path / "normal" / "result.json", tmp_path / "out.it"
     result.parent.mkdir()
     found = {"left_right": 0.50003, "truth_to_reference": 0.0987}
-    plan = {"judge": "fxencoder"}
+    plan = {"judge": str(trained)}
     result.write_text(json.dumps({"data": "49 songs", "plan": plan, "summary": {"all": {"input": found}}}))
     table = tmp_path / "disentanglement" / "result.json"
     table.parent.mkdir()
@@ -50,7 +50,8 @@ def test_matrices_are_half_as_large(shipped: tuple[Path, dict[str, Any]]) -> Non
 def test_the_header_says_what_it_scored_and_what_it_may_be_used_for(shipped: tuple[Path, dict[str, Any]]) -> None:
     _, header = shipped
     assert header["scores"]["validation"] == {"score": 0.7, "mix.retrieval": 0.7}
-    assert header["scores"]["normal"]["input"] == {"left_right": 0.5, "truth_to_reference": 0.0987}
+    means = {"left_right": 0.5, "truth_to_reference": 0.0987}
+    assert header["scores"]["normal"] == {"data": "49 songs", "input": means}
     assert header["near"] == 0.099
     assert header["scores"]["disentanglement"]["fxencoder"] == {"digest": "ab", "table": {"dcimig": 0.6}}
     recipe = load_recipe(RECIPE)

@@ -20,7 +20,7 @@ from stito.encoders import load_encoder
 from stito.evaluation.cases import SAMPLE_RATE
 from stito.evaluation.listen.trials import REFERENCE
 from stito.evaluation.transfers.cases import Case
-from stito.evaluation.transfers.plan import EVALUATIONS, PLAIN, TransferPlan
+from stito.evaluation.transfers.plan import ORACLE_EVALUATIONS, PLAIN, TransferPlan
 from stito.evaluation.transfers.rows import Row
 from stito.fitting import fit
 from stito.matching import AUTO, MATCH, NEURAL, NEUTRAL, PREDICT
@@ -160,7 +160,7 @@ def oracle(source: Tensor, truth: Tensor, chain: Chain, evaluations: int, seed: 
 def _make(case: Case, asked: Asked, chain: Chain, plan: TransferPlan) -> _Made:
     if asked.encoder is None:
         looks = asked.name == "oracle"
-        evaluations = (plan.evaluations or EVALUATIONS) if looks else 0
+        evaluations = (plan.evaluations or ORACLE_EVALUATIONS) if looks else 0
         settings = {
             name: oracle(part.source, part.truth, chain, evaluations, plan.seed) if looks else chain.neutral()
             for name, part in case.parts.items()

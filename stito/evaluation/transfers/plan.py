@@ -14,7 +14,7 @@ from stito.search.base import Budget
 from stito.separate import load_separator
 from stito.transfer import PRIOR_WEIGHT
 
-__all__ = ["EVALUATIONS", "METHODS", "PLAIN", "TransferPlan"]
+__all__ = ["METHODS", "ORACLE_EVALUATIONS", "PLAIN", "TransferPlan"]
 
 METHODS = (
     "input",
@@ -35,7 +35,7 @@ behind another where it starts (`cma:fxencoder:match`), a converter with its wei
 PLAIN = ("input", "level", "oracle")
 """These hear with no encoder."""
 
-EVALUATIONS = 300
+ORACLE_EVALUATIONS = 300
 """Candidates for the oracle, unless told otherwise."""
 
 
