@@ -50,7 +50,7 @@ bench: $(READY)  ## Run the benchmarks; they print ratios
 	$(BIN)/python benchmarks/recovery.py --cases 4
 
 schema: $(READY)  ## Write the published JSON Schema of presets
-	$(BIN)/python -c 'from stito.preset import preset_schema; print(preset_schema(), end="")' > stito/preset.schema.json
+	$(BIN)/python -c 'from stito.console.preset import preset_schema; print(preset_schema(), end="")' > stito/console/preset.schema.json
 
 clean:  ## Remove the environment, caches and demo output
 	rm -rf $(VENV) demo-out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

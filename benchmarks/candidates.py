@@ -17,12 +17,12 @@ import torch
 from timing import Contenders, turns
 from torch import Tensor
 
-from stito.chain import Prepared
-from stito.chains import load_chain
+from stito.compute.cores import each_row
 from stito.dsp.spectrum import fast_length
-from stito.encoder import Encoder
-from stito.encoders import load_encoder
-from stito.parallel import each_row
+from stito.effects.chain import Prepared
+from stito.effects.chain_files import load_chain
+from stito.models.encoder import Encoder
+from stito.models.encoders import load_encoder
 
 RATE = 44_100
 CHAINS = ("mixing", "pedalboard")

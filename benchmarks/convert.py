@@ -13,10 +13,10 @@ import argparse
 import torch
 from timing import Contenders, turns
 
-from stito.chains import load_chain
-from stito.converter import Conversion
-from stito.converters import load_converter
 from stito.demo import compose
+from stito.effects.chain_files import load_chain
+from stito.models.converter import Conversion
+from stito.models.converters import load_converter
 from stito_encoders.mixfxcloner import MixFXcloner
 
 RATE = 44_100

@@ -19,8 +19,8 @@ from timing import turns
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from stito.data.impulses import Impulses
-from stito.data.manipulate import EFFECTS, Manipulator
+from stito.data.fxmanipulator.impulses import Impulses
+from stito.data.fxmanipulator.manipulator import EFFECTS, Manipulator
 from stito.data.stems import STEMS
 
 RATE = 44_100

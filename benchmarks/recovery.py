@@ -26,17 +26,17 @@ import torch
 from torch import Tensor
 
 from stito.audio import resample
-from stito.chain import Chain, ChainSettings
-from stito.chains import load_chain
-from stito.console import gain, loudness
+from stito.console.strips import gain, loudness
 from stito.demo import compose
+from stito.effects.chain import Chain, ChainSettings
+from stito.effects.chain_files import load_chain
+from stito.engine.excerpts import active_starts
+from stito.engine.transfer import PRIOR_WEIGHT, match_style
 from stito.evaluation.transfers.cases import as_stem
 from stito.evaluation.transfers.methods import oracle
-from stito.excerpts import active_starts
 from stito.metrics.spectral import multi_scale_spectral
 from stito.mix import read_mix
 from stito.search.base import Budget
-from stito.transfer import PRIOR_WEIGHT, match_style
 
 RATE = 44_100
 SECONDS = 4.0

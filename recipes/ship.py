@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from stito.models.weights import load_weights, save_weights
 from stito.training.recipe import load_recipe
-from stito.weights import load_weights, save_weights
 
 WEIGHTS = Path(__file__).parents[1] / "encoders" / "stito_encoders" / "weights"
 DROPPED = ("loss", "probability")

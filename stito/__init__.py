@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 from stito.version import __version__
 
 if TYPE_CHECKING:
-    from stito.chain import Chain
-    from stito.chains import load_chain
-    from stito.console import render_preset
+    from stito.console.preset import Preset, load_preset
+    from stito.console.strips import render_preset
+    from stito.effects.chain import Chain
+    from stito.effects.chain_files import load_chain
+    from stito.engine.result import TransferResult
+    from stito.engine.transfer import transfer
     from stito.errors import StitoError
     from stito.mix import Mix, read_mix
-    from stito.preset import Preset, load_preset
-    from stito.results import TransferResult
     from stito.search.base import Budget
-    from stito.transfer import transfer
 
 __all__ = [
     "Budget",
@@ -45,16 +45,16 @@ __all__ = [
 
 _HOMES = {
     "Budget": "stito.search.base",
-    "Chain": "stito.chain",
+    "Chain": "stito.effects.chain",
     "Mix": "stito.mix",
-    "Preset": "stito.preset",
+    "Preset": "stito.console.preset",
     "StitoError": "stito.errors",
-    "TransferResult": "stito.results",
-    "load_chain": "stito.chains",
-    "load_preset": "stito.preset",
+    "TransferResult": "stito.engine.result",
+    "load_chain": "stito.effects.chain_files",
+    "load_preset": "stito.console.preset",
     "read_mix": "stito.mix",
-    "render_preset": "stito.console",
-    "transfer": "stito.transfer",
+    "render_preset": "stito.console.strips",
+    "transfer": "stito.engine.transfer",
 }
 
 

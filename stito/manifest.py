@@ -12,9 +12,9 @@ MANIFEST = Manifest(
         "random": "stito.search.random:RandomSearch",
     },
     separators={
-        "demucs": "stito.separate.demucs:Demucs",
-        "hdemucs": "stito.separate.hdemucs:HDemucs",
-        "scnet": "stito.separate.scnet:SCNet",
-        "spleeter2": "stito.separate.spleeter:Spleeter2",
+        "demucs": "stito.separation.demucs:Demucs",
+        "hdemucs": "stito.separation.hdemucs:HDemucs",
+        "scnet": "stito.separation.scnet:SCNet",
+        "spleeter2": "stito.separation.spleeter:Spleeter2",
     },
 )

@@ -21,11 +21,11 @@ import torch
 from torch import Tensor
 
 from stito.audio import resample
-from stito.converter import Converter, convert
 from stito.dsp.statistics import log_grid, long_term_spectrum
-from stito.effect import Effect
-from stito.encoder import Encoder
+from stito.effects.effect import Effect
 from stito.errors import PluginError
+from stito.models.converter import Converter, convert
+from stito.models.encoder import Encoder
 
 if TYPE_CHECKING:
     from stito.search import Search

@@ -12,8 +12,8 @@ import torch
 from hypothesis import settings
 
 from stito.audio import AudioFormat
-from stito.chains import load_chain
 from stito.demo import compose
+from stito.effects.chain_files import load_chain
 from stito.mix import Mix
 
 torch.set_num_threads(1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from conftest import RATE, song
-from stito.chains import load_chain
+from stito.effects.chain_files import load_chain
+from stito.engine.transfer import transfer
 from stito.metrics.spectral import multi_scale_spectral
 from stito.mix import Mix
 from stito.search.base import Budget
-from stito.transfer import transfer
 
 HIDDEN = {"eq": {"high_gain_db": 9.0, "low_gain_db": -6.0}, "compressor": {"threshold_db": -30.0, "ratio": 6.0}}
 

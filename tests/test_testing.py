@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from stito.effect import Effect, column
+from stito.effects.effect import Effect, column
+from stito.effects.param import Param
 from stito.errors import PluginError
-from stito.params import Param
 from stito.testing import ContractError, check_effect, check_encoder, check_search, probe
 
 GAIN = Param("gain_db", -12.0, 12.0, neutral=0.0)

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from stito.errors import MissingFileError, OutputExistsError, WeightsError
+from stito.models.weights import digest_of_file, digest_of_weights, load_weights, read_header, save_weights
 from stito.version import __version__
-from stito.weights import digest_of_file, digest_of_weights, load_weights, read_header, save_weights
 
 HEADER = {"architecture": "toy", "config": {"width": 4}, "licences": ["CC0-1.0"], "scores": {"retrieval": 0.5}}
 

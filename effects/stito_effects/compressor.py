@@ -16,8 +16,8 @@ from stito.dsp.envelope import (
     peak_level,
     scale_by_db,
 )
-from stito.effect import Effect, column
-from stito.params import Param, Settings
+from stito.effects.effect import Effect, column
+from stito.effects.param import Param, Settings
 
 __all__ = ["Compressor", "soft_overshoot"]
 

@@ -14,9 +14,9 @@ from stito.dsp.blockwise import Formula
 from stito.dsp.fourier import rfft
 from stito.dsp.impulse import ring_s, unit_energy
 from stito.dsp.spectrum import Response
-from stito.effect import LinearEffect
+from stito.effects.effect import LinearEffect
+from stito.effects.param import Param
 from stito.errors import AudioError
-from stito.params import Param
 from stito_effects.reverb import impulse_response
 from stito_effects.wet import wet_response
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from stito.dsp.blockwise import blockwise
 from stito.dsp.phase import delay_response, nyquist_fade
 from stito.dsp.spectrum import Response
-from stito.effect import LinearEffect
-from stito.params import Param
+from stito.effects.effect import LinearEffect
+from stito.effects.param import Param
 
 __all__ = ["Delay"]
 

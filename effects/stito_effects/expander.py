@@ -16,8 +16,8 @@ from stito.dsp.envelope import (
     release,
     scale_by_db,
 )
-from stito.effect import Effect, column
-from stito.params import Param
+from stito.effects.effect import Effect, column
+from stito.effects.param import Param
 
 __all__ = ["Expander"]
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from stito.dsp.loudness import integrated_loudness
 from stito.dsp.spectrum import Response
-from stito.effect import LinearEffect, column
-from stito.params import Param, Settings
+from stito.effects.effect import LinearEffect, column
+from stito.effects.param import Param, Settings
 
 __all__ = ["Gain"]
 

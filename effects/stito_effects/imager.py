@@ -10,8 +10,8 @@ from torch import Tensor
 
 from stito.dsp.spectrum import Response
 from stito.dsp.statistics import width_db
-from stito.effect import LinearEffect
-from stito.params import Param, Settings
+from stito.effects.effect import LinearEffect
+from stito.effects.param import Param, Settings
 
 __all__ = ["Imager"]
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from stito.dsp.envelope import control_hop, decay_per_step, look_ahead, peak_level, release, scale_by_db
-from stito.effect import Effect, column
-from stito.params import Param
+from stito.effects.effect import Effect, column
+from stito.effects.param import Param
 
 __all__ = ["Limiter"]
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from stito.dsp.spectrum import Response
 from stito.dsp.statistics import balance_db
-from stito.effect import LinearEffect
-from stito.params import Param, Settings
+from stito.effects.effect import LinearEffect
+from stito.effects.param import Param, Settings
 
 __all__ = ["Panner"]
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from stito.dsp.biquad import Sections, below_nyquist, cascade, from_digital
 from stito.dsp.blockwise import Formula
 from stito.dsp.spectrum import Response
-from stito.effect import LinearEffect
-from stito.params import Param, Settings
+from stito.effects.effect import LinearEffect
+from stito.effects.param import Param, Settings
 from stito_effects.tone_match import corrected_gains
 
 __all__ = ["ParametricEqualiser"]

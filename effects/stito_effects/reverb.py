@@ -16,8 +16,8 @@ from stito.dsp.blockwise import Formula
 from stito.dsp.fourier import rfft
 from stito.dsp.impulse import unit_energy
 from stito.dsp.spectrum import Response
-from stito.effect import LinearEffect
-from stito.params import Param
+from stito.effects.effect import LinearEffect
+from stito.effects.param import Param
 from stito_effects.room_table import RoomTable, room_table
 from stito_effects.wet import wet_response
 

@@ -11,8 +11,8 @@ from torch.nn.functional import pad, softplus
 
 from stito.dsp.fourier import rfft
 from stito.dsp.spectrum import fast_length, unit_circle
-from stito.effect import Effect, batch_of, column
-from stito.params import Param
+from stito.effects.effect import Effect, batch_of, column
+from stito.effects.param import Param
 
 __all__ = ["Saturation"]
 

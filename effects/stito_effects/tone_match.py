@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from stito.dsp.statistics import log_grid, long_term_spectrum, ridge_gains
-from stito.effect import LinearEffect
-from stito.params import Settings, as_batch
+from stito.effects.effect import LinearEffect
+from stito.effects.param import Settings, as_batch
 
 __all__ = ["corrected_gains"]
 

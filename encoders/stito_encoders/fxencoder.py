@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from stito.errors import AudioError
-from stito.weights import digest_of_weights, freeze, load_weights
+from stito.models.weights import digest_of_weights, freeze, load_weights
 from stito_encoders.fronts import Fronts, build
 from stito_encoders.spectral_net import SpectralNet
 from stito_encoders.waveform_net import WaveformNet

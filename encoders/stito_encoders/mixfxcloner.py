@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from stito.encoder import hear
-from stito.encoders import load_told
 from stito.errors import AudioError
-from stito.weights import digest_of_weights, freeze, load_weights
+from stito.models.encoder import hear
+from stito.models.encoders import load_told
+from stito.models.weights import digest_of_weights, freeze, load_weights
 from stito_encoders.band_tcn import BandTCN
 from stito_encoders.fronts import Fronts, build
 from stito_encoders.tcn import WaveformTCN

@@ -2,7 +2,7 @@
 
     python recipes/fxencoder/retrieval.py cache/ --split test --encoder features --encoder fxencoder
 
-What is measured, and what `hard` is, says `stito.evaluation.retrieval`.
+What is measured, and what `hard` is, says `stito.evaluation.encoders.retrieval`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from stito.data.manipulate import Manipulator
-from stito.encoders import load_encoder
-from stito.evaluation.cases import Bench, Plan
-from stito.evaluation.retrieval import measure_retrieval
-from stito.evaluation.study import cache_material
+from stito.data.fxmanipulator.manipulator import Manipulator
+from stito.evaluation.encoders.cases import Bench, Plan
+from stito.evaluation.encoders.retrieval import measure_retrieval
+from stito.evaluation.encoders.study import cache_material
+from stito.models.encoders import load_encoder
 
 
 def main(argv: Sequence[str] | None = None) -> None:

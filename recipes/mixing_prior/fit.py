@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stito.chains import load_chain
+from stito.effects.chain_files import load_chain
 
 BANDS = {
     "low": (30, 200),

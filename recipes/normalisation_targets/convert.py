@@ -1,6 +1,6 @@
 """Make the shipped targets of FX normalisation from the published statistics of MUSDB18.
 
-    python recipes/normalisation_targets/convert.py musdb18_fx.npz -o stito/data/musdb18.targets.json
+    python recipes/normalisation_targets/convert.py musdb18_fx.npz -o stito/data/fxnorm/musdb18.targets.json
 
 The arrays are those of FxNorm-automix: `eq/<stem>` (average magnitudes at 32,769 frequencies, DC to 22,050 Hz) and
 `compression/<stem>` (mean and standard deviation of onset peaks, in dB).
@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stito.data.stem_statistics import smoothed_db
+from stito.data.fxnorm.statistics import smoothed_db
+from stito.data.fxnorm.targets import StemTargets, Targets
 from stito.data.stems import STEMS
-from stito.data.targets import StemTargets, Targets
 
 MID_RATIO = {"vocals": 0.918, "drums": 0.945, "bass": 0.982, "other": 0.794}
 LOUDNESS_LUFS = {"vocals": -25.37, "drums": -28.97, "bass": -24.37, "other": -26.16}

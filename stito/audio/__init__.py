@@ -5,11 +5,11 @@ Everything that knows of soundfile, PyAV or soxr lives in this package.
 
 from stito.audio.downmix import to_stereo
 from stito.audio.model import SUBTYPES, Audio, AudioFormat, digest_of, is_silent, peak_of, require_sound
-from stito.audio.output import check_writable, write_atomic
 from stito.audio.read import AUDIO_SUFFIXES, read_audio
 from stito.audio.resampling import resample
 from stito.audio.stemfile import is_stem_file, read_stem_file
 from stito.audio.write import write_audio
+from stito.files.atomic import check_writable, write_atomic
 
 __all__ = [
     "AUDIO_SUFFIXES",

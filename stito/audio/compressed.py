@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stito.audio.model import peak_of
-from stito.audio.output import replacing
 from stito.errors import AudioError, OutputError, SettingsError
+from stito.files.atomic import replacing
 
 __all__ = ["compressed", "lossless", "write_compressed"]
 

@@ -15,8 +15,8 @@ import numpy as np
 from torch import Tensor
 
 from stito.audio.model import SUBTYPES, peak_of
-from stito.audio.output import replacing
 from stito.errors import AudioError, OutputError, SettingsError
+from stito.files.atomic import replacing
 
 __all__ = ["wav_header", "write_audio"]
 

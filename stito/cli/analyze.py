@@ -21,7 +21,7 @@ def analyze(source: Path, stem: str | None, as_json: bool) -> None:
     Example:
       stito analyze my-stems/ --json
     """
-    from stito.analysis import analyse
+    from stito.analysis.mixing import analyse
     from stito.mix import read_mix
 
     features = analyse(read_mix(source, stem=stem))

@@ -48,7 +48,7 @@ def encoders(name: str | None) -> None:
       stito encoders runs/small/best.safetensors
     """
     from stito import registry
-    from stito.encoders import load_encoder
+    from stito.models.encoders import load_encoder
 
     if name is None:
         for plugin in registry.plugins("encoder"):
@@ -89,7 +89,7 @@ def _effect(name: str) -> str:
 
 
 def _chain(name: str) -> str:
-    from stito.chains import load_chain
+    from stito.effects.chain_files import load_chain
 
     chain = load_chain(name)
     lines = [f"{chain.name}: {chain.dim} knobs, {'differentiable' if chain.differentiable else 'black box'}"]

@@ -42,7 +42,7 @@ def compare(
       stito compare my-stems/ reference-stems/ -o out/ --methods match,neural,cma --evaluations 500
     """
     from stito.cli.progress import Reporter
-    from stito.comparison import compare_methods, table
+    from stito.workflows.compare import compare_methods, table
 
     with Reporter() as reporter:
         rows = compare_methods(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from stito.data.archive import Packed
     from stito.data.cache import Built, Cache, Prepare
-    from stito.data.pack import Packed
 
 __all__ = ["data"]
 
@@ -58,7 +58,7 @@ def build(folders: tuple[Path, ...], out: Path, normalize: bool, split_file: Pat
 
 def _normalization() -> Prepare:
     """FX normalisation, imported only where it is wanted."""
-    from stito.data.normalize import normalize
+    from stito.data.fxnorm.normalize import normalize
 
     return normalize
 
@@ -77,8 +77,8 @@ def pack(source: Path, out: Path, megabytes: float, quality: float, hours: float
     Example:
       stito data pack cache/ -o packed/ --megabytes 60
     """
+    from stito.data.archive import pack as pack_cache
     from stito.data.cache import Cache
-    from stito.data.pack import pack as pack_cache
 
     paths = pack_cache(
         Cache.open(source),
@@ -103,7 +103,7 @@ def unpack(archives: tuple[Path, ...], out: Path) -> None:
     Example:
       stito data unpack packed/ -o cache/
     """
-    from stito.data.pack import unpack as unpack_archives
+    from stito.data.archive import unpack as unpack_archives
 
     paths = [path for entry in archives for path in (sorted(entry.glob("*.zip")) if entry.is_dir() else [entry])]
     _tell(unpack_archives(paths, out, on_progress=_say_packed))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stito.defaults import MEASURED_ENCODER
+from stito.engine.defaults import MEASURED_ENCODER
 
 __all__ = ["embed"]
 
@@ -24,7 +24,7 @@ def embed(source: Path, out: Path, encoder: str, stem: str | None, force: bool) 
     Example:
       stito embed my-stems/ -o style.npz --encoder features
     """
-    from stito.embeddings import check_target, embed_mix, save_embeddings
+    from stito.analysis.embeddings import check_target, embed_mix, save_embeddings
     from stito.mix import read_mix
 
     check_target(out, overwrite=force)

@@ -57,11 +57,11 @@ def disentanglement(
     """
     if data is None and not smoke:
         raise click.UsageError("Give a cache of stems with --data, or try it out with --smoke.")
-    from stito.encoders import load_encoder
-    from stito.evaluation.cases import Plan
-    from stito.evaluation.study import NAMES, DemoSongs, cache_material, study_encoders, write_study
-    from stito.evaluation.tables import as_text
-    from stito.output import command_line, prepare
+    from stito.evaluation.encoders.cases import Plan
+    from stito.evaluation.encoders.study import NAMES, DemoSongs, cache_material, study_encoders, write_study
+    from stito.evaluation.encoders.tables import as_text
+    from stito.models.encoders import load_encoder
+    from stito.workflows.transfer import command_line, prepare
 
     plan = Plan(segments, configurations, seeds, seconds, seed, device)
     loaded = {_label(name): load_encoder(name) for name in encoders}

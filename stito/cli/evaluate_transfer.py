@@ -107,13 +107,13 @@ def transfer(
     if data is None and not smoke:
         raise click.UsageError("Give a cache of stems with --data, or try it out with --smoke.")
     from stito.audio import check_writable
+    from stito.evaluation.encoders.study import DemoSongs, cache_material
     from stito.evaluation.plots import require
-    from stito.evaluation.study import DemoSongs, cache_material
     from stito.evaluation.transfers.page import TransferOutcome, write_outcome, write_predictions
     from stito.evaluation.transfers.plan import METHODS, TransferPlan
     from stito.evaluation.transfers.run import evaluate_transfers
     from stito.evaluation.transfers.sources import CacheSource, DemoSource
-    from stito.output import command_line
+    from stito.workflows.transfer import command_line
 
     if smoke:
         cases, seconds, evaluations = min(cases, 2), 2.0, 8
@@ -183,7 +183,7 @@ def _moments(at: str | None) -> tuple[float, ...]:
 
 
 def _executor(workers: int | None, scheduler: str | None, smoke: bool) -> AbstractContextManager[Executor | None]:
-    from stito.evaluation.workers import cluster, local_workers
+    from stito.compute.workers import cluster, local_workers
 
     if scheduler:
         return cluster(scheduler)

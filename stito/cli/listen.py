@@ -60,9 +60,9 @@ def build(
     Example:
       stito listen build trials/ -o test/ --title "Which drums?"
     """
-    from stito.evaluation.listen.build import NAMES, Questions, build_test
-    from stito.evaluation.listen.trials import read_trials
-    from stito.output import prepare
+    from stito.evaluation.listening.build import NAMES, Questions, build_test
+    from stito.evaluation.listening.trials import read_trials
+    from stito.workflows.transfer import prepare
 
     trials = read_trials(folder, systems.split(",") if systems else ())
     prepare(outdir, force=force, names=NAMES)
@@ -99,11 +99,11 @@ def analyse(test: Path, answers: tuple[Path, ...], outdir: Path, keep_all: bool,
     """
     import json
 
-    from stito.evaluation.listen.analysis import analyse as analyse_ratings
-    from stito.evaluation.listen.outcome import NAMES, ListeningOutcome, write_listening
-    from stito.evaluation.listen.responses import read_key, read_responses
+    from stito.evaluation.listening.analysis import analyse as analyse_ratings
+    from stito.evaluation.listening.outcome import NAMES, ListeningOutcome, write_listening
+    from stito.evaluation.listening.responses import read_key, read_responses
     from stito.evaluation.plots import require
-    from stito.output import prepare
+    from stito.workflows.transfer import prepare
 
     require()
     key = read_key(test)

@@ -48,8 +48,8 @@ def normalize(
         raise click.UsageError("Give either INPUT or --fit DIR.")
     if songs is not None and (stem or targets_file):
         raise click.UsageError("--fit takes neither --stem nor --targets.")
-    from stito.data.normalize import Targets
-    from stito.data.normalize_files import fit_songs, normalize_files
+    from stito.data.fxnorm.normalize import Targets
+    from stito.data.fxnorm.normalize_files import fit_songs, normalize_files
 
     if songs is not None:
         fitted = fit_songs(songs, out, force=force, on_song=lambda name: click.echo(name, err=True))

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from stito.data.stems import STEMS
-from stito.defaults import DEFAULT_ENCODER
+from stito.engine.defaults import DEFAULT_ENCODER
 
 __all__ = ["engine_options", "predictor_option", "search_options"]
 
@@ -80,7 +80,7 @@ def search_options(command: Command) -> Command:
 
 
 def engine_options(evaluations: int | None, seconds: float | None, **options: Any) -> dict[str, Any]:
-    """What `search_options` gives a command, as `stito.output.run_transfer` takes it: with the budget, if any."""
+    """What `search_options` gives a command, as `run_transfer` takes it: with the budget, if any."""
     from stito.search.base import Budget
 
     is_given = evaluations is not None or seconds is not None

@@ -11,7 +11,7 @@ from stito.cli.live import Live
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn, TaskID
 
-    from stito.results import Progress
+    from stito.engine.result import Progress
 
 __all__ = ["Reporter"]
 

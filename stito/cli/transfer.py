@@ -48,7 +48,7 @@ def transfer(
       stito transfer bass.wav their-bass.wav -o out/ --stem bass --chain "eq | compressor"
     """
     from stito.cli.progress import Reporter
-    from stito.output import prepare, run_transfer, summary
+    from stito.workflows.transfer import prepare, run_transfer, summary
 
     prepare(outdir, force=force)
     with Reporter() as reporter:

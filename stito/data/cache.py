@@ -21,12 +21,12 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from stito.audio import check_writable, is_silent, write_atomic
+from stito.compute.processes import processes
 from stito.data.silence import faded, sounding
 from stito.data.songs import SAMPLE_RATE, Song, check_names, read_stems
-from stito.documents import parse_json
 from stito.errors import AudioError, MissingFileError, OutputExistsError, SettingsError
-from stito.exclusive import sole_writer
-from stito.processes import processes
+from stito.files.documents import parse_json
+from stito.files.locks import sole_writer
 
 __all__ = ["Built", "Cache", "CacheWriter", "Piece", "build_cache"]
 

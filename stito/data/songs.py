@@ -21,8 +21,8 @@ from torch import Tensor
 
 from stito.audio import AUDIO_SUFFIXES, Audio, is_stem_file, read_audio, read_stem_file, resample
 from stito.data.stems import STEMS
-from stito.documents import parse_json
 from stito.errors import AudioError, MissingFileError, SettingsError
+from stito.files.documents import parse_json
 
 __all__ = ["SAMPLE_RATE", "SPLITS", "SPLIT_FILE", "Song", "check_names", "find_songs", "read_stems"]
 

@@ -14,14 +14,14 @@ from pathlib import Path
 import torch
 
 from stito.audio import AudioFormat, write_audio
-from stito.console import gain, loudness, render_preset
+from stito.console.preset import Preset
+from stito.console.strips import gain, loudness, render_preset
 from stito.demo import compose
+from stito.engine.result import Progress, TransferResult
 from stito.metrics.spectral import multi_scale_spectral
 from stito.mix import Mix
-from stito.output import prepare, run_transfer
-from stito.preset import Preset
-from stito.results import Progress, TransferResult
 from stito.search.base import Budget
+from stito.workflows.transfer import prepare, run_transfer
 
 __all__ = ["Demo", "StemOutcome", "run_demo"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from stito.errors import MissingDependencyError
-from stito.evaluation.disentanglement import Cloud
+from stito.evaluation.encoders.disentanglement import Cloud
 from stito.metrics.scikit import tsne
 
 __all__ = ["MARKERS", "boxes_png", "cloud_png", "courses_png", "distances_png", "require"]

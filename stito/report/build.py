@@ -11,15 +11,16 @@ import torch
 from torch import Tensor
 
 from stito.audio import is_silent, resample, to_stereo
-from stito.chain import Chain, Slot
-from stito.console import loudness
+from stito.console.preset import StripPreset
+from stito.console.strips import loudness
 from stito.dsp.loudness import crest_db, measure, true_peak_db
 from stito.dsp.statistics import log_grid, long_term_spectrum, width_db
-from stito.excerpts import active_starts
-from stito.matching import Match
+from stito.effects.chain import Chain, Slot
+from stito.effects.param import Settings
+from stito.engine.excerpts import active_starts
+from stito.engine.result import TransferResult
+from stito.engine.solve import Match
 from stito.mix import Mix
-from stito.params import Settings
-from stito.preset import StripPreset
 from stito.report.data import (
     Clip,
     Curve,
@@ -32,7 +33,6 @@ from stito.report.data import (
     ReportRow,
     Voice,
 )
-from stito.results import TransferResult
 
 __all__ = ["Heard", "Sound", "build_report", "clip_start", "effects_of", "hear", "hear_mix"]
 

@@ -32,7 +32,7 @@ from stito.errors import TrainingError
 from stito.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    from stito.data.manipulate import Manipulation, Manipulator
+    from stito.data.fxmanipulator.manipulator import Manipulation, Manipulator
 
 __all__ = ["Batches", "ContentSource", "Drawn", "Layout", "ahead", "layouts"]
 

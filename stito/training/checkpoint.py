@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from stito.audio.output import replacing
 from stito.errors import MissingFileError, WeightsError
+from stito.files.atomic import replacing
 
 __all__ = ["FORMAT", "load_checkpoint", "save_checkpoint"]
 

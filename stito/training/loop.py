@@ -22,14 +22,14 @@ import torch
 from torch import Tensor, nn
 
 from stito.errors import TrainingError, WeightsError
+from stito.models.weights import load_weights, save_weights
 from stito.training.batches import ahead
 from stito.training.checkpoint import load_checkpoint, save_checkpoint
 from stito.training.log import Log
 from stito.training.recipe import Recipe
 from stito.training.schedule import learning_rate
-from stito.training.task import Task
+from stito.training.tasks.task import Task
 from stito.version import __version__
-from stito.weights import load_weights, save_weights
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

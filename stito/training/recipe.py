@@ -14,8 +14,8 @@ from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
-from stito.documents import parse_toml
 from stito.errors import MissingFileError, RecipeError
+from stito.files.documents import parse_toml
 
 __all__ = [
     "Batch",
@@ -50,7 +50,7 @@ class Network(_Section):
 
 
 class Predictor(_Section):
-    """What a predictor hears with, which chain it sets, and its network: see `stito.predictor`."""
+    """What a predictor hears with, which chain it sets, and its network: see `stito.models.predictor`."""
 
     chain: str = "mixing"
     ears: str = "fxencoder"
@@ -68,7 +68,7 @@ class Predictor(_Section):
 
 
 class Converter(_Section):
-    """What a converter hears with, and from what it learns: see `stito.training.converter`."""
+    """What a converter hears with, and from what it learns: see `stito.training.tasks.converter`."""
 
     encoders: list[str] = ["fxencoder"]
     """Their embeddings, side by side, are the style that it is told; they stay as they are."""
@@ -121,7 +121,7 @@ class Batch(_Section):
 
 
 class Loss(_Section):
-    """What is minimised: see `stito.training.contrastive`."""
+    """What is minimised: see `stito.training.tasks.contrastive`."""
 
     objective: Objective = "style"
     temperature: PositiveFloat = 0.1

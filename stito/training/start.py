@@ -15,21 +15,21 @@ from torch import Tensor
 
 from stito import registry
 from stito.audio import check_writable
+from stito.compute.cores import keep_freed_memory
 from stito.errors import MissingFileError, OutputExistsError, RecipeError, SettingsError
-from stito.exclusive import sole_writer
-from stito.parallel import keep_freed_memory
+from stito.files.locks import sole_writer
 from stito.training.batches import ContentSource
-from stito.training.converter import ConverterTask
 from stito.training.devices import make_fabric
-from stito.training.fxencoder import FXencoderTask
 from stito.training.loop import BEST, LAST, Outcome, Progress, Training
-from stito.training.predictor import PredictorTask
 from stito.training.recipe import Recipe
-from stito.training.supplies import Supplies
-from stito.training.task import Task
+from stito.training.tasks.converter import ConverterTask
+from stito.training.tasks.encoder import FXencoderTask
+from stito.training.tasks.predictor import PredictorTask
+from stito.training.tasks.supplies import Supplies
+from stito.training.tasks.task import Task
 
 if TYPE_CHECKING:
-    from stito.data.manipulate import Manipulator
+    from stito.data.fxmanipulator.manipulator import Manipulator
 
 __all__ = ["DemoContents", "train"]
 
@@ -127,8 +127,8 @@ def _contents(recipe: Recipe, data: Path | None) -> tuple[ContentSource, Content
 
 
 def _manipulators(recipe: Recipe, device: torch.device, *, rooms: int) -> Callable[[Mapping[str, float]], Manipulator]:
-    from stito.data.impulses import Impulses
-    from stito.data.manipulate import Manipulator
+    from stito.data.fxmanipulator.impulses import Impulses
+    from stito.data.fxmanipulator.manipulator import Manipulator
 
     folder = recipe.data.impulses
     bank = (Impulses.read(Path(folder), RATE) if folder else Impulses.synthetic(RATE, count=rooms)).to(device)

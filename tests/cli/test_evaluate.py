@@ -13,9 +13,9 @@ from click.testing import CliRunner, Result
 from stito import registry
 from stito.cli.evaluate import evaluate
 from stito.errors import OutputError, OutputExistsError, SettingsError, UnknownNameError
-from stito.evaluation import study
-from stito.evaluation.cases import Plan
-from stito.weights import load_weights, save_weights
+from stito.evaluation.encoders import study
+from stito.evaluation.encoders.cases import Plan
+from stito.models.weights import load_weights, save_weights
 
 
 def run(*words: object, catch: bool = True) -> Result:

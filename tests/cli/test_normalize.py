@@ -11,7 +11,7 @@ import soundfile
 from click.testing import CliRunner, Result
 
 from stito.cli.normalize import normalize
-from stito.data.normalize import Targets
+from stito.data.fxnorm.normalize import Targets
 from stito.errors import AudioError, OutputError, OutputExistsError, SettingsError, StitoError, UnknownNameError
 
 RATE = 44_100

@@ -9,8 +9,8 @@ from click.testing import CliRunner, Result
 
 from stito.cli.train import train
 from stito.errors import MissingFileError, OutputExistsError, RecipeError, StitoError
+from stito.models.weights import load_weights
 from stito.training.log import read_log
-from stito.weights import load_weights
 
 SMALL = Path(__file__).parents[2] / "recipes" / "fxencoder" / "small.toml"
 

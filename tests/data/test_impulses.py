@@ -9,7 +9,7 @@ import pytest
 import soundfile
 import torch
 
-from stito.data.impulses import Impulses
+from stito.data.fxmanipulator.impulses import Impulses
 from stito.errors import AudioError, MissingFileError
 
 RATE = 44_100

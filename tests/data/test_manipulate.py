@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from stito.data.impulses import Impulses
-from stito.data.manipulate import EFFECTS, PROBABILITIES, REVERB_PROBABILITIES, Manipulation, Manipulator
+from stito.data.fxmanipulator.impulses import Impulses
+from stito.data.fxmanipulator.manipulator import EFFECTS, PROBABILITIES, REVERB_PROBABILITIES, Manipulation, Manipulator
 from stito.data.stems import STEMS
 from stito.errors import SettingsError, UnknownNameError
 

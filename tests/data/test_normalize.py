@@ -11,16 +11,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from stito.chains import load_chain
-from stito.data.compression import compress
-from stito.data.imaging import image
-from stito.data.normalize import StemStatistics, StemTargets, Targets, features_of, fit_targets, normalize
-from stito.data.onsets import find_onsets, onset_levels, onset_peak_db
-from stito.data.pieces import filter_pieces
-from stito.data.stem_statistics import covariance, mid_ratio, peaks_of, smoothed_db
+from stito.data.fxnorm.compression import compress
+from stito.data.fxnorm.imaging import image
+from stito.data.fxnorm.normalize import StemStatistics, StemTargets, Targets, features_of, fit_targets, normalize
+from stito.data.fxnorm.onsets import find_onsets, onset_levels, onset_peak_db
+from stito.data.fxnorm.pieces import filter_pieces
+from stito.data.fxnorm.statistics import covariance, mid_ratio, peaks_of, smoothed_db
+from stito.data.fxnorm.targets import spectrum_grid
 from stito.data.stems import STEMS
-from stito.data.targets import spectrum_grid
 from stito.demo import compose
+from stito.effects.chain_files import load_chain
 from stito.errors import AudioError, MissingFileError, SettingsError, UnknownNameError
 
 RATE = 44_100
@@ -234,7 +234,7 @@ def test_pieces_make_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
         return centred
 
     direct: Tensor = torch.nn.functional.conv1d(x[:, None], taps.flip(0)[None, None], padding=2)[:, 0]
-    monkeypatch.setattr("stito.data.pieces.PIECE", 700)
+    monkeypatch.setattr("stito.data.fxnorm.pieces.PIECE", 700)
     torch.testing.assert_close(filter_pieces(x, response, before=2, after=2), direct, atol=1e-5, rtol=1e-5)
 
 

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from stito.audio import read_audio
 from stito.audio.compressed import write_compressed
+from stito.data.archive import choose, pack, unpack
 from stito.data.cache import Cache, build_cache
-from stito.data.pack import choose, pack, unpack
 from stito.data.songs import find_songs
 from stito.errors import AudioError, OutputError, OutputExistsError, SettingsError
 

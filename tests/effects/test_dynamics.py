@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from stito.dsp.envelope import control_hop
-from stito.effect import Effect
+from stito.effects.effect import Effect
 from stito.testing import check_effect, probe
 from stito_effects import saturation
 from stito_effects.compressor import Compressor, soft_overshoot

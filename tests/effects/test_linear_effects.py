@@ -18,9 +18,9 @@ from stito.dsp.biquad import cascade, peak
 from stito.dsp.blockwise import Formula, blockwise
 from stito.dsp.phase import delay_response
 from stito.dsp.statistics import balance_db, log_grid, long_term_spectrum, ridge_gains, width_db
-from stito.effect import LinearEffect
+from stito.effects.effect import LinearEffect
+from stito.effects.param import Settings, as_batch
 from stito.errors import AudioError, MissingFileError
-from stito.params import Settings, as_batch
 from stito.testing import check_effect, probe
 from stito_effects.compressor import Compressor
 from stito_effects.convolution_reverb import ConvolutionReverb

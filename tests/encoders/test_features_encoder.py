@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from stito.encoder import Encoder, distance
 from stito.errors import AudioError
+from stito.models.encoder import Encoder, distance
 from stito_encoders.features import DIM, GROUPS, Features
 
 RATE = 44_100

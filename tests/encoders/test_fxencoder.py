@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from stito.chains import load_chain
-from stito.data.normalize import normalize
+from stito.data.fxnorm.normalize import normalize
 from stito.demo import compose
-from stito.encoder import distance
-from stito.encoders import load_encoder
+from stito.effects.chain_files import load_chain
 from stito.errors import AudioError, MissingFileError, UnknownNameError, WeightsError
+from stito.models.encoder import distance
+from stito.models.encoders import load_encoder
+from stito.models.weights import save_weights
 from stito.testing import check_encoder
-from stito.weights import save_weights
 from stito_encoders.fxencoder import SHIPPED, FXencoder
 from stito_encoders.waveform_net import Layer, WaveformNet
 

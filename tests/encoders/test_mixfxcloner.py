@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from stito.chains import load_chain
-from stito.converter import Conversion, convert
-from stito.converters import load_converter
-from stito.data.normalize import normalize
+from stito.data.fxnorm.normalize import normalize
 from stito.demo import compose
+from stito.effects.chain_files import load_chain
 from stito.errors import AudioError, MissingFileError, UnknownNameError, WeightsError
 from stito.metrics.spectral import multi_scale_spectral
+from stito.models.converter import Conversion, convert
+from stito.models.converters import load_converter
+from stito.models.weights import save_weights
 from stito.testing import check_converter, probe
-from stito.weights import save_weights
 from stito_encoders.band_tcn import BandTCN
 from stito_encoders.mixfxcloner import MixFXcloner
 from stito_encoders.tcn import WaveformTCN

@@ -7,9 +7,9 @@ from typing import cast
 import pytest
 
 from evaluation.toys import Louder, Noise, ears
-from stito.data.manipulate import Manipulator
-from stito.evaluation.cases import Bench, Plan
-from stito.evaluation.disentanglement import Disentanglement, measure_disentanglement
+from stito.data.fxmanipulator.manipulator import Manipulator
+from stito.evaluation.encoders.cases import Bench, Plan
+from stito.evaluation.encoders.disentanglement import Disentanglement, measure_disentanglement
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from stito.errors import AudioError, PluginError, SettingsError
-from stito.evaluation.cases import MULTITRACK, Bench, Plan, draw_cases
-from stito.evaluation.estimates import estimate
+from stito.evaluation.encoders.cases import MULTITRACK, Bench, Plan, draw_cases
+from stito.evaluation.statistics import estimate
 
 
 def test_a_clip_is_its_segment_under_its_configuration(bench: Bench) -> None:

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from evaluation.toys import ears
-from stito.evaluation.cases import Bench
-from stito.evaluation.disentanglement import FULL, Disentanglement, Score, measure_disentanglement
-from stito.evaluation.outcome import Outcome
+from stito.evaluation.encoders.cases import Bench
+from stito.evaluation.encoders.disentanglement import FULL, Disentanglement, Score, measure_disentanglement
+from stito.evaluation.encoders.outcome import Outcome
+from stito.evaluation.encoders.retrieval import measure_retrieval
+from stito.evaluation.encoders.sensitivity import measure_sensitivity
+from stito.evaluation.encoders.tables import PUBLISHED, as_markdown, as_text
+from stito.evaluation.page import render_page
 from stito.evaluation.plots import cloud_png
-from stito.evaluation.report import render_page
-from stito.evaluation.retrieval import measure_retrieval
-from stito.evaluation.sensitivity import measure_sensitivity
 from stito.evaluation.table import figure
-from stito.evaluation.tables import PUBLISHED, as_markdown, as_text
 
 Measured = tuple[Bench, Disentanglement]
 

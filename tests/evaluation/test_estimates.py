@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stito.evaluation.estimates import bootstrap
+from stito.evaluation.statistics import bootstrap
 
 
 @pytest.mark.parametrize("count", [8, 12, 40])

@@ -18,14 +18,14 @@ from click.testing import CliRunner, Result
 from torch import Tensor
 
 from stito.cli.listen import listen
-from stito.console import loudness
+from stito.console.strips import loudness
 from stito.dsp.loudness import true_peak_db
 from stito.errors import AudioError, MissingFileError, OutputExistsError, SettingsError, UnknownNameError
-from stito.evaluation.listen.analysis import analyse
-from stito.evaluation.listen.build import Questions, build_test
-from stito.evaluation.listen.responses import Key, Rating, read_key, read_responses
-from stito.evaluation.listen.stimuli import stimuli
-from stito.evaluation.listen.trials import Trial, read_trials
+from stito.evaluation.listening.analysis import analyse
+from stito.evaluation.listening.build import Questions, build_test
+from stito.evaluation.listening.responses import Key, Rating, read_key, read_responses
+from stito.evaluation.listening.stimuli import stimuli
+from stito.evaluation.listening.trials import Trial, read_trials
 
 RATE = 44_100
 CONDITIONS = ("anchor35", "anchor70", "far", "hidden", "near")

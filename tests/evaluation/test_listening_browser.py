@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from chromium import chromium, needs_chromium
-from stito.evaluation.listen.analysis import analyse
-from stito.evaluation.listen.build import Questions, build_test
-from stito.evaluation.listen.responses import read_key, read_responses
-from stito.evaluation.listen.trials import Trial
+from stito.evaluation.listening.analysis import analyse
+from stito.evaluation.listening.build import Questions, build_test
+from stito.evaluation.listening.responses import read_key, read_responses
+from stito.evaluation.listening.trials import Trial
 
 pytestmark = needs_chromium
 RATE = 16_000

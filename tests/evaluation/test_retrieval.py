@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from stito.errors import SettingsError
-from stito.evaluation.cases import Bench
-from stito.evaluation.retrieval import Retrieval, _share_found, measure_retrieval
-from stito.evaluation.sensitivity import measure_sensitivity, spearman
+from stito.evaluation.encoders.cases import Bench
+from stito.evaluation.encoders.retrieval import Retrieval, _share_found, measure_retrieval
+from stito.evaluation.encoders.sensitivity import measure_sensitivity, spearman
 
 
 def of(found: list[Retrieval], encoder: str) -> Retrieval:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stito.encoder import Encoder
+from stito.models.encoder import Encoder
 
 
 class Noise:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from conftest import as_mix, song
+from stito.engine.result import TransferResult
+from stito.engine.transfer import transfer
 from stito.mix import Mix
 from stito.report.build import build_report, clip_start, hear_mix
 from stito.report.data import ReportData
 from stito.report.html import write_report
-from stito.results import TransferResult
 from stito.search.base import Budget
-from stito.transfer import transfer
 
 
 def built(mix: Mix, reference: Mix, result: TransferResult) -> ReportData:

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-import stito.comparison
-from stito.comparison import compare_methods, table
+import stito.workflows.compare
 from stito.errors import OutputExistsError, SettingsError
-from stito.output import file_name
 from stito.report import ComparedMethod, ComparisonData, Headline, render_comparison
 from stito.search.base import Budget
+from stito.workflows.compare import compare_methods, table
+from stito.workflows.transfer import file_name
 
 OPTIONS = {"budget": Budget(evaluations=8), "excerpt_seconds": 1.0, "excerpt_count": 1, "stem": "drums"}
 
@@ -73,14 +73,14 @@ def test_a_method_that_does_not_apply_is_refused_before_any_is_run(
 def test_what_was_compared_before_a_failure_is_kept(
     songs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = stito.comparison.run_transfer
+    run = stito.workflows.compare.run_transfer
 
     def failing(*args: Any, method: str, **options: Any) -> Any:
         if method == "level":
             raise KeyboardInterrupt
         return run(*args, method=method, **options)
 
-    monkeypatch.setattr("stito.comparison.run_transfer", failing)
+    monkeypatch.setattr("stito.workflows.compare.run_transfer", failing)
     with pytest.raises(KeyboardInterrupt):
         compare_methods(songs / "night", songs / "street", tmp_path, ["match", "level"], **OPTIONS)  # type: ignore[arg-type]
     assert [row["method"] for row in json.loads((tmp_path / "compare.json").read_text())] == ["match"]

@@ -14,8 +14,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from stito.data.impulses import Impulses
-from stito.data.manipulate import EFFECTS, Manipulator
+from stito.data.fxmanipulator.impulses import Impulses
+from stito.data.fxmanipulator.manipulator import EFFECTS, Manipulator
 from stito.errors import TrainingError
 from stito.training.batches import Batches, Layout, ahead
 from training.toys import Noise, Turner

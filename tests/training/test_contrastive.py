@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from stito.training.contrastive import nt_xent, retrieval
 from stito.training.recipe import Objective
+from stito.training.tasks.contrastive import nt_xent, retrieval
 
 Clip = tuple[int, int, int]
 

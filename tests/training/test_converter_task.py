@@ -9,17 +9,17 @@ import torch
 from click.testing import CliRunner
 
 from stito.cli.train import train
-from stito.converters import load_converter
-from stito.data.impulses import Impulses
-from stito.data.manipulate import Manipulator
+from stito.data.fxmanipulator.impulses import Impulses
+from stito.data.fxmanipulator.manipulator import Manipulator
 from stito.errors import RecipeError
-from stito.training.converter import ConverterTask
+from stito.models.converters import load_converter
 from stito.training.devices import make_fabric
 from stito.training.log import read_log
 from stito.training.loop import FINAL, Training
 from stito.training.recipe import load_recipe, parse_recipe
 from stito.training.start import _task
-from stito.training.supplies import Supplies
+from stito.training.tasks.converter import ConverterTask
+from stito.training.tasks.supplies import Supplies
 from stito_encoders.mixfxcloner import MixFXcloner
 from training.toys import Noise
 

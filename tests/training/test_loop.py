@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from stito.errors import MissingFileError, TrainingError, WeightsError
+from stito.models.weights import load_weights
 from stito.training.checkpoint import load_checkpoint
 from stito.training.devices import make_fabric
-from stito.training.fxencoder import FXencoderTask
 from stito.training.log import read_log
 from stito.training.loop import BEST, FINAL, LAST, Progress, Stop, Training
 from stito.training.recipe import parse_recipe
-from stito.training.supplies import Supplies
-from stito.weights import load_weights
+from stito.training.tasks.encoder import FXencoderTask
+from stito.training.tasks.supplies import Supplies
 from training.toys import RECIPE, Noise, Turner, loudness
 
 DROPOUT = ("network.config.dropout=0.2",)

@@ -9,22 +9,22 @@ import numpy as np
 import pytest
 import torch
 
-import stito.predictor
+import stito.models.predictor
 import stito_encoders
 from stito import registry
-from stito.chains import load_chain
-from stito.data.impulses import Impulses
-from stito.data.manipulate import Manipulator
-from stito.encoders import load_encoder
+from stito.data.fxmanipulator.impulses import Impulses
+from stito.data.fxmanipulator.manipulator import Manipulator
+from stito.effects.chain_files import load_chain
 from stito.errors import RecipeError, WeightsError
-from stito.predictor import Predictor, same_effects
+from stito.models.encoders import load_encoder
+from stito.models.predictor import Predictor, same_effects
 from stito.training.devices import make_fabric
-from stito.training.known import known_settings
 from stito.training.loop import FINAL, Training
-from stito.training.predictor import PredictorTask
 from stito.training.recipe import parse_recipe
-from stito.training.supplies import Supplies
-from stito.training.truths import Examples
+from stito.training.tasks.predictor import PredictorTask
+from stito.training.tasks.supplies import Supplies
+from stito.training.tasks.target_settings import known_settings
+from stito.training.tasks.truths import Examples
 from training.toys import Noise
 
 RATE = 44_100
@@ -88,7 +88,7 @@ def test_known_settings_are_those_of_the_same_knobs() -> None:
 
 
 def test_a_run_leaves_a_predictor_that_can_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stito.predictor, "CORRECTED", {"gain": 1.0})
+    monkeypatch.setattr(stito.models.predictor, "CORRECTED", {"gain": 1.0})
     recipe, the_task = parse_recipe(RECIPE), task()
     training = Training(the_task, recipe, make_fabric("cpu"), tmp_path, tensorboard=False)
     outcome = training.run()

@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from stito.models.weights import load_weights, save_weights
 from stito.training.recipe import load_recipe
-from stito.weights import load_weights, save_weights
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 RECIPE = RECIPES / "fxencoder" / "small.toml"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from stito.data.impulses import Impulses
-from stito.data.manipulate import Manipulator
+from stito.data.fxmanipulator.impulses import Impulses
+from stito.data.fxmanipulator.manipulator import Manipulator
 from stito.training.devices import make_fabric
 from stito.training.recipe import parse_recipe
-from stito.training.supplies import Supplies
-from stito.training.truths import Truths
+from stito.training.tasks.supplies import Supplies
+from stito.training.tasks.truths import Truths
 from training.toys import Noise
 
 RATE = 44_100

@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 
 from stito.training.devices import make_fabric
-from stito.training.fxencoder import FXencoderTask
 from stito.training.loop import Training
 from stito.training.recipe import parse_recipe
-from stito.training.supplies import Supplies
+from stito.training.tasks.encoder import FXencoderTask
+from stito.training.tasks.supplies import Supplies
 from training.toys import RECIPE, Noise, Turner, loudness
 
 

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stito.effect import Effect, batch_of
+from stito.effects.effect import Effect, batch_of
 from stito.errors import AudioError
 from stito_effects.pedalboard_effects.stages import Stage
 

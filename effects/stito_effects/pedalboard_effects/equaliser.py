@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 
 import pedalboard
 
-from stito.params import Param
+from stito.effects.param import Param
 from stito_effects.pedalboard_effects.base import PedalboardEffect
 from stito_effects.pedalboard_effects.stages import Plug, Stage
 

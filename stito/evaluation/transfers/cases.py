@@ -12,18 +12,18 @@ import numpy as np
 from torch import Tensor
 
 from stito.audio import AudioFormat
-from stito.console import loudness
-from stito.data.targets import Targets
+from stito.console.strips import loudness
+from stito.data.fxnorm.targets import Targets
 from stito.errors import SettingsError
-from stito.evaluation.cases import MULTITRACK, SAMPLE_RATE, Material, draw_cases
+from stito.evaluation.encoders.cases import MULTITRACK, SAMPLE_RATE, Material, draw_cases
 from stito.evaluation.transfers.plan import TransferPlan
 from stito.metrics.levels import si_sdr
 from stito.mix import Kind, Mix, add_up
-from stito.separate import Separator, load_separator, separate_mix
+from stito.separation import Separator, load_separator, separate_mix
 
 if TYPE_CHECKING:
-    from stito.data.manipulate import Manipulator
-    from stito.data.manipulation import Manipulation
+    from stito.data.fxmanipulator.manipulation import Manipulation
+    from stito.data.fxmanipulator.manipulator import Manipulator
 
 __all__ = ["Case", "Part", "as_stem", "draw_transfer"]
 

@@ -11,26 +11,26 @@ import torch
 from torch import Tensor
 
 from stito.audio import resample, write_audio
-from stito.chain import Chain, ChainSettings
-from stito.console import gain, loudness, render_strip
-from stito.converters import load_converter
-from stito.defaults import DEFAULT_CONVERTER, MEASURED_ENCODER
-from stito.encoder import Encoder, digest_of, distance
-from stito.encoders import load_encoder
-from stito.evaluation.cases import SAMPLE_RATE
-from stito.evaluation.listen.trials import REFERENCE
+from stito.console.preset import StripPreset
+from stito.console.strips import gain, loudness, render_strip
+from stito.effects.chain import Chain, ChainSettings
+from stito.engine.defaults import DEFAULT_CONVERTER, MEASURED_ENCODER
+from stito.engine.solve import AUTO, MATCH, NEURAL, NEUTRAL, PREDICT
+from stito.engine.transfer import match_style
+from stito.evaluation.encoders.cases import SAMPLE_RATE
+from stito.evaluation.listening.trials import REFERENCE
 from stito.evaluation.transfers.cases import Case
 from stito.evaluation.transfers.plan import ORACLE_EVALUATIONS, PLAIN, TransferPlan
 from stito.evaluation.transfers.rows import Row
-from stito.fitting import fit
-from stito.matching import AUTO, MATCH, NEURAL, NEUTRAL, PREDICT
 from stito.metrics.levels import level_errors
 from stito.metrics.spectral import MultiScaleSpectral
-from stito.output import file_name
-from stito.preset import StripPreset
+from stito.models.converters import load_converter
+from stito.models.encoder import Encoder, digest_of, distance
+from stito.models.encoders import load_encoder
 from stito.search.base import Step
-from stito.training.known import known_settings
-from stito.transfer import match_style
+from stito.search.fit import fit
+from stito.training.tasks.target_settings import known_settings
+from stito.workflows.transfer import file_name
 
 __all__ = ["MEASURES", "Asked", "ask", "audio_file", "measure", "oracle", "warm_up"]
 

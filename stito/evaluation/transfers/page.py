@@ -12,8 +12,8 @@ from typing import Any
 
 from stito.audio import write_atomic
 from stito.evaluation import plots
-from stito.evaluation.listen.trials import PREDICTIONS
-from stito.evaluation.report import Picture, data_url, render_template
+from stito.evaluation.listening.trials import PREDICTIONS
+from stito.evaluation.page import Picture, data_url, render_template
 from stito.evaluation.table import NOTHING, SIGNIFICANT, Table, figure, finite
 from stito.evaluation.transfers.methods import MEASURES, audio_file
 from stito.evaluation.transfers.plan import TransferPlan

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from stito.chains import load_chain
-from stito.encoder import digest_of
-from stito.encoders import load_encoder
+from stito.effects.chain_files import load_chain
+from stito.engine.transfer import PRIOR_WEIGHT
 from stito.errors import SettingsError
-from stito.predictor import load_predictor
+from stito.models.encoder import digest_of
+from stito.models.encoders import load_encoder
+from stito.models.predictor import load_predictor
 from stito.search.base import Budget
-from stito.separate import load_separator
-from stito.transfer import PRIOR_WEIGHT
+from stito.separation import load_separator
 
 __all__ = ["METHODS", "ORACLE_EVALUATIONS", "PLAIN", "TransferPlan"]
 

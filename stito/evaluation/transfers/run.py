@@ -15,16 +15,16 @@ from pathlib import Path
 
 import torch
 
-from stito.chains import load_chain
-from stito.encoder import Encoder
-from stito.encoders import load_encoder
+from stito.effects.chain_files import load_chain
 from stito.errors import WeightsError
 from stito.evaluation.transfers.cases import Case, draw_transfer
 from stito.evaluation.transfers.methods import Asked, ask, audio_file, measure, warm_up
 from stito.evaluation.transfers.plan import TransferPlan
 from stito.evaluation.transfers.rows import Log, Row
 from stito.evaluation.transfers.sources import Source, opened
-from stito.exclusive import sole_writer
+from stito.files.locks import sole_writer
+from stito.models.encoder import Encoder
+from stito.models.encoders import load_encoder
 
 __all__ = ["evaluate_transfers"]
 
@@ -46,7 +46,7 @@ def evaluate_transfers(
         log: a file of JSON lines. Rows are kept there as soon as they are known, and those that are there already are
             not computed again: an interrupted evaluation goes on where it stopped.
         on_row: is told of each row as it comes.
-        executor: where jobs run, see `stito.evaluation.workers`; here, one after the other, without one.
+        executor: where jobs run, see `stito.compute.workers`; here, one after the other, without one.
         audio: a folder for what every method made of every case, beside the truth, as `stito listen build` takes it.
 
     Raises:

@@ -7,9 +7,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from stito.data.manipulate import Manipulator
-from stito.evaluation.cases import Material
-from stito.evaluation.study import DemoSongs, cache_material
+from stito.data.fxmanipulator.manipulator import Manipulator
+from stito.evaluation.encoders.cases import Material
+from stito.evaluation.encoders.study import DemoSongs, cache_material
 
 __all__ = ["CacheSource", "DemoSource", "Source", "opened"]
 
@@ -54,7 +54,7 @@ class DemoSource:
 
     def manipulator(self) -> Manipulator:
         """The FXmanipulator with few rooms."""
-        from stito.data.impulses import Impulses
+        from stito.data.fxmanipulator.impulses import Impulses
 
         return Manipulator(Impulses.synthetic(count=2))
 

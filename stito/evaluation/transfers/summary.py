@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from stito.evaluation.estimates import Paired, bootstrap, paired
+from stito.evaluation.statistics import Paired, bootstrap, paired
 from stito.evaluation.transfers.rows import Row
 
 __all__ = ["MAIN", "Catch", "Pair", "Summary", "catches", "courses", "pairs", "summarise"]

@@ -9,8 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from stito.effect import Effect
-from stito.params import Param
+from stito.effects.effect import Effect
+from stito.effects.param import Param
 
 __all__ = ["Tremolo"]
 

@@ -10,7 +10,7 @@ from stito_example_plugin.manifest import MANIFEST
 from stito_example_plugin.tremolo import Tremolo
 
 from stito import registry
-from stito.chains import load_chain
+from stito.effects.chain_files import load_chain
 from stito.search import Budget, create, minimise
 from stito.testing import check_effect, check_encoder, check_search
 

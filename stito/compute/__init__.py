@@ -1,0 +1,1 @@
+"""Where work runs: all cores of this machine, other processes, a cluster."""

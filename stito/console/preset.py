@@ -1,0 +1,229 @@
+"""Presets: settings on disk, in physical units, with where they come from.
+
+Many settings make the same sound; a preset holds those that a search found, never "the" settings.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from stito.effects.chain import Chain, ChainSettings, Slot
+from stito.errors import MissingFileError, PresetError, StitoError, UnknownNameError
+from stito.files.documents import line_of_json, parse_json
+from stito.models.converter import Conversion
+from stito.models.converters import load_converter
+from stito.models.encoder import digest_of
+
+__all__ = ["ConversionPreset", "EffectPreset", "Preset", "Provenance", "StripPreset", "load_preset", "preset_schema"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class EffectPreset(_Model):
+    """One effect of a chain and where its knobs stand, in the units that their names end in."""
+
+    effect: str = Field(description="The registered name of the effect.")
+    label: str = Field(description="Its name in this chain; unique there.")
+    settings: dict[str, float] = Field(description="Every knob's physical value.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Constructor options, such as a file.")
+
+
+class ConversionPreset(_Model):
+    """What a network is told to do. It has no knobs: styles are what it hears, 16-bit floats in base64."""
+
+    converter: str = Field(description="Its registered name, or a file of weights.")
+    digest: str | None = Field(default=None, description="SHA-256 of its weights; null if it has none.")
+    reference: str = Field(description="The style to reach.")
+    own: str = Field(description="The input's own style.")
+
+    @classmethod
+    def of(cls, conversion: Conversion) -> ConversionPreset:
+        """What makes a conversion again."""
+        return cls(
+            converter=conversion.source,
+            digest=digest_of(conversion.converter) or None,
+            reference=_packed(conversion.reference),
+            own=_packed(conversion.own),
+        )
+
+    def build(self) -> Conversion:
+        """The conversion; an unknown converter, other weights and damaged styles are errors."""
+        converter = load_converter(self.converter)
+        if (digest_of(converter) or None) != self.digest:
+            raise PresetError(
+                f"The preset was made with other weights of '{self.converter}'.",
+                hint="Make the transfer again with the weights that are installed.",
+            )
+        return Conversion(converter, self.converter, _unpacked(self.reference), _unpacked(self.own))
+
+
+def _packed(style: Tensor) -> str:
+    return base64.b64encode(style.cpu().numpy().astype("<f2").tobytes()).decode("ascii")
+
+
+def _unpacked(text: str) -> Tensor:
+    try:
+        return torch.from_numpy(np.frombuffer(base64.b64decode(text, validate=True), dtype="<f2").astype(np.float32))
+    except ValueError as error:
+        raise PresetError(f"A style is damaged: {error}.", hint="Make the transfer again.") from error
+
+
+class StripPreset(_Model):
+    """One stem's way to the sum: what a network makes of it, if one is asked, a chain and a fader."""
+
+    chain: list[EffectPreset] = Field(description="Effects in the order of the signal; none is a wire.")
+    fader_db: float = Field(default=0.0, description="The stem's level into the sum, in dB.")
+    conversion: ConversionPreset | None = Field(default=None, description="A network's rendering, before the chain.")
+
+    @classmethod
+    def of(cls, chain: Chain, settings: ChainSettings, fader_db: float = 0.0) -> StripPreset:
+        """The strip of a chain under settings."""
+        return cls(
+            chain=[
+                EffectPreset(
+                    effect=slot.effect.name,
+                    label=slot.label,
+                    settings=settings[slot.label],
+                    options=dict(slot.options),
+                )
+                for slot in chain.slots
+            ],
+            fader_db=fader_db,
+        )
+
+    def build(self) -> tuple[Chain, ChainSettings]:
+        """The chain and its settings; unknown effects, missing or out-of-range knobs are errors."""
+        slots = tuple(Slot.of(entry.effect, label=entry.label, options=entry.options) for entry in self.chain)
+        settings: ChainSettings = {}
+        for slot, entry in zip(slots, self.chain, strict=True):
+            known = {param.name: param for param in slot.effect.params}
+            for knob in entry.settings:
+                if knob not in known:
+                    raise UnknownNameError.of(f"param of {entry.effect}", knob, known)
+            missing = sorted(known.keys() - entry.settings.keys())
+            if missing:
+                raise PresetError(f"{entry.label}: {', '.join(missing)} is missing.")
+            settings[slot.label] = {name: param.check(entry.settings[name]) for name, param in known.items()}
+        return Chain("preset", slots), settings
+
+    def blend(self, amount: float) -> StripPreset:
+        """A part of the way from a wire (0) to this strip (1): knobs along their own scales, the fader in dB."""
+        chain, settings = self.build()
+        conversion = self.conversion.build().blend(amount) if self.conversion and amount > 0 else None
+        blended = StripPreset.of(chain, chain.blend(settings, amount), amount * self.fader_db)
+        return blended.model_copy(update={"conversion": ConversionPreset.of(conversion) if conversion else None})
+
+
+class Provenance(_Model):
+    """What made a preset: enough to make it again."""
+
+    stito: str = Field(description="The version of stito.")
+    versions: dict[str, str] = Field(default_factory=dict, description="Versions of the packages that render.")
+    method: str
+    encoder: str
+    encoder_digest: str | None = Field(
+        default=None, description="SHA-256 of the encoder's weights; null if it has none."
+    )
+    seed: int
+    amount: float = 1.0
+    evaluations: int = 0
+    seconds: float = 0.0
+    input: dict[str, str] = Field(default_factory=dict, description="Digest of each input stem.")
+    reference: dict[str, str] = Field(default_factory=dict, description="Digest of each reference stem.")
+    losses: dict[str, tuple[float, float]] = Field(
+        default_factory=dict, description="Per stem, the distance to the reference before and after."
+    )
+
+
+class Preset(_Model):
+    """All strips of a transfer, a master strip if there is one, and the gain of the output."""
+
+    format: Literal["stito.preset"] = "stito.preset"
+    version: Literal[1] = 1
+    stems: dict[str, StripPreset] = Field(min_length=1)
+    master: StripPreset | None = None
+    output_gain_db: float = Field(
+        default=0.0, description="Taken from the sum so that its true peak stays below -1 dBTP."
+    )
+    target_lufs: dict[str, float] | None = Field(
+        default=None,
+        description="How loud stems (or their sum: mix) are still to become; null once the faders are settled.",
+    )
+    provenance: Provenance | None = None
+
+    def to_json(self) -> str:
+        """The document as it stands on disk."""
+        return json.dumps(self.model_dump(mode="json"), indent=2) + "\n"
+
+    def to_csv(self) -> str:
+        """The knobs as a table: stem, effect, label, param, value, unit."""
+        out = io.StringIO()
+        table = csv.writer(out, lineterminator="\n")
+        table.writerow(["stem", "effect", "label", "param", "value", "unit"])
+        for stem, strip in self.strips().items():
+            chain, settings = strip.build()
+            for slot in chain.slots:
+                for param in slot.effect.params:
+                    value = f"{settings[slot.label][param.name]:.6g}"
+                    table.writerow([stem, slot.effect.name, slot.label, param.name, value, param.unit])
+            table.writerow([stem, "fader", "fader", "fader_db", f"{strip.fader_db:.6g}", "dB"])
+        return out.getvalue()
+
+    def strips(self) -> Mapping[str, StripPreset]:
+        """Every strip by name, the master's last."""
+        return dict(self.stems) | ({"master": self.master} if self.master else {})
+
+
+def load_preset(path: str | Path) -> Preset:
+    """A preset from disk, every effect and knob checked; `PresetError` names file, key and line."""
+    path = Path(path)
+    if not path.is_file():
+        raise MissingFileError(f"There is no preset {path}.", hint="A transfer writes one as OUTDIR/preset.json.")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise PresetError(f"{path} is not a preset: it is not text.") from error
+    preset = parse_json(text, Preset, source=str(path), error=PresetError)
+    for name, strip in preset.strips().items():
+        try:
+            strip.build()
+            if strip.conversion is not None:
+                strip.conversion.build()
+        except StitoError as error:
+            place = ["master"] if name == "master" else ["stems", name]
+            line = line_of_json(text, [*place, "chain", *_guilty(strip, error)])
+            raise PresetError(f"{path}, line {line}: {'.'.join(place)}: {error.message}", hint=error.hint) from error
+    return preset
+
+
+def _guilty(strip: StripPreset, error: StitoError) -> list[str | int]:
+    """The path, inside a chain, of the entry that an error speaks of."""
+    for index, entry in enumerate(strip.chain):
+        alone = StripPreset(chain=[entry])
+        try:
+            alone.build()
+        except StitoError as found:
+            if found.message == error.message:
+                knob = next((knob for knob in entry.settings if knob in found.message), None)
+                return [index, "settings", knob] if knob else [index, "effect"]
+    return []
+
+
+def preset_schema() -> str:
+    """The JSON Schema of presets, as published in the repository."""
+    schema = Preset.model_json_schema()
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "stito preset", **schema}
+    return json.dumps(schema, indent=2) + "\n"

@@ -1,0 +1,138 @@
+"""The console: every stem through its strip, the sum through the master strip, and out without clipping.
+
+Rendering happens at the mix's own sample rate and channel count; only analysis is done at the encoder's rate.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stito.audio import to_stereo
+from stito.console.preset import Preset, StripPreset
+from stito.dsp.loudness import integrated_loudness, true_peak_db
+from stito.mix import Mix, add_up
+
+__all__ = ["CEILING_DBTP", "Rendered", "balance_faders", "bounded_balance", "mix_down", "render_preset", "render_strip"]
+
+CEILING_DBTP = -1.0
+"""The highest true peak of an output (EBU R 128)."""
+
+MOST_MOVED_DB = 6.0
+"""How far a joint search may move a stem against the others: a sum says little of quiet stems, and none may be lost."""
+
+SILENT_LUFS = -70.0
+"""The absolute gate of BS.1770: quieter audio has no loudness to balance."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What came out: stems (channels, t) as they stand in the sum, the sum, and the gain that kept it from clipping."""
+
+    stems: Mapping[str, Tensor]
+    mix: Tensor
+    sample_rate: int
+    output_gain_db: float
+    true_peak_db: float
+
+
+def render_strip(x: Tensor, strip: StripPreset, sample_rate: int) -> Tensor:
+    """Audio (channels, t) through a strip, up to its fader; never the same memory as `x`.
+
+    Effects are stereo: mono is rendered as two equal channels and folded back, more than two channels go through in
+    pairs, under the same settings.
+    """
+    conversion = strip.conversion.build() if strip.conversion else None
+    chain, settings = strip.build()
+
+    def render(pair: Tensor) -> Tensor:
+        converted = conversion.render(pair, sample_rate) if conversion else pair
+        return chain.render_one(converted, settings, sample_rate)
+
+    if x.shape[0] == 2:
+        made = render(x)
+        return made.clone() if made.data_ptr() == x.data_ptr() else made  # a wire's result is its input
+    rendered = []
+    for first in range(0, x.shape[0], 2):
+        pair = x[first : first + 2]
+        stereo = render(pair.expand(2, -1))
+        rendered.append(stereo if pair.shape[0] == 2 else stereo.mean(0, keepdim=True))
+    return torch.cat(rendered)
+
+
+def gain(db: float) -> float:
+    """The factor of a gain in dB."""
+    return float(10 ** (db / 20))
+
+
+def loudness(x: Tensor, sample_rate: int) -> float:
+    """Integrated loudness of (channels, t) in LUFS, as it sounds in stereo; -70 for what the gate leaves nothing of."""
+    return max(SILENT_LUFS, float(integrated_loudness(to_stereo(x)[None], sample_rate)[0]))
+
+
+def mix_down(
+    stems: Mapping[str, Tensor], sample_rate: int, *, master: StripPreset | None = None, gain_db: float = 0.0
+) -> Rendered:
+    """Sum stems that carry their faders already; never louder than -1 dBTP, nor than `gain_db` asks."""
+    total = add_up(stems.values()) if len(stems) > 1 else next(iter(stems.values())).clone()
+    if master is not None:
+        total = render_strip(total, master, sample_rate) * gain(master.fader_db)
+    peak = float(true_peak_db(total[None], sample_rate)[0])
+    taken = min(gain_db, CEILING_DBTP - peak)
+    factor = gain(taken)
+    single = len(stems) == 1 and master is None
+    total.mul_(factor)
+    scaled = {name: total if single else stem.mul_(factor) for name, stem in stems.items()}
+    return Rendered(scaled, total, sample_rate, taken, peak + taken)
+
+
+def render_preset(mix: Mix, preset: Preset) -> Rendered:
+    """A mix through a preset: stems that the preset does not know stay as they are."""
+    stems = {}
+    for name, x in mix.stems.items():
+        strip = preset.stems.get(name)
+        if strip is None:
+            stems[name] = x.clone()
+        else:
+            stems[name] = render_strip(x, strip, mix.sample_rate).mul_(gain(strip.fader_db))
+    return mix_down(stems, mix.sample_rate, master=preset.master, gain_db=preset.output_gain_db)
+
+
+def balance_faders(
+    before: Mapping[str, float], after: Mapping[str, float], target: Mapping[str, float]
+) -> dict[str, float]:
+    """Fader gains in dB that give each stem the loudness of `target`, and leave the others at their place among these.
+
+    All hold integrated loudness in LUFS by stem, `before` and `after` the effects. A stem without a target is moved
+    from where it was as far as the others are on average, effects and faders together.
+    """
+    known = [name for name, want in target.items() if min(before[name], after[name], want) > SILENT_LUFS]
+    moves = [target[name] - before[name] for name in known]
+    shift = sum(moves) / len(moves) if moves else 0.0
+    return {
+        name: (target[name] if name in known else before[name] + shift) - after[name]
+        if min(before[name], after[name]) > SILENT_LUFS
+        else shift
+        for name in after
+    }
+
+
+def bounded_balance(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+    """Fader gains in dB that keep each stem within 6 dB of its place in the balance before; loudness in LUFS by stem.
+
+    A stem's move is its change of loudness against the median of all stems' changes. Silent stems stay.
+    """
+    moved: dict[str, float] = {}
+    for name, now in after.items():
+        if min(before[name], now) > SILENT_LUFS:
+            moved[name] = now - before[name]
+    middle = statistics.median(moved.values()) if moved else 0.0
+    faders = dict.fromkeys(after, 0.0)
+    for name, change in moved.items():
+        apart = change - middle
+        faders[name] = min(max(apart, -MOST_MOVED_DB), MOST_MOVED_DB) - apart
+    return faders

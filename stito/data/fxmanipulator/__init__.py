@@ -1,0 +1,1 @@
+"""FXmanipulator (Koo et al. 2022): random mixing styles for training and evaluation."""

@@ -1,0 +1,1 @@
+"""What an effect is, effects in series, and where chains come from."""

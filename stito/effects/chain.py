@@ -1,0 +1,301 @@
+"""Chains: effects in series, and the map from the search's theta to all their settings.
+
+A chain renders a whole batch of candidates in one call. Linear effects in a row become one spectrum product, effects
+of one black-box host become one pass through it, and what depends on the input alone is computed once per search:
+
+```
+theta (b, dim) ─ decode ─▶ settings ─▶ [linear group] ─▶ [effect] ─▶ [linear group] ─▶ audio (b, 2, t)
+input ─────── rfft, once ──────────────────┘
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from stito import registry
+from stito.dsp.spectrum import Factor, apply_responses, fast_length, filter_blocks
+from stito.effects.effect import Effect, LinearEffect
+from stito.effects.param import Param, Settings, as_batch
+from stito.errors import ChainError, SettingsError, UnknownNameError
+
+__all__ = ["Chain", "ChainSettings", "Knob", "Prepared", "Slot"]
+
+ChainSettings = dict[str, Settings]
+"""Physical values of a chain: by slot label, then by param name."""
+
+BatchSettings = Mapping[str, Mapping[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One place in a chain: an effect, what it is called there, and which of its knobs the search may turn."""
+
+    label: str
+    effect: Effect
+    free: tuple[Param, ...]
+    frozen: Mapping[str, float] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        *,
+        label: str | None = None,
+        freeze: Mapping[str, float] | None = None,
+        narrow: Mapping[str, tuple[float, float]] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Slot:
+        """A slot for the installed effect of that name, with knobs frozen at a value or narrowed to a range."""
+        effect_class = registry.load("effect", name)
+        try:
+            effect: Effect = effect_class(**(options or {}))
+        except TypeError as error:
+            raise ChainError(f"The effect '{name}' does not take these options: {error}") from error
+        known = {param.name: param for param in effect.params}
+        for knob in [*(freeze or {}), *(narrow or {})]:
+            if knob not in known:
+                raise UnknownNameError.of(f"param of {name}", knob, known)
+        frozen = {knob: known[knob].check(value) for knob, value in (freeze or {}).items()}
+        free = tuple(
+            param.narrowed(*(narrow or {})[param.name]) if param.name in (narrow or {}) else param
+            for param in effect.params
+            if param.name not in frozen
+        )
+        return cls(label or name, effect, free, frozen, dict(options or {}))
+
+    def neutral(self) -> Settings:
+        """The settings at which the slot does nothing, as far as what is frozen allows."""
+        free = {param.name: param.neutral for param in self.free}
+        return {param.name: self.frozen.get(param.name, free.get(param.name, 0.0)) for param in self.effect.params}
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One dimension of theta: a free param of one slot."""
+
+    label: str
+    param: Param
+
+    def __str__(self) -> str:
+        return f"{self.label}.{self.param.name}"
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Effects in series; none at all is a wire.
+
+    `prior` gives, for some knobs (as `label.param`), the mean and standard deviation in theta that real settings
+    have; a search that gets a prior weight is drawn towards them (`stito.search.objective`).
+    """
+
+    name: str
+    slots: tuple[Slot, ...]
+    prior: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        labels = [slot.label for slot in self.slots]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ChainError(f"The chain '{self.name}' has two effects labelled {', '.join(twice)}.")
+
+    @cached_property
+    def knobs(self) -> tuple[Knob, ...]:
+        """The dimensions of theta, in order."""
+        return tuple(Knob(slot.label, param) for slot in self.slots for param in slot.free)
+
+    @property
+    def dim(self) -> int:
+        """The number of free knobs."""
+        return len(self.knobs)
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether gradients reach theta through every effect."""
+        return all(slot.effect.differentiable for slot in self.slots)
+
+    def neutral(self) -> ChainSettings:
+        """The settings at which the chain does nothing."""
+        return {slot.label: slot.neutral() for slot in self.slots}
+
+    def decode(self, theta: Tensor) -> dict[str, dict[str, Tensor]]:
+        """Physical values (b,) per slot and param of theta (b, dim); frozen knobs included."""
+        if theta.dim() != 2 or theta.shape[1] != self.dim:
+            raise SettingsError(f"theta must be (b, {self.dim}) for the chain '{self.name}', not {tuple(theta.shape)}.")
+        columns = iter(theta.unbind(1))
+        decoded = {}
+        for slot in self.slots:
+            values = {param.name: param.from_unit(next(columns)) for param in slot.free}
+            values |= {name: theta.new_full((theta.shape[0],), value) for name, value in slot.frozen.items()}
+            decoded[slot.label] = values
+        return decoded
+
+    def settings(self, theta: Tensor) -> ChainSettings:
+        """The physical settings of one candidate, theta (dim,), in the order of the effects' knobs."""
+        decoded = self.decode(theta.detach().double().reshape(1, -1))
+        return {
+            slot.label: {
+                param.name: param.check(float(decoded[slot.label][param.name])) for param in slot.effect.params
+            }
+            for slot in self.slots
+        }
+
+    def encode(self, settings: Mapping[str, Mapping[str, float]]) -> Tensor:
+        """Theta (dim,) of physical settings, clipped to what the chain allows; missing knobs are neutral."""
+        neutral = self.neutral()
+        places = [
+            knob.param.to_unit(
+                float(settings.get(knob.label, {}).get(knob.param.name, neutral[knob.label][knob.param.name]))
+            )
+            for knob in self.knobs
+        ]
+        return torch.tensor(places, dtype=torch.float32).clamp(0.0, 1.0)
+
+    def blend(self, settings: Mapping[str, Mapping[str, float]], amount: float) -> ChainSettings:
+        """Settings a part of the way from neutral (0) to `settings` (1), along each knob's own scale."""
+        neutral, full = self.encode({}).double(), self.encode(settings).double()
+        return self.settings(neutral + amount * (full - neutral))
+
+    def render(self, x: Tensor, settings: BatchSettings, sample_rate: int) -> Tensor:
+        """Audio (b, 2, t) of input (b | 1, 2, t) under b settings; any length, in bounded memory."""
+        for group in _groups(self.slots):
+            x = _process_group(group, x, settings, sample_rate)
+        return x
+
+    def render_one(self, x: Tensor, settings: Mapping[str, Mapping[str, float]], sample_rate: int) -> Tensor:
+        """Audio (2, t) of input (2, t) under one setting of the knobs."""
+        batch = {label: as_batch(values, dtype=x.dtype) for label, values in settings.items()}
+        with torch.no_grad():
+            return self.render(x[None], batch, sample_rate)[0]
+
+    def prepare(self, x: Tensor, sample_rate: int) -> Prepared:
+        """The chain bound to one input (2, t), ready to render many candidates of it."""
+        return Prepared(self, x, sample_rate)
+
+    def match(self, x: Tensor, reference: Tensor, sample_rate: int) -> ChainSettings:
+        """The closed-form guess: each effect in turn compares what it hears (2, t) with the reference (2, t')."""
+        found: ChainSettings = {}
+        for slot in self.slots:
+            guess = slot.neutral() | {
+                name: value
+                for name, value in slot.effect.match(x, reference, sample_rate).items()
+                if name not in slot.frozen
+            }
+            for param in slot.free:
+                guess[param.name] = min(max(guess[param.name], param.low), param.high)
+            found[slot.label] = guess
+            with torch.no_grad():
+                x = slot.effect.process(x[None], as_batch(guess, dtype=x.dtype), sample_rate)[0]
+        return found
+
+    def correct(
+        self,
+        settings: Mapping[str, Mapping[str, float]],
+        x: Tensor,
+        reference: Tensor,
+        sample_rate: int,
+        shares: Mapping[str, float],
+    ) -> ChainSettings:
+        """Settings of which those effects that `shares` names go that share of the way to what statistics tell.
+
+        Each in turn compares what the whole chain makes of `x` (2, t) so far with `reference` (2, t').
+        """
+        found = {label: dict(values) for label, values in settings.items()}
+        for slot in self.slots:
+            if slot.label not in shares:
+                continue
+            now = found[slot.label]
+            told = slot.effect.correct(now, self.render_one(x, found, sample_rate), reference, sample_rate)
+            for param in slot.free:
+                place = param.to_unit(now[param.name])
+                wanted = param.to_unit(min(max(told[param.name], param.low), param.high))
+                now[param.name] = param.from_unit(place + shares[slot.label] * (wanted - place))
+        return found
+
+
+class Prepared:
+    """A chain bound to one input: the input's spectrum is computed once, candidates are rendered in batches."""
+
+    def __init__(self, chain: Chain, x: Tensor, sample_rate: int) -> None:
+        if x.dim() != 2 or x.shape[0] != 2:
+            raise SettingsError(f"An input is (2, samples), not {tuple(x.shape)}.")
+        self.chain = chain
+        self.sample_rate = sample_rate
+        self.x = x[None]
+        self._groups = [_prepared(group, x, sample_rate) for group in _groups(chain.slots)]
+        self._spectrum: Tensor | None = None
+        if self._groups and _is_linear(self._groups[0]):
+            self._n = fast_length(x.shape[-1] + _tail(self._groups[0], sample_rate))
+            self._spectrum = torch.fft.rfft(self.x, n=self._n)
+
+    def render(self, theta: Tensor) -> Tensor:
+        """Audio (b, 2, t) of the candidates theta (b, dim); differentiable where the chain is."""
+        settings = self.chain.decode(theta)
+        x, groups = self.x, self._groups
+        if self._spectrum is not None:
+            shaped = apply_responses(self._spectrum, _factors(groups[0], settings, self._n, self.sample_rate))
+            x = torch.fft.irfft(shaped, n=self._n)[..., : self.x.shape[-1]]
+            groups = groups[1:]
+        for group in groups:
+            x = _process_group(group, x, settings, self.sample_rate)
+        return x
+
+
+Group = tuple[Slot, ...]
+
+
+def _groups(slots: Sequence[Slot]) -> list[Group]:
+    """Neighbours that can be rendered in one pass: linear ones, or ones that the same black-box host fuses."""
+
+    def key(item: tuple[int, Slot]) -> object:
+        index, slot = item
+        if isinstance(slot.effect, LinearEffect):
+            return "linear"
+        return getattr(slot.effect, "fusion", None) or index
+
+    return [tuple(slot for _, slot in group) for _, group in groupby(enumerate(slots), key)]
+
+
+def _is_linear(group: Group) -> bool:
+    return isinstance(group[0].effect, LinearEffect)
+
+
+def _tail(group: Group, sample_rate: int) -> int:
+    return round(sum(slot.effect.tail_s for slot in group if isinstance(slot.effect, LinearEffect)) * sample_rate)
+
+
+def _prepared(group: Group, x: Tensor, sample_rate: int) -> Group:
+    """The group with its linear effects ready for many candidates of one input."""
+    n = fast_length(x.shape[-1] + _tail(group, sample_rate))
+    return tuple(
+        replace(slot, effect=slot.effect.prepared(n, sample_rate, x.device))
+        if isinstance(slot.effect, LinearEffect)
+        else slot
+        for slot in group
+    )
+
+
+def _factors(group: Group, settings: BatchSettings, n: int, sample_rate: int) -> list[Factor]:
+    return [
+        slot.effect.factor(settings[slot.label], n, sample_rate)
+        for slot in group
+        if isinstance(slot.effect, LinearEffect)
+    ]
+
+
+def _process_group(group: Group, x: Tensor, settings: BatchSettings, sample_rate: int) -> Tensor:
+    if _is_linear(group):
+        return filter_blocks(x, lambda n: _factors(group, settings, n, sample_rate), _tail(group, sample_rate))
+    if getattr(group[0].effect, "fusion", None):
+        steps = [(slot.effect, settings[slot.label]) for slot in group]
+        fused: Tensor = group[0].effect.process_group(steps, x, sample_rate)  # type: ignore[attr-defined]
+        return fused
+    return group[0].effect.process(x, settings[group[0].label], sample_rate)

@@ -1,0 +1,109 @@
+"""Where chains come from: a name, a line of text, or a TOML file.
+
+```toml
+name = "my vocal chain"
+
+[[effects]]
+effect = "compressor"
+label = "glue"                      # optional; the effect's name otherwise
+freeze = { link = 1.0 }             # the search leaves this knob alone
+narrow = { ratio = [1.0, 4.0] }     # the search stays in this range
+
+[prior]                             # optional: what real settings look like, as mean and standard deviation in theta
+"glue.ratio" = [0.3, 0.2]
+```
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from stito import registry
+from stito.effects.chain import Chain, Slot
+from stito.errors import ChainError, MissingFileError, StitoError, UnknownNameError
+from stito.files.documents import line_of_toml, parse_toml
+
+__all__ = ["load_chain", "parse_chain"]
+
+
+class _Effect(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    effect: str
+    label: str | None = None
+    freeze: dict[str, int | float] = Field(default_factory=dict)
+    narrow: dict[str, tuple[int | float, int | float] | list[int | float]] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: str | None = None
+    description: str = ""
+    effects: list[_Effect] = Field(min_length=1)
+    prior: dict[str, tuple[float, float]] = Field(default_factory=dict)
+
+
+def load_chain(source: str | Path | Chain) -> Chain:
+    """A chain by name (`mixing`), as text (`"eq | compressor | reverb"`), or from a `.toml` file."""
+    if isinstance(source, Chain):
+        return source
+    text = str(source)
+    if text.endswith(".toml"):
+        path = Path(text)
+        if not path.is_file():
+            raise MissingFileError(f"There is no chain file {path}.", hint="Name a chain, or the path of a .toml file.")
+        return parse_chain(path.read_text(encoding="utf-8"), source=str(path), name=path.stem)
+    if "|" in text:
+        return _from_text(text)
+    if text in registry.names("chain"):
+        return parse_chain(registry.load("chain", text), source=f"chain {text}", name=text)
+    if text in registry.names("effect"):
+        return _from_text(text)
+    raise UnknownNameError.of("chain", text, [*registry.names("chain"), *registry.names("effect")])
+
+
+def parse_chain(text: str, *, source: str, name: str) -> Chain:
+    """A chain from the text of a TOML file; `ChainError` names file, key and line."""
+    document = parse_toml(text, _Document, source=source, error=ChainError)
+    slots: list[Slot] = []
+    for index, entry in enumerate(document.effects):
+        try:
+            narrow = {knob: _pair(knob, limits) for knob, limits in entry.narrow.items()}
+            label = entry.label or _free_label(entry.effect, slots)
+            slots.append(Slot.of(entry.effect, label=label, freeze=entry.freeze, narrow=narrow, options=entry.options))
+        except StitoError as error:
+            word = next((word for word in (*entry.freeze, *entry.narrow) if word in error.message), "effect")
+            line = line_of_toml(text, ["effects", index, word])
+            raise ChainError(f"{source}, line {line}: {error.message}", hint=error.hint) from error
+    chain = Chain(document.name or name, tuple(slots), document.prior)
+    known = {str(knob) for knob in chain.knobs}
+    for knob in document.prior:
+        if knob not in known:
+            line = line_of_toml(text, ["prior", knob])
+            unknown = UnknownNameError.of("knob", knob, known)
+            raise ChainError(f"{source}, line {line}: prior: {unknown.message}", hint=unknown.hint)
+    return chain
+
+
+def _pair(knob: str, limits: tuple[float, float] | list[float]) -> tuple[float, float]:
+    if len(limits) != 2:
+        raise ChainError(f"narrow.{knob} needs two numbers, not {len(limits)}.", hint=f"{knob} = [low, high]")
+    return float(limits[0]), float(limits[1])
+
+
+def _from_text(text: str) -> Chain:
+    slots: list[Slot] = []
+    for part in text.split("|"):
+        name = part.strip()
+        if not name:
+            raise ChainError(f'The chain "{text}" has an empty place.', hint='For example: "eq | compressor".')
+        slots.append(Slot.of(name, label=_free_label(name, slots)))
+    return Chain(" | ".join(slot.label for slot in slots), tuple(slots))
+
+
+def _free_label(name: str, slots: list[Slot]) -> str:
+    count = sum(slot.label == name or slot.label.startswith(f"{name}_") for slot in slots)
+    return name if not count else f"{name}_{count + 1}"

@@ -1,0 +1,101 @@
+"""What an effect is: a pure function of audio and settings.
+
+`Effect` is the whole contract. `LinearEffect` adds one method, the frequency response, from which the chain builds one
+spectrum product for all linear effects in a row; `process` then comes for free.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from stito.dsp.spectrum import Factor, Response, filter_blocks
+from stito.effects.param import Param, Settings
+
+__all__ = ["Effect", "LinearEffect"]
+
+
+class Effect(ABC):
+    """A pure function of audio and settings: no state, no global randomness.
+
+    Subclasses set `name`, `params` and `differentiable` and write `process`. `stito.testing.check_effect` is the
+    contract in code: run it on yours.
+    """
+
+    name: ClassVar[str]
+    params: ClassVar[tuple[Param, ...]]
+    differentiable: ClassVar[bool] = False
+
+    @abstractmethod
+    def process(self, x: Tensor, p: Mapping[str, Tensor], sample_rate: int) -> Tensor:
+        """Render a batch of candidates.
+
+        Args:
+            x: audio (b, 2, t), or (1, 2, t) for one input under b settings. Never modified.
+            p: for each param its physical values, (b,).
+            sample_rate: of `x`, in Hz.
+
+        Returns:
+            Audio (b, 2, t) of the same dtype and device.
+        """
+
+    def match(self, x: Tensor, reference: Tensor, sample_rate: int) -> Settings:
+        """A closed-form guess of the settings that bring `x` nearer to the style of `reference`.
+
+        Both are (2, t) with different content and lengths, so only statistics can be compared. By default it is what
+        neutral settings are corrected to. The `match` method and every search's warm start ask this of each effect in
+        turn, each hearing what those before it made of the input.
+        """
+        return self.correct(self.neutral(), x, reference, sample_rate)
+
+    def correct(self, settings: Mapping[str, float], made: Tensor, reference: Tensor, sample_rate: int) -> Settings:
+        """Settings that bring `made` (2, t), which was made with `settings`, nearer to the style of `reference`.
+
+        Only what a statistic of both tells is corrected; the default, for an effect of which none does, is nothing.
+        """
+        del made, reference, sample_rate
+        return dict(settings)
+
+    @classmethod
+    def neutral(cls) -> Settings:
+        """The settings at which the effect is the identity."""
+        return {param.name: param.neutral for param in cls.params}
+
+
+class LinearEffect(Effect):
+    """An effect that is linear and time-invariant: it writes its frequency response and is differentiable."""
+
+    differentiable: ClassVar[bool] = True
+    tail_s: ClassVar[float] = 0.0
+    """How long the response rings, to about -100 dB: the padding that its spectrum product needs."""
+
+    @abstractmethod
+    def response(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Response:
+        """The frequency response on the `n // 2 + 1` bins of an `n`-point real FFT, for each of b settings."""
+
+    def factor(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Factor:
+        """The response as spectra are multiplied with it: a `Formula` is worked out while it is applied."""
+        return self.response(p, n, sample_rate)
+
+    def prepared(self, n: int, sample_rate: int, device: torch.device) -> LinearEffect:
+        """The same effect, ready for many candidates on an `n`-point FFT; by default there is nothing to prepare."""
+        del n, sample_rate, device
+        return self
+
+    def process(self, x: Tensor, p: Mapping[str, Tensor], sample_rate: int) -> Tensor:
+        """Filter in the frequency domain, padded by the tail so that nothing wraps around."""
+        return filter_blocks(x, lambda n: [self.factor(p, n, sample_rate)], round(self.tail_s * sample_rate))
+
+
+def batch_of(x: Tensor, p: Mapping[str, Tensor]) -> int:
+    """The number of candidates that audio and settings together describe."""
+    return max(x.shape[0], *(value.shape[0] for value in p.values())) if p else x.shape[0]
+
+
+def column(value: Tensor, dims: int = 3) -> Tensor:
+    """A (b,) param as (b, 1, ..., 1), to multiply with audio or spectra."""
+    return value.reshape(-1, *([1] * (dims - 1)))

@@ -1,0 +1,161 @@
+"""Table 1 of Koo et al. (2022) for any encoder: does it tell effects apart, whatever they are applied to?
+
+Each of several draws takes new segments and new random configurations, and puts every segment under every
+configuration. The *factors* are the configurations themselves, one column each that says whether a clip is under it.
+The paper does not say what its factors were. They can hardly have been the settings: of ten configurations every
+setting is a function of which one it is, so settings tell each other, and even an embedding that consists of them has
+a DCIMIG of .1. With a column per configuration 2,048 dims of noise score .10 / .78, about as the paper's worst encoder
+does, and tight clusters .66 / 1.00, about as its best. DCIMIG then asks for a code that tells one configuration from
+all others: on a single code where all ten stand in line each is told as well as any, and it scores 0.
+
+What the settings are is asked separately, of clips that have a configuration each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from stito.data.fxmanipulator.manipulation import EFFECTS
+from stito.evaluation.encoders.cases import MULTITRACK, Bench
+from stito.evaluation.statistics import Estimate, estimate
+from stito.metrics.disentanglement import dci_explicitness, dcimig
+
+__all__ = ["FULL", "MEASURES", "Cloud", "Disentanglement", "Score", "measure_disentanglement"]
+
+FULL = "full"
+"""All effects, each with its probability."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One encoder on one subject in one draw; `effects` is `full`, or the one effect that was on.
+
+    `dcimig` and `explicitness` are as published, `held_out` the explicitness on contents that the forests have not
+    seen; `..._chance` are what the same embeddings score in shuffled order. The `settings_...` come from clips that
+    have a configuration each, under all effects, and are NaN elsewhere.
+    """
+
+    encoder: str
+    subject: str
+    effects: str
+    draw: int
+    dcimig: float
+    dcimig_chance: float
+    explicitness: float
+    explicitness_chance: float
+    held_out: float
+    settings_dcimig: float = float("nan")
+    settings_dcimig_chance: float = float("nan")
+    settings_held_out: float = float("nan")
+
+
+MEASURES = tuple(entry.name for entry in fields(Score) if entry.name not in ("encoder", "subject", "effects", "draw"))
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The embeddings (n, dim) of one draw, and which segment (n,) and configuration (n,) each is of."""
+
+    embeddings: NDArray[np.float64]
+    segment: NDArray[np.int64]
+    configuration: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Disentanglement:
+    """All scores, and for each encoder the clouds of the first draw by the effect that was on, to be drawn."""
+
+    scores: tuple[Score, ...]
+    clouds: Mapping[str, Mapping[str, Cloud]] = field(default_factory=dict)
+
+    def over_draws(
+        self, measure: str, encoder: str, *, multitrack: bool | None = None, full: bool | None = None, **where: str
+    ) -> Estimate:
+        """A measure of one encoder, averaged within each draw over what is asked for; the interval is over draws.
+
+        `multitrack` and `full` choose the columns of the table (None: both); `where` may name `subject`, `effects`.
+        """
+        chosen: dict[int, list[float]] = {}
+        for score in self.scores:
+            if (
+                score.encoder == encoder
+                and multitrack in (None, score.subject == MULTITRACK)
+                and full in (None, score.effects == FULL)
+                and all(getattr(score, name) == value for name, value in where.items())
+            ):
+                chosen.setdefault(score.draw, []).append(getattr(score, measure))
+        return estimate(float(np.mean(values)) for values in chosen.values())
+
+
+def measure_disentanglement(
+    bench: Bench, *, subjects: Sequence[str] | None = None, effects: Sequence[str] = EFFECTS
+) -> Disentanglement:
+    """Score the encoders on every subject, under all effects and under each of `effects` alone."""
+    subjects = bench.subjects if subjects is None else subjects
+    scores: list[Score] = []
+    clouds: dict[str, dict[str, Cloud]] = {label: {} for label in bench.encoders}
+    for draw in range(bench.plan.seeds):
+        for place, subject in enumerate(subjects):
+            for number, name in enumerate([FULL, *effects]):
+                bench.say(f"disentanglement: draw {draw + 1} of {bench.plan.seeds}, {subject}, {name} effects")
+                generator = bench.plan.generator(draw, place, number)
+                found = _grid(bench, subject, name, generator)
+                settings = _settings(bench, subject, generator) if name == FULL else {}
+                for label, cloud in found.items():
+                    scored = _scored(cloud, bench.plan.seed + draw) | settings.get(label, {})
+                    scores.append(Score(label, subject, name, draw, **scored))
+                    if draw == 0 and place == 0:
+                        clouds[label][name] = cloud
+    return Disentanglement(tuple(scores), clouds)
+
+
+def _grid(bench: Bench, subject: str, effects: str, generator: np.random.Generator) -> dict[str, Cloud]:
+    """Every segment under every configuration, as each encoder hears it."""
+    segments, configurations = bench.plan.segments, bench.plan.configurations
+    only = None if effects == FULL else effects
+    cases = bench.draw(subject, generator, segments=segments, configurations=configurations, only=only)
+    segment = np.repeat(np.arange(segments), configurations)
+    configuration = np.tile(np.arange(configurations), segments)
+    embeddings = bench.embed(cases, segment.tolist(), configuration.tolist())
+    return {label: Cloud(_table(embedding), segment, configuration) for label, embedding in embeddings.items()}
+
+
+def _settings(bench: Bench, subject: str, generator: np.random.Generator) -> dict[str, dict[str, float]]:
+    """As many clips with a configuration each: whether the settings themselves can be told, and told apart."""
+    count = bench.plan.segments * bench.plan.configurations
+    cases = bench.draw(subject, generator, segments=bench.plan.segments, configurations=count)
+    segment = np.arange(count) % bench.plan.segments
+    factors, _ = cases.settings()
+    shuffled = factors[generator.permutation(count)]
+    scored = {}
+    for label, embedding in bench.embed(cases, segment.tolist(), range(count)).items():
+        codes = _table(embedding)
+        scored[label] = {
+            "settings_dcimig": dcimig(codes, factors),
+            "settings_dcimig_chance": dcimig(codes, shuffled),
+            "settings_held_out": float(dci_explicitness(codes, factors, [bench.plan.seed], groups=segment)[0]),
+        }
+    return scored
+
+
+def _scored(cloud: Cloud, seed: int) -> dict[str, float]:
+    """Both metrics with the configurations as factors, in and out of order."""
+    factors = np.eye(int(cloud.configuration.max()) + 1)[cloud.configuration]
+    shuffled = factors[np.random.default_rng(seed).permutation(len(factors))]
+    codes = cloud.embeddings
+    return {
+        "dcimig": dcimig(codes, factors),
+        "dcimig_chance": dcimig(codes, shuffled),
+        "explicitness": float(dci_explicitness(codes, factors, [seed])[0]),
+        "explicitness_chance": float(dci_explicitness(codes, shuffled, [seed])[0]),
+        "held_out": float(dci_explicitness(codes, factors, [seed], groups=cloud.segment)[0]),
+    }
+
+
+def _table(embedding: Tensor) -> NDArray[np.float64]:
+    return embedding.numpy().astype(np.float64)

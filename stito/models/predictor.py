@@ -1,0 +1,192 @@
+"""Settings in one pass: a network that hears input and reference, and says how a chain should be set.
+
+A search asks the chain a thousand times; a predictor has asked it millions of times in training and answers at once.
+Its answer is a result by itself (`--method predict`), and has a part in where a search starts and what it is drawn to
+(`--init ensemble`, `matching`). `recipes/predictor` trains it.
+
+Source: parameter prediction through a differentiable chain is that of Steinmetz et al., "Style transfer of audio
+effects with differentiable signal processing", JAES 70(9), 2022; that embeddings of effects are what is heard is new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stito import registry
+from stito.audio import resample
+from stito.effects.chain import Chain
+from stito.effects.chain_files import load_chain
+from stito.errors import SettingsError, WeightsError
+from stito.models.encoder import Encoder, hear
+from stito.models.encoders import load_encoder, load_told
+from stito.models.weights import digest_of_weights, freeze, load_weights
+
+__all__ = ["Predictor", "SettingsNet", "knob_ranges", "load_predictor", "no_predictor", "same_effects"]
+
+CORRECTED = {"eq": 0.6, "imager": 1.0, "gain": 1.0}
+"""How far effects are then corrected to what statistics tell: tone in part, since what is played differs too; width
+and level wholly."""
+
+
+class SettingsNet(nn.Module):
+    """Reference and input (b, 2, 2, t) to theta (b, knobs).
+
+    Both are heard with `ears`, which learn with the rest, and with encoders that stay as they are.
+
+    Args:
+        ears: audio (b, 2, t) to what is heard (b, dim), of which the direction counts.
+        encoders: further ones, which have no part in training.
+        knobs: dims of theta.
+        hidden: width of the two layers in between.
+        dropout: share of their first's values that training leaves out.
+    """
+
+    def __init__(
+        self, ears: nn.Module, encoders: Sequence[Encoder], knobs: int, hidden: int = 512, dropout: float = 0.1
+    ) -> None:
+        super().__init__()
+        self.ears, self.encoders = ears, tuple(encoders)
+        inputs = 2 * (int(ears.dim) + sum(encoder.dim for encoder in encoders))  # type: ignore[arg-type]
+        self.layers = nn.Sequential(
+            nn.BatchNorm1d(inputs),
+            nn.Linear(inputs, hidden),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, knobs),
+        )
+
+    def begin_at(self, theta: Tensor) -> None:
+        """Make the untrained network say `theta` (knobs,), whatever it hears."""
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        with torch.no_grad():
+            last.weight.mul_(0.1)
+            last.bias.copy_(torch.logit(theta))
+
+    def forward(self, pairs: Tensor) -> Tensor:
+        """Theta (b, knobs), strictly inside its cube."""
+        heard = self.hear(pairs.flatten(0, 1))
+        return self.settle(heard.view(len(pairs), -1))
+
+    def hear(self, x: Tensor) -> Tensor:
+        """What is heard of audio (b, 2, t): (b, dims), at unit length what is compared by angle."""
+        ears = nn.functional.normalize(self.ears(x), dim=-1)
+        return torch.cat([ears, hear(self.encoders, x)], dim=-1) if self.encoders else ears
+
+    def settle(self, heard: Tensor) -> Tensor:
+        """Theta (b, knobs) from what was heard of reference and input, side by side (b, 2 dims)."""
+        placed: Tensor = torch.sigmoid(self.layers(heard))
+        return placed
+
+
+def knob_ranges(chain: Chain) -> list[list[Any]]:
+    """What theta means for a chain: the name, low end, high end and scale of each knob, in order."""
+    return [[str(knob), knob.param.low, knob.param.high, knob.param.scale] for knob in chain.knobs]
+
+
+class Predictor:
+    """A trained `SettingsNet` for one chain.
+
+    `judge` is the encoder that its ears have been before they learnt on.
+
+    Raises:
+        MissingFileError, WeightsError: the file is not there, is of something else, or its chain or encoders have
+        changed since it was trained.
+    """
+
+    def __init__(self, weights: Path) -> None:
+        state, self.header = load_weights(weights)
+        self.digest = digest_of_weights(weights)
+        if self.header["architecture"] != "predictor":
+            raise WeightsError(f"{weights} holds no predictor.", hint="Use a file that recipes/predictor made.")
+        self.chain = load_chain(str(self.header["chain"]))
+        self._check(weights)
+        encoders = load_told(self.header["encoders"], weights)
+        ears = self.header["ears"]
+        self.judge = load_encoder(ears["encoder"])
+        self.sample_rate = self.judge.sample_rate
+        network = registry.load("encoder", ears["encoder"]).network(ears["config"])
+        self._net = SettingsNet(network, encoders, self.chain.dim, **self.header["config"])
+        freeze(self._net, state, weights)
+
+    def _check(self, weights: Path) -> None:
+        again = f"Train it again: stito train recipes/predictor/{self.chain.name}.toml"
+        if knob_ranges(self.chain) != self.header["knobs"]:
+            raise WeightsError(f"{weights} is for other knobs than the chain '{self.chain.name}' has.", hint=again)
+
+    @torch.no_grad()
+    def predict(self, inputs: Sequence[Tensor], references: Sequence[Tensor], chain: Chain, sample_rate: int) -> Tensor:
+        """Theta (dim,) of `chain` for excerpts (2, t) of input and reference.
+
+        The network hears them twice, the second time with left and right in each other's place, and the mean of both
+        answers is taken; it is then corrected by what can be measured. Knobs that the chain has frozen stay where they
+        are, others go as far as it lets them.
+        """
+        pair = [
+            [resample(excerpt.cpu(), sample_rate, self.sample_rate) for excerpt in part]
+            for part in (references, inputs)
+        ]
+        mirrored = self._say([[excerpt.flip(0) for excerpt in part] for part in pair])
+        sided = torch.tensor([knob.param.sided for knob in self.chain.knobs])
+        said = self.chain.settings((self._say(pair) + torch.where(sided, 1 - mirrored, mirrored)) / 2)
+        settings = chain.settings(chain.encode(said))  # as far as this chain lets them
+        x, reference = (torch.cat([excerpt.cpu() for excerpt in part], dim=-1) for part in (inputs, references))
+        return chain.encode(chain.correct(settings, x, reference, sample_rate, CORRECTED))
+
+    def _say(self, pair: Sequence[Sequence[Tensor]]) -> Tensor:
+        """Theta (knobs,) as the network says it, for the means of what it hears of the excerpts of either side."""
+        heard = [torch.stack([self._net.hear(excerpt[None]) for excerpt in part]).mean(0) for part in pair]
+        return self._net.settle(torch.cat(heard, dim=-1))[0]
+
+    def __repr__(self) -> str:
+        return f"Predictor({self.chain.name}, weights {self.digest[:12]})"
+
+
+def load_predictor(chain: Chain, weights: str | Path | None = None) -> Predictor | None:
+    """The predictor for a chain's effects: from a `.safetensors` file that `stito train` wrote, else the installed one.
+
+    Raises:
+        MissingFileError, WeightsError: as `Predictor` says, or the file's is for other effects.
+    """
+    if weights is not None:
+        predictor = _loaded(Path(weights).resolve())
+        if not same_effects(predictor.chain, chain):
+            raise WeightsError(
+                f"{weights} is for the effects of '{predictor.chain.name}', not for those of '{chain.name}'.",
+                hint=f"Use --chain {predictor.chain.name}, or leave the predictor out.",
+            )
+        return predictor
+    for name in registry.names("predictor"):
+        if same_effects(load_chain(name), chain):
+            return _loaded(registry.load("predictor", name))
+    return None
+
+
+def no_predictor(chain: Chain) -> SettingsError:
+    """What to say where settings of a chain are to be predicted, and nothing can."""
+    return SettingsError(
+        f"There is no predictor for the chain '{chain.name}'.",
+        hint="Use a chain with the effects of mixing, or train one (recipes/predictor) and name it with --predictor.",
+    )
+
+
+@lru_cache(maxsize=4)
+def _loaded(weights: Path) -> Predictor:
+    return Predictor(weights)
+
+
+def same_effects(one: Chain, other: Chain) -> bool:
+    """Whether what is predicted for one chain can be said in the other's knobs: the same effects in the same order."""
+    return _effects(one) == _effects(other)
+
+
+def _effects(chain: Chain) -> list[tuple[str, str, Mapping[str, Any]]]:
+    return [(slot.label, slot.effect.name, slot.options) for slot in chain.slots]

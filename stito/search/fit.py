@@ -1,0 +1,36 @@
+"""Settings that make a chain render what is known: the truth of an evaluation, or what a converter made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from stito.effects.chain import Prepared
+from stito.search import create
+from stito.search.base import Budget
+from stito.search.driver import minimise
+from stito.search.objective import SpectralObjective
+
+__all__ = ["fit"]
+
+FRAMES = {4096: 48, 2048: 64, 512: 128}
+"""What a gradient is taken on: a sample, the same at every step."""
+
+
+def fit(
+    sources: Sequence[Prepared], targets: Sequence[Tensor], start: Tensor, evaluations: int, seed: int = 0
+) -> Tensor:
+    """Theta (dim,) with which a chain makes of each source what comes nearest to its target (2, t).
+
+    The gradient's, on a sample of frames, where the chain has one; else that of CMA-ES.
+    """
+    chain = sources[0].chain
+    frames = FRAMES if chain.differentiable else None
+    objective = SpectralObjective(sources, targets, frames=frames)
+    search = (
+        create("gradient", chain.dim, seed=seed, start=start, population=1)
+        if chain.differentiable
+        else create("cma", chain.dim, seed=seed, start=start)
+    )
+    return minimise(objective, search, budget=Budget(evaluations=evaluations)).theta

@@ -1,0 +1,124 @@
+"""A predictor as a task: settings that make one song's stem what the same effects made of it, heard on another song.
+
+The gradient goes through the chain, so what is learnt is what can be heard: two settings that sound alike are equally
+right.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from stito import registry
+from stito.effects.chain_files import load_chain
+from stito.errors import RecipeError
+from stito.models.encoder import TrainedEncoder
+from stito.models.encoders import load_encoder, told_encoders
+from stito.models.predictor import SettingsNet, knob_ranges
+from stito.models.weights import read_header
+from stito.training.recipe import Recipe
+from stito.training.tasks.supplies import Supplies
+from stito.training.tasks.target_settings import known_settings
+from stito.training.tasks.truths import LOUDEST, Arrivals, Examples, Truths
+
+if TYPE_CHECKING:
+    from stito.training.tasks.task import Network
+
+__all__ = ["PredictorTask"]
+
+START = {"reverb.mix": 0.1, "compressor.ratio": 0.15, "compressor.threshold_db": 0.7}
+"""Where the untrained network stands: near neutral, with every effect a little in use, so that gradients arrive."""
+EDGE = 0.03
+
+
+class PredictorTask:
+    """What `stito.training.loop` trains for `task = "predictor"`."""
+
+    def __init__(self, recipe: Recipe, supplies: Supplies) -> None:
+        self.recipe = recipe
+        self._origin, self._rate = supplies.origin(recipe), supplies.sample_rate
+        self.chain = load_chain(recipe.predictor.chain)
+        if not self.chain.differentiable:
+            raise RecipeError(
+                f"The chain '{self.chain.name}' cannot be differentiated.", hint="Name one of stito's own effects."
+            )
+        self.encoders = [load_encoder(name) for name in recipe.predictor.encoders]
+        self._ears, self._ears_config = _ears(recipe)
+        self._truths = Truths(recipe, supplies, mixed=recipe.predictor.mixed, mild=recipe.predictor.mild)
+
+    def network(self) -> nn.Module:
+        """A network that hears what its encoder hears, and stands near neutral."""
+        ears = copy.deepcopy(self._ears)
+        network = SettingsNet(ears, self.encoders, self.chain.dim, **self._config())
+        start = self.chain.encode({}).clamp(EDGE, 1 - EDGE)
+        for column, knob in enumerate(self.chain.knobs):
+            start[column] = START.get(str(knob), float(start[column]))
+        network.begin_at(start)
+        return network
+
+    def _config(self) -> dict[str, Any]:
+        return {"hidden": self.recipe.predictor.hidden, "dropout": self.recipe.predictor.dropout}
+
+    def prepare(self, step: int) -> Arrivals | Examples:
+        """The batch of a step."""
+        return self._truths.prepare(step)
+
+    def loss(self, network: Network, batch: Arrivals | Examples) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """The distance of the result to the truth, and, as the recipe weighs it, of theta to the known settings."""
+        examples = self._truths.rendered(batch)
+        theta = network(examples.pairs()).float()
+        apart = examples.distance(self._render(theta, examples))
+        there, known = (part.to(theta.device) for part in known_settings(self.chain, examples.effects))
+        wrong = (known * (theta - there).square()).sum() / known.sum().clamp_min(1)
+        loss = apart.clamp_max(LOUDEST).mean() + self.recipe.predictor.known * wrong
+        return loss, {"distance": apart.detach().mean(), "settings": wrong.detach()}
+
+    def _render(self, theta: Tensor, examples: Examples) -> Tensor:
+        return self.chain.render(examples.source, self.chain.decode(theta), self._rate)
+
+    def validate(self, network: Network, count: int) -> tuple[float, Mapping[str, float]]:
+        """The share of the distance that is gone of what the right level alone leaves: the mean over kinds of stems."""
+        del count
+        return self._truths.validate(lambda examples: self._render(network(examples.pairs()).float(), examples))
+
+    def state(self) -> dict[str, Any]:
+        """Nothing is learnt from validations."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Nothing to go on from."""
+
+    def header(self) -> dict[str, Any]:
+        """What the weights say of themselves."""
+        return {
+            "architecture": "predictor",
+            "config": self._config(),
+            "chain": self.chain.name,
+            "knobs": knob_ranges(self.chain),
+            "ears": {"encoder": self.recipe.predictor.ears, "config": self._ears_config},
+            "encoders": told_encoders(self.encoders),
+            **self._origin,
+        }
+
+
+def _ears(recipe: Recipe) -> tuple[nn.Module, Mapping[str, Any]]:
+    """A network that hears and learns on, and its config: the encoder's own, or such as weights to go on from have.
+
+    The encoder may have become another since those were trained. `RecipeError` for one that is not installed, or that
+    cannot learn.
+    """
+    name = recipe.predictor.ears
+    encoder = load_encoder(name)
+    if name not in registry.names("encoder") or not isinstance(encoder, TrainedEncoder):
+        raise RecipeError(f"The encoder '{name}' has no network that could learn on.", hint="Name fxencoder.")
+    config, network = encoder.header["config"], encoder.net
+    told = read_header(Path(recipe.start)).get("ears") if recipe.start else None
+    if told and told != {"encoder": name, "config": config}:
+        if told["encoder"] != name:
+            raise RecipeError(f"{recipe.start} hears with '{told['encoder']}'.", hint="Give predictor.ears that name.")
+        config, network = told["config"], registry.load("encoder", name).network(told["config"])
+    return copy.deepcopy(network).requires_grad_(True).train(), config

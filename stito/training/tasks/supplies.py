@@ -1,0 +1,47 @@
+"""What every task is given: music, effects, and where to compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from stito.training.batches import ContentSource
+from stito.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from stito.data.fxmanipulator.manipulator import Manipulator
+
+__all__ = ["Supplies"]
+
+
+@dataclass(frozen=True)
+class Supplies:
+    """What a task trains with.
+
+    Attributes:
+        contents: what training draws from.
+        held_out: what validation draws from.
+        manipulator: makes manipulators with these probabilities, on the fabric's device.
+        fabric: gathers over processes, and knows the device.
+        sample_rate: of contents, manipulator and networks, in Hz.
+        data: what the weights' header says of the data, beside what the recipe says.
+    """
+
+    contents: ContentSource
+    held_out: ContentSource
+    manipulator: Callable[[Mapping[str, float]], Manipulator]
+    fabric: Fabric
+    sample_rate: int = 44_100
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def origin(self, recipe: Recipe) -> dict[str, Any]:
+        """What the header of any weights says of how they came about."""
+        return {
+            "recipe": recipe.model_dump(mode="json"),
+            "data": {"description": recipe.data.description, **self.data},
+            "licences": recipe.data.licences,
+            "sample_rate": self.sample_rate,
+        }

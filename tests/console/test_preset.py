@@ -1,0 +1,108 @@
+"""Presets: what is written is what is read, in physical units, and a bad file says where it is bad."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stito.console.preset import Preset, StripPreset, load_preset, preset_schema
+from stito.effects.chain_files import load_chain
+from stito.errors import MissingFileError, PresetError
+
+PUBLISHED = Path(__file__).parents[2] / "stito" / "console" / "preset.schema.json"
+
+
+def make(seed: int = 0, chain: str = "mixing") -> Preset:
+    the_chain = load_chain(chain)
+    theta = torch.rand(the_chain.dim, generator=torch.Generator().manual_seed(seed))
+    return Preset(stems={"drums": StripPreset.of(the_chain, the_chain.settings(theta), fader_db=-1.5)})
+
+
+@pytest.mark.parametrize("chain", ["mixing", "mastering", "pedalboard", "vocal"])
+@settings(max_examples=5)
+@given(seed=st.integers(0, 2**31))
+def test_written_and_read_back(tmp_path_factory: pytest.TempPathFactory, chain: str, seed: int) -> None:
+    preset = make(seed, chain)
+    path = tmp_path_factory.mktemp("presets") / "preset.json"
+    path.write_text(preset.to_json())
+    assert load_preset(path) == preset
+
+
+def test_presets_keep_the_published_schema() -> None:
+    jsonschema.validate(json.loads(make().to_json()), json.loads(PUBLISHED.read_text()))
+
+
+def test_the_published_schema_is_current() -> None:
+    assert PUBLISHED.read_text() == preset_schema(), "run `make schema`"
+
+
+def test_csv_has_a_line_per_knob_and_one_per_fader() -> None:
+    preset = make()
+    rows = list(csv.DictReader(io.StringIO(preset.to_csv())))
+    chain, values = preset.stems["drums"].build()
+    assert len(rows) == sum(len(slot.effect.params) for slot in chain.slots) + 1
+    gains = [row for row in rows if row["param"] == "gain_db"]
+    assert float(gains[0]["value"]) == pytest.approx(values["gain"]["gain_db"], rel=1e-4)
+    assert gains[0]["unit"] == "dB"
+    assert float(rows[-1]["value"]) == -1.5
+
+
+def edited(change: Any) -> str:
+    document = json.loads(make().to_json())
+    change(document)
+    return json.dumps(document, indent=2)
+
+
+def knobs(document: Any) -> Any:
+    return document["stems"]["drums"]["chain"][1]["settings"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1: not valid JSON"),
+        ("\x00\x01", "line 1: not valid JSON"),
+        ("[]", "line 1"),
+        (edited(lambda d: d.update(version=9)), r"line \d+: version"),
+        (edited(lambda d: d.update(format="other")), r"line 2: format"),
+        (edited(lambda d: d.update(stems={})), r"stems"),
+        (edited(lambda d: knobs(d).update(ratio="hot")), r"line \d+: stems\.drums\.chain\.1\.settings\.ratio"),
+        (edited(lambda d: knobs(d).update(ratio=99)), r"line \d+: stems\.drums: ratio = 99 is outside"),
+        (edited(lambda d: knobs(d).update(rato=1)), r"line \d+: stems\.drums: Unknown param of compressor 'rato'"),
+        (edited(lambda d: knobs(d).pop("ratio")), r"compressor: ratio is missing"),
+        (edited(lambda d: d["stems"]["drums"]["chain"][0].update(effect="eqq")), r"line \d+: .*Unknown effect 'eqq'"),
+    ],
+)
+def test_a_bad_preset_says_where(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text(text)
+    with pytest.raises(PresetError, match=message) as caught:
+        load_preset(path)
+    assert "bad.json" in str(caught.value)
+
+
+def test_the_line_named_is_the_line_of_the_knob(tmp_path: Path) -> None:
+    text = edited(lambda d: knobs(d).update(ratio=99))
+    path = tmp_path / "bad.json"
+    path.write_text(text)
+    line = next(i for i, content in enumerate(text.splitlines(), 1) if '"ratio": 99' in content)
+    with pytest.raises(PresetError, match=f"line {line}:"):
+        load_preset(path)
+
+
+def test_a_file_that_is_not_text(tmp_path: Path) -> None:
+    path = tmp_path / "bad.json"
+    path.write_bytes(b"\xff\xfe\xfa\x00")
+    with pytest.raises(PresetError, match="not text"):
+        load_preset(path)
+    with pytest.raises(MissingFileError):
+        load_preset(tmp_path / "none.json")
