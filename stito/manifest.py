@@ -1,10 +1,20 @@
-"""What the engine itself brings: its searches and separators."""
+"""What the engine itself brings: its metrics, searches and separators."""
 
 from stito.registry import Manifest
 
 __all__ = ["MANIFEST"]
 
 MANIFEST = Manifest(
+    metrics={
+        "left_right": "stito.metrics.spectral:LEFT_RIGHT",
+        "mid_side": "stito.metrics.spectral:MID_SIDE",
+        "loudness_lu": "stito.metrics.levels:LOUDNESS",
+        "loudness_range_lu": "stito.metrics.levels:LOUDNESS_RANGE",
+        "crest_db": "stito.metrics.levels:CREST",
+        "true_peak_db": "stito.metrics.levels:TRUE_PEAK",
+        "width_db": "stito.metrics.levels:WIDTH",
+        "spectrum_db": "stito.metrics.levels:SPECTRUM",
+    },
     searches={
         "cma": "stito.search.cma:Cma",
         "gradient": "stito.search.gradient:Gradient",

@@ -25,7 +25,7 @@ from stito.errors import PluginError, UnknownNameError
 
 __all__ = ["Kind", "Manifest", "Plugin", "Problem", "load", "names", "plugins", "problems"]
 
-Kind = Literal["effect", "encoder", "chain", "search", "separator", "predictor", "converter"]
+Kind = Literal["effect", "encoder", "chain", "search", "separator", "predictor", "converter", "metric"]
 GROUP = "stito.plugins"
 
 
@@ -43,6 +43,7 @@ class Manifest:
     separators: Mapping[str, str] = field(default_factory=dict)
     predictors: Mapping[str, str] = field(default_factory=dict)
     converters: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, kind: Kind) -> Mapping[str, str]:
         """The names of one kind."""
@@ -54,6 +55,7 @@ class Manifest:
             "separator": self.separators,
             "predictor": self.predictors,
             "converter": self.converters,
+            "metric": self.metrics,
         }
         return kinds[kind]
 
@@ -131,7 +133,7 @@ def find(kind: Kind, name: str) -> Plugin:
 
 @lru_cache(maxsize=256)
 def load(kind: Kind, name: str) -> Any:
-    """The object behind a name: a class or factory; a chain's TOML text; the path of a predictor's weights."""
+    """The object behind a name: a class, factory or metric; a chain's TOML text; the path of a predictor's weights."""
     plugin = find(kind, name)
     module, _, attribute = plugin.target.partition(":")
     try:

@@ -25,7 +25,7 @@ from stito.report import (
     Fact,
     Headline,
     Knob,
-    Metric,
+    Measured,
     ReportData,
     ReportRow,
     render_report,
@@ -138,7 +138,7 @@ class TestThePage:
         row = ReportRow(
             name,
             players=[Clip("input", np.zeros((1, 500), np.float32), 8000, -math.inf)],
-            metrics=[Metric(name, name, 1.0, 2.0, 3.0)],
+            metrics=[Measured(name, name, 1.0, 2.0, 3.0)],
             convergence=[(1, 2.0), (2, 1.0)],
             distances=(2.0, 1.0),
             loss_before=2.0,
@@ -282,7 +282,7 @@ class TestValues:
         ],
     )
     def test_movement_is_towards_or_away(self, values: tuple[float, float, float | None], expected: str | None) -> None:
-        assert movement(Metric("Loudness", "LUFS", *values)) == expected
+        assert movement(Measured("Loudness", "LUFS", *values)) == expected
 
     @given(st.floats(20, 20_000), st.sampled_from(["linear", "log"]))
     def test_a_knob_stands_within_its_range(self, value: float, scale: str) -> None:
@@ -355,6 +355,6 @@ class TestPlots:
         assert waveform_path(Clip("input", np.ones((2, 3), np.float32), 44_100, -10), 1.0).count("M") == 220
 
     def test_metric_places_keep_their_order(self) -> None:
-        assert metric_places(Metric("m", "dB", -10, 0, -5)) == {"input": 0, "result": 100, "reference": 50}
-        assert metric_places(Metric("m", "dB", 1, 1, 1)) == {"input": 50, "result": 50, "reference": 50}
-        assert metric_places(Metric("m", "dB", 1, None, 1)) is None
+        assert metric_places(Measured("m", "dB", -10, 0, -5)) == {"input": 0, "result": 100, "reference": 50}
+        assert metric_places(Measured("m", "dB", 1, 1, 1)) == {"input": 50, "result": 50, "reference": 50}
+        assert metric_places(Measured("m", "dB", 1, None, 1)) is None

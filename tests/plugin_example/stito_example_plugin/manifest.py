@@ -10,4 +10,5 @@ MANIFEST = Manifest(
     chains={"example_chain": "stito_example_plugin:example_chain.toml"},
     separators={"example_split": "stito_example_plugin.split:BandSplit"},
     searches={"example_hillclimb": "stito_example_plugin.hillclimb:HillClimb"},
+    metrics={"example_highs_db": "stito_example_plugin.highs:HIGHS"},
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from stito_example_plugin.bands import BandEncoder
+from stito_example_plugin.highs import HIGHS
 from stito_example_plugin.hillclimb import HillClimb
 from stito_example_plugin.manifest import MANIFEST
 from stito_example_plugin.tremolo import Tremolo
@@ -12,7 +13,7 @@ from stito_example_plugin.tremolo import Tremolo
 from stito import registry
 from stito.effects.chain_files import load_chain
 from stito.search import Budget, create, minimise
-from stito.testing import check_effect, check_encoder, check_search
+from stito.testing import check_effect, check_encoder, check_metric, check_search, probe
 
 
 def test_the_effect_keeps_the_contract() -> None:
@@ -27,7 +28,18 @@ def test_the_search_keeps_the_contract() -> None:
     check_search(lambda dim, seed: HillClimb(dim, seed=seed))
 
 
-@pytest.mark.parametrize("kind", ["effect", "encoder", "chain", "search", "separator"])
+def test_the_metric_keeps_the_contract() -> None:
+    check_metric(HIGHS)
+
+
+def test_the_metric_hears_a_dull_result() -> None:
+    x = probe(44_100)
+    dull = torch.nn.functional.avg_pool1d(x, 9, stride=1, padding=4)
+    assert float(HIGHS(x, x, 44_100)[0]) == 0.0
+    assert float(HIGHS(dull, x, 44_100)[0]) > 6.0
+
+
+@pytest.mark.parametrize("kind", ["effect", "encoder", "chain", "search", "separator", "metric"])
 def test_every_name_is_installed_and_loads(kind: registry.Kind) -> None:
     for name in MANIFEST.of(kind):
         assert registry.find(kind, name).distribution == "stito-example-plugin"
