@@ -37,6 +37,7 @@ from stito.evaluation.transfers.methods import oracle
 from stito.metrics.spectral import multi_scale_spectral
 from stito.mix import read_mix
 from stito.search.base import Budget
+from stito.terminal import text_table
 
 RATE = 44_100
 SECONDS = 4.0
@@ -196,7 +197,7 @@ def main() -> None:
 def report(rows: list[dict], methods: list[str]) -> None:  # type: ignore[type-arg]
     """The table."""
     by_case = {row["case"]: row["distance"] for row in rows if row["method"] == methods[0]}
-    print(f"\n{'method':<12}{'distance (95 %)':>26}{'removed (95 %)':>28}{'knobs off':>11}{'seconds':>9}")
+    cells = []
     for method in methods:
         mine = [row for row in rows if row["method"] == method]
         distances = np.array([row["distance"] for row in mine])
@@ -205,10 +206,16 @@ def report(rows: list[dict], methods: list[str]) -> None:  # type: ignore[type-a
         low, high = interval(distances)
         removed_low, removed_high = interval(removed)
         seconds = np.median([row["seconds"] for row in mine])
-        print(
-            f"{method:<12}{np.median(distances):>10.3f} ({low:.3f} to {high:.3f})"
-            f"{np.median(removed):>12.0%} ({removed_low:.0%} to {removed_high:.0%}){knobs:>11.3f}{seconds:>9.1f}"
+        cells.append(
+            (
+                method,
+                f"{np.median(distances):.3f} ({low:.3f} to {high:.3f})",
+                f"{np.median(removed):.0%} ({removed_low:.0%} to {removed_high:.0%})",
+                f"{knobs:.3f}",
+                f"{seconds:.1f}",
+            )
         )
+    print("\n" + text_table(("method", "distance (95 %)", "removed (95 %)", "knobs off", "seconds"), cells))
 
 
 if __name__ == "__main__":
