@@ -29,7 +29,13 @@ def modules() -> dict[str, Path]:
 def test_every_package_is_distributed() -> None:
     listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
     present = {name for name, path in modules().items() if path.name == "__init__.py"}
-    data = {"stito.data.splits", "stito.evaluation.templates", "stito.report.templates", "stito_effects.chains"}
+    data = {
+        "stito.data.splits",
+        "stito.evaluation.templates",
+        "stito.pages.templates",
+        "stito.report.templates",
+        "stito_effects.chains",
+    }
     assert listed == present | data
 
 

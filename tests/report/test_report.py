@@ -188,7 +188,8 @@ class TestWriting:
         assert target.read_text(encoding="utf-8") == render_report(bare())
         assert list(tmp_path.iterdir()) == [target]
 
-    def test_a_missing_folder_is_told(self, tmp_path: Path) -> None:
+    def test_a_folder_that_cannot_be_is_told(self, tmp_path: Path) -> None:
+        (tmp_path / "none").touch()
         with pytest.raises(OutputError, match=r"report\.html") as caught:
             write_report(tmp_path / "none" / "report.html", bare())
         assert caught.value.hint
@@ -200,8 +201,8 @@ class TestWriting:
         def full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("stito.report.html.os.replace", full)
-        with pytest.raises(OutputError, match="No space left"):
+        monkeypatch.setattr("os.replace", full)
+        with pytest.raises(OutputError, match="disk is full"):
             write_report(target, bare())
         assert target.read_text() == "old"
         assert list(tmp_path.iterdir()) == [target]

@@ -14,12 +14,13 @@ from stito.audio import write_atomic
 from stito.evaluation import plots
 from stito.evaluation.listening.trials import PREDICTIONS
 from stito.evaluation.measures import measures
-from stito.evaluation.page import Picture, data_url, render_template
+from stito.evaluation.page import Picture, render_template
 from stito.evaluation.table import NOTHING, SIGNIFICANT, Table, figure, finite
 from stito.evaluation.transfers.methods import audio_file
 from stito.evaluation.transfers.plan import TransferPlan
 from stito.evaluation.transfers.rows import Row
 from stito.evaluation.transfers.summary import MAIN, Summary, catches, courses, pairs, summarise
+from stito.pages import data_url
 
 __all__ = ["NAMES", "TransferOutcome", "write_outcome", "write_predictions"]
 
