@@ -34,6 +34,7 @@ from stito.engine.excerpts import active_starts
 from stito.engine.transfer import PRIOR_WEIGHT, match_style
 from stito.evaluation.transfers.cases import as_stem
 from stito.evaluation.transfers.methods import oracle
+from stito.files.atomic import write_atomic
 from stito.metrics.spectral import multi_scale_spectral
 from stito.mix import read_mix
 from stito.search.base import Budget
@@ -190,7 +191,7 @@ def main() -> None:
             line.append(f"{method} {apart:.3f}")
         print(f"{case.name:<34}" + "  ".join(line), flush=True)
         if arguments.json:
-            arguments.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+            write_atomic(arguments.json, json.dumps(rows, indent=1) + "\n", overwrite=True)
     report(rows, methods)
 
 
