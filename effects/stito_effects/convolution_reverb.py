@@ -12,18 +12,16 @@ from torch import Tensor
 from stito.audio import read_audio, resample
 from stito.dsp.blockwise import Formula
 from stito.dsp.fourier import rfft
-from stito.dsp.impulse import ring_s, unit_energy
+from stito.dsp.impulse import faded_out, from_first_sound, ring_s, unit_energy
 from stito.dsp.spectrum import Response
 from stito.effects.effect import LinearEffect
 from stito.effects.param import Param
-from stito.errors import AudioError
 from stito_effects.reverb import impulse_response
 from stito_effects.wet import wet_response
 
 __all__ = ["ConvolutionReverb"]
 
 LENGTH_S = 4.0
-FADE_S = 0.05
 BUILT_IN_RATE = 44_100
 HALL_DECAYS_S = (1.6, 1.4, 0.7)
 """Times to -60 dB of the built-in hall: lows, middle, highs."""
@@ -88,7 +86,8 @@ class ConvolutionReverb(LinearEffect):
         """The impulse response (2, t) at a sample rate and its time to -60 dB in seconds, prepared once."""
         key = (sample_rate, dtype, device)
         if key not in self._prepared:
-            impulse = _trimmed(resample(self._recorded, self._recorded_rate, sample_rate), sample_rate)
+            recorded = resample(self._recorded, self._recorded_rate, sample_rate)
+            impulse = faded_out(recorded[:, : round(LENGTH_S * sample_rate)], sample_rate)
             self._prepared[key] = impulse.to(dtype).to(device), ring_s(impulse, sample_rate)
         return self._prepared[key]
 
@@ -96,20 +95,7 @@ class ConvolutionReverb(LinearEffect):
 def _read(path: str) -> tuple[Tensor, int]:
     """The impulse response (2, t) in a file, from its first sound on, and its sample rate."""
     audio = read_audio(path)
-    samples = audio.stereo()
-    level = samples.abs().amax(dim=0)
-    if level.max() == 0:
-        raise AudioError(f"{path}: the impulse response is silent.", hint="Choose a recording of a room's answer.")
-    start = int((level > 0.01 * level.max()).nonzero()[0])
-    return samples[:, start:], audio.sample_rate
-
-
-def _trimmed(impulse: Tensor, sample_rate: int) -> Tensor:
-    """The first four seconds of an impulse response (2, t), with a short fade at the end."""
-    x = impulse[:, : round(LENGTH_S * sample_rate)]
-    fade = min(round(FADE_S * sample_rate), x.shape[-1])
-    ramp = torch.cos(torch.linspace(0, math.pi / 2, fade, dtype=x.dtype)).square()
-    return torch.cat([x[:, : x.shape[-1] - fade], x[:, x.shape[-1] - fade :] * ramp], dim=-1)
+    return from_first_sound(audio.stereo(), path), audio.sample_rate
 
 
 def _hall() -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 from stito.audio import resample
 from stito.dsp.blockwise import Formula
 from stito.dsp.fourier import rfft
-from stito.dsp.impulse import unit_energy
+from stito.dsp.impulse import noise_bands, unit_energy
 from stito.dsp.spectrum import Response
 from stito.effects.effect import LinearEffect
 from stito.effects.param import Param
@@ -125,12 +125,8 @@ def _noise(sample_rate: int, dtype: torch.dtype, device: torch.device) -> Tensor
     """Band-limited noise, (bands, 2, t) with t a multiple of 64; the bands add up to white noise."""
     samples = round(LENGTH_S * NOISE_RATE)
     generator = torch.Generator().manual_seed(SEED)
-    common, *sides = torch.randn(3, samples, generator=generator, dtype=torch.float64)
-    white = torch.stack([math.sqrt(COMMON) * common + math.sqrt(1 - COMMON) * side for side in sides])
-    spectrum = torch.fft.rfft(white)
-    hz = torch.fft.rfftfreq(samples, 1 / NOISE_RATE, dtype=torch.float64)
-    low, high = (1 / (1 + (hz / crossover) ** 4) for crossover in CROSSOVERS_HZ)
-    bands = torch.fft.irfft(torch.stack([low, high - low, 1 - high])[:, None] * spectrum, n=samples)
+    draws = torch.randn(3, samples, generator=generator, dtype=torch.float64)
+    bands = noise_bands(draws, COMMON, CROSSOVERS_HZ, NOISE_RATE)
     at_rate = resample(bands.flatten(0, 1), NOISE_RATE, sample_rate).reshape(len(bands), 2, -1)
     time = torch.arange(at_rate.shape[-1], dtype=torch.float64) / sample_rate
     fade = torch.sin(((LENGTH_S - time) / (FADE * LENGTH_S)).clamp(0, 1) * (math.pi / 2)).square()

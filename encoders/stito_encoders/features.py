@@ -21,7 +21,7 @@ from stito.dsp.loudness import decibels, masked_mean, quantiles
 from stito.dsp.stft import StereoBands, stereo_bands
 from stito.errors import AudioError
 from stito.features.dynamics import active_frames, envelope_db, envelope_quantiles, envelope_std, flux, slopes
-from stito.features.spectrum import balance_db, flatness_db, tilt
+from stito.features.spectrum import flatness_db, relative_db, tilt
 from stito.features.stereo import correlation, level_difference_db, side_mid_db
 
 __all__ = ["Features"]
@@ -127,8 +127,8 @@ def _balance(bands: StereoBands) -> dict[str, Tensor]:
     energy = mean.total[:, 0]
     total = energy.sum(-1, keepdim=True)
     return {
-        "mid": balance_db(mean.mid[:, 0], total),
-        "side": balance_db(mean.side[:, 0], total),
+        "mid": relative_db(mean.mid[:, 0], total),
+        "side": relative_db(mean.side[:, 0], total),
         "tilt": tilt(energy, bands)[:, None],
         "flatness": flatness_db(energy, bands)[:, None],
     }

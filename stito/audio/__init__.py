@@ -3,7 +3,7 @@
 Everything that knows of soundfile, PyAV or soxr lives in this package.
 """
 
-from stito.audio.downmix import to_stereo
+from stito.audio.downmix import in_pairs, to_stereo
 from stito.audio.model import SUBTYPES, Audio, AudioFormat, digest_of, is_silent, peak_of, require_sound
 from stito.audio.read import AUDIO_SUFFIXES, read_audio
 from stito.audio.resampling import resample
@@ -18,6 +18,7 @@ __all__ = [
     "AudioFormat",
     "check_writable",
     "digest_of",
+    "in_pairs",
     "is_silent",
     "is_stem_file",
     "peak_of",

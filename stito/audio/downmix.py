@@ -1,11 +1,13 @@
-"""Any number of channels heard as two: for analysis only, never for what is written."""
+"""Any number of channels and what is stereo: heard as two for analysis, or rendered in pairs."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-__all__ = ["to_stereo"]
+__all__ = ["in_pairs", "to_stereo"]
 
 _HALF_POWER = 0.5**0.5
 
@@ -27,7 +29,7 @@ _WEIGHTS: dict[int, tuple[tuple[float, float], ...]] = {
 
 
 def to_stereo(samples: Tensor) -> Tensor:
-    """Audio (channels, t) as two channels (2, t).
+    """Audio (channels, t) as two channels (2, t): for analysis only, never for what is written.
 
     Mono is heard on both sides (a view, not a copy) and stereo is returned as it is. Three to eight channels are the
     WAV layouts L R C, quad, 5.0, 5.1, 6.1 and 7.1: centre and surrounds come in at -3 dB, the LFE is dropped. With more
@@ -42,3 +44,18 @@ def to_stereo(samples: Tensor) -> Tensor:
         weights = torch.tensor(_WEIGHTS[channels], dtype=samples.dtype, device=samples.device)
         return weights.T @ samples
     return torch.stack([samples[0::2].mean(dim=0), samples[1::2].mean(dim=0)])
+
+
+def in_pairs(x: Tensor, render: Callable[[Tensor], Tensor]) -> Tensor:
+    """Audio (channels, t) through something that renders stereo (2, t).
+
+    Mono is rendered as two equal channels and folded back to their mean; more than two channels go through in pairs.
+    """
+    if x.shape[0] == 2:
+        return render(x)
+    rendered = []
+    for first in range(0, x.shape[0], 2):
+        pair = x[first : first + 2]
+        stereo = render(pair.expand(2, -1))
+        rendered.append(stereo if pair.shape[0] == 2 else stereo.mean(0, keepdim=True))
+    return torch.cat(rendered)

@@ -9,10 +9,9 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
-from stito.audio import to_stereo
+from stito.audio import in_pairs, to_stereo
 from stito.console.preset import Preset, StripPreset
 from stito.dsp.loudness import integrated_loudness, true_peak_db
 from stito.mix import Mix, add_up
@@ -53,15 +52,8 @@ def render_strip(x: Tensor, strip: StripPreset, sample_rate: int) -> Tensor:
         converted = conversion.render(pair, sample_rate) if conversion else pair
         return chain.render_one(converted, settings, sample_rate)
 
-    if x.shape[0] == 2:
-        made = render(x)
-        return made.clone() if made.data_ptr() == x.data_ptr() else made  # a wire's result is its input
-    rendered = []
-    for first in range(0, x.shape[0], 2):
-        pair = x[first : first + 2]
-        stereo = render(pair.expand(2, -1))
-        rendered.append(stereo if pair.shape[0] == 2 else stereo.mean(0, keepdim=True))
-    return torch.cat(rendered)
+    made = in_pairs(x, render)
+    return made.clone() if made.data_ptr() == x.data_ptr() else made  # a wire's result is its input
 
 
 def gain(db: float) -> float:

@@ -76,7 +76,11 @@ def balance_db(x: Tensor) -> float:
 
 
 def width_db(x: Tensor) -> float:
-    """The level of the side (L - R) of audio (2, t) over its mid (L + R), in dB: 0 for unrelated channels."""
+    """The level of the side (L - R) of audio (2, t) over its mid (L + R), in dB: 0 for unrelated channels.
+
+    Over all frequencies and without a limit, since closed forms divide what they get of it: the feature of that name,
+    `stito.features.stereo.side_mid_db`, is of mel bands and ends at 50 dB.
+    """
     left, right = x.detach().double()
     mid, side = (left + right).square().mean(), (left - right).square().mean()
     return 10 * math.log10(max(side.item(), FLOOR) / max(mid.item(), FLOOR))

@@ -8,7 +8,7 @@ from torch import Tensor
 from stito.dsp.loudness import FLOOR, decibels
 from stito.dsp.stft import StereoBands
 
-__all__ = ["balance_db", "flatness_db", "low_mid_high", "spectrum", "tilt"]
+__all__ = ["flatness_db", "low_mid_high", "relative_db", "spectrum", "tilt"]
 
 BALANCE_FLOOR = 1e-6
 """Bands bottom out 60 dB below the total: below that lies hiss, dither and arithmetic."""
@@ -31,7 +31,7 @@ def spectrum(bands: StereoBands, mix: StereoBands | None = None) -> dict[str, Te
     low, middle, high = low_mid_high(energy, bands.centre_hz)
     found = {
         "band_hz": bands.centre_hz.expand(energy.shape),
-        "band_db": balance_db(energy, energy.sum(-1, keepdim=True)),
+        "band_db": relative_db(energy, energy.sum(-1, keepdim=True)),
         "low_mid_db": low - middle,
         "high_mid_db": high - middle,
         "low_high_db": low - high,
@@ -39,11 +39,11 @@ def spectrum(bands: StereoBands, mix: StereoBands | None = None) -> dict[str, Te
         "flatness": 10 ** (flatness_db(energy, bands) / 10),
     }
     if mix is not None:
-        found["band_of_mix_db"] = balance_db(energy, mix.over_time().total[:, 0])
+        found["band_of_mix_db"] = relative_db(energy, mix.over_time().total[:, 0])
     return found
 
 
-def balance_db(energy: Tensor, reference: Tensor) -> Tensor:
+def relative_db(energy: Tensor, reference: Tensor) -> Tensor:
     """10 log10(energy / reference + 1e-6), of energies (..., k) and any reference that broadcasts."""
     return decibels(energy / (reference + FLOOR), BALANCE_FLOOR)
 
@@ -53,7 +53,7 @@ def low_mid_high(energy: Tensor, centre_hz: Tensor) -> tuple[Tensor, Tensor, Ten
     total = energy.sum(-1)
     low, high = centre_hz < LOW_HZ, centre_hz > HIGH_HZ
     kept = [(energy * mask).sum(-1) for mask in (low, ~low & ~high, high)]
-    return balance_db(kept[0], total), balance_db(kept[1], total), balance_db(kept[2], total)
+    return relative_db(kept[0], total), relative_db(kept[1], total), relative_db(kept[2], total)
 
 
 def tilt(energy: Tensor, bands: StereoBands) -> Tensor:

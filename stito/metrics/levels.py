@@ -8,7 +8,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from stito.dsp.loudness import FLOOR, crest_db, decibels, integrated_loudness, loudness_range, true_peak_db
-from stito.dsp.stft import StereoBands, stereo_bands
+from stito.dsp.stft import stereo_bands
+from stito.features.spectrum import relative_db
 from stito.features.stereo import side_mid_db
 from stito.metrics.metric import Metric, Property, validate
 
@@ -24,9 +25,6 @@ __all__ = [
     "width",
 ]
 
-QUIET = 1e-6
-"""Bands count down to 60 dB below the total."""
-
 
 def width(x: Tensor, sample_rate: int) -> Tensor:
     """Energy of side over mid from 20 Hz to 20 kHz, in dB within +-50, (b,), of audio (b, 2, t): mono is -50."""
@@ -41,7 +39,8 @@ def spectrum_distance(x: Tensor, reference: Tensor, sample_rate: int) -> Tensor:
     whatever the level; an EQ that lifts half of the bands by 6 dB is 3.
     """
     validate(x, reference, same_length=False)
-    balance, aimed = (_balance_db(stereo_bands(audio, sample_rate)) for audio in (x, reference))
+    energies = (stereo_bands(audio, sample_rate).over_time().total[:, 0] for audio in (x, reference))
+    balance, aimed = (relative_db(energy, energy.sum(-1, keepdim=True)) for energy in energies)
     difference = balance - aimed
     spread = (difference - difference.mean(-1, keepdim=True)).square().mean(-1)
     return (spread + 1e-8).sqrt()
@@ -57,11 +56,6 @@ def si_sdr(x: Tensor, target: Tensor) -> Tensor:
     scale = (x * target).sum((-2, -1)) / (target.square().sum((-2, -1)) + FLOOR)
     aimed = scale[:, None, None] * target
     return decibels(aimed.square().sum((-2, -1))) - decibels((x - aimed).square().sum((-2, -1)))
-
-
-def _balance_db(bands: StereoBands) -> Tensor:
-    energy = bands.over_time().total[:, 0]
-    return decibels(energy / (energy.sum(-1, keepdim=True) + FLOOR), QUIET)
 
 
 LOUDNESS = Metric.difference(

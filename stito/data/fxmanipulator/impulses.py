@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,16 +13,13 @@ from stito.audio import AUDIO_SUFFIXES, resample, to_stereo
 from stito.audio.read import check_file
 from stito.audio.sndfile import decode_sndfile
 from stito.data.fxmanipulator.rooms import ROOM_RATE, synthesise_rooms
-from stito.dsp.impulse import ring_s, unit_energy
+from stito.dsp.impulse import faded_out, from_first_sound, ring_s, unit_energy
 from stito.errors import AudioError, MissingFileError
 
 __all__ = ["Impulses"]
 
 LENGTH_S = 2.5
 """What comes later is cut: it is 50 dB down even in a room that rings for three seconds."""
-FADE_S = 0.05
-ONSET = 0.01
-"""A recording starts where it first reaches this share of its peak."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,11 +94,7 @@ def _recorded(file: Path, sample_rate: int) -> Tensor:
     samples = to_stereo(decoded.samples)
     if not samples.isfinite().all():
         raise AudioError(f"{file} has samples that are NaN or infinite.", hint="Export it again.")
-    level = samples.abs().amax(dim=0) if samples.numel() else samples.new_zeros(1)
-    if level.max() == 0:
-        raise AudioError(f"{file}: the impulse response is silent.", hint="Move it away, or export it again.")
-    start = int((level > ONSET * level.max()).nonzero()[0])
-    return resample(samples[:, start:], decoded.sample_rate, sample_rate)
+    return resample(from_first_sound(samples, str(file)), decoded.sample_rate, sample_rate)
 
 
 def _cut(impulse: Tensor, sample_rate: int) -> Tensor:
@@ -110,6 +102,4 @@ def _cut(impulse: Tensor, sample_rate: int) -> Tensor:
     length = round(LENGTH_S * sample_rate)
     if impulse.shape[-1] <= length:
         return impulse
-    fade = round(FADE_S * sample_rate)
-    ramp = torch.cos(torch.linspace(0, math.pi / 2, fade, dtype=impulse.dtype)).square()
-    return torch.cat([impulse[:, : length - fade], impulse[:, length - fade : length] * ramp], dim=-1)
+    return faded_out(impulse[:, :length], sample_rate)

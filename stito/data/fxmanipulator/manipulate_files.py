@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from stito.audio import check_writable, write_atomic, write_audio
+from stito.audio import check_writable, in_pairs, write_atomic, write_audio
 from stito.console.strips import CEILING_DBTP
 from stito.data.fxmanipulator.impulses import Impulses
 from stito.data.fxmanipulator.manipulator import Manipulation, Manipulator
@@ -99,12 +98,7 @@ def _kinds(mix: Mix) -> list[str]:
 
 def _rendered(manipulator: Manipulator, x: Tensor, manipulation: Manipulation) -> Tensor:
     """Audio (channels, t) under one configuration: mono is folded back, more than two channels go through in pairs."""
-    pairs = [x[first : first + 2] for first in range(0, x.shape[0], 2)]
-    done = []
-    for pair in pairs:
-        (stereo,) = manipulator.render(pair.expand(2, -1)[None], manipulation)
-        done.append(stereo if pair.shape[0] == 2 else stereo.mean(0, keepdim=True))
-    return torch.cat(done) if len(done) > 1 else done[0]
+    return in_pairs(x, lambda pair: manipulator.render(pair[None], manipulation)[0])
 
 
 def _output_gain_db(stems: Mapping[str, Tensor], sample_rate: int) -> float:

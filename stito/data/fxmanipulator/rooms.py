@@ -1,19 +1,15 @@
-"""Rooms that the code makes up: early reflections, then noise that fades at its own pace in each band.
-
-After J. A. Moorer, "About this reverberation business" (1979): the late part of a room's answer is noise under an
-exponential decay, and highs decay sooner than lows.
-"""
+"""Rooms that the code makes up: early reflections, then noise that fades at its own pace in each band."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from stito.dsp.impulse import noise_bands
 from stito.dsp.spectrum import fast_length
 
 __all__ = ["ROOM_RATE", "synthesise_rooms"]
@@ -70,16 +66,11 @@ def _early(samples: int, size_s: float, generator: np.random.Generator) -> Tenso
 def _late(samples: int, decays_s: Tensor, size_s: float, generator: np.random.Generator) -> Tensor:
     """Noise in bands, each under its decay, building up while the reflections grow dense."""
     share = generator.uniform(*COMMON)
-    common, *sides = torch.from_numpy(generator.standard_normal((3, samples), dtype=np.float32))
-    white = torch.stack([math.sqrt(share) * common + math.sqrt(1 - share) * side for side in sides])
-    hz = torch.fft.rfftfreq(samples, 1 / ROOM_RATE)
-    below = [1 / (1 + (hz / crossover) ** 4) for crossover in CROSSOVERS_HZ]
-    edges = [torch.zeros_like(hz), *below, torch.ones_like(hz)]
-    shares = torch.stack([upper - lower for lower, upper in pairwise(edges)])
-    bands = torch.fft.irfft(torch.fft.rfft(white)[:, None] * shares, n=samples)
+    draws = torch.from_numpy(generator.standard_normal((3, samples), dtype=np.float32))
+    bands = noise_bands(draws, share, CROSSOVERS_HZ, ROOM_RATE)
     time = torch.arange(samples) / ROOM_RATE
     fall = torch.exp(-3 * math.log(10) / decays_s[:, None] * time)
-    late: Tensor = (bands * fall).sum(dim=1) * (1 - torch.exp(-time / size_s))
+    late: Tensor = (bands * fall[:, None]).sum(dim=0) * (1 - torch.exp(-time / size_s))
     return late
 
 

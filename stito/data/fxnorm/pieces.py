@@ -1,4 +1,8 @@
-"""Filtering whole tracks piece by piece: a piece stays in the processor's cache, and memory does not grow."""
+"""Filtering whole tracks piece by piece: a piece stays in the processor's cache, and memory does not grow.
+
+Beside `stito.dsp.spectrum.filter_blocks`, which filters batches of candidates by several responses with gradients, and
+adds up the tails of causal filters; these filters may look ahead, and nothing of a track is held twice.
+"""
 
 from __future__ import annotations
 

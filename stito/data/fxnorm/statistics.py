@@ -99,7 +99,10 @@ def covariance(x: Tensor) -> Tensor:
 
 
 def mid_ratio(image: Tensor) -> float:
-    """The share of the mid in the energy of mid and side, of a covariance (2, 2): 1 mono, .5 unrelated channels."""
+    """The share of the mid in the energy of mid and side, of a covariance (2, 2): 1 mono, .5 unrelated channels.
+
+    A share, and not side over mid in dB, since targets are means over songs, and mono would be minus infinity.
+    """
     sides, cross = float(image.trace()), 2 * float(image[0, 1])
     return (sides + cross) / (2 * sides) if sides > 0 else 1.0
 
