@@ -75,11 +75,6 @@ class Mix:
         return cls({name: audio.samples}, audio.sample_rate, audio.format, audio.name, audio.notes, kind, formats)
 
     @property
-    def is_stems(self) -> bool:
-        """Whether these are the stems of a song, to be worked on one by one."""
-        return self.kind == "stems"
-
-    @property
     def duration_s(self) -> float:
         """The length in seconds, the same for all stems."""
         return next(iter(self.stems.values())).shape[-1] / self.sample_rate

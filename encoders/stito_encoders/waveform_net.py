@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-__all__ = ["PAPER", "Layer", "WaveformNet"]
+__all__ = ["Layer", "WaveformNet"]
 
 
 class Layer(NamedTuple):

@@ -6,7 +6,7 @@ Rendering happens at the mix's own sample rate and channel count; only analysis 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -16,7 +16,18 @@ from stito.console.preset import Preset, StripPreset
 from stito.dsp.loudness import integrated_loudness, true_peak_db
 from stito.mix import Mix, add_up
 
-__all__ = ["CEILING_DBTP", "Rendered", "balance_faders", "bounded_balance", "mix_down", "render_preset", "render_strip"]
+__all__ = [
+    "CEILING_DBTP",
+    "Rendered",
+    "balance_faders",
+    "bounded_balance",
+    "gain",
+    "headroom_db",
+    "loudness",
+    "mix_down",
+    "render_preset",
+    "render_strip",
+]
 
 CEILING_DBTP = -1.0
 """The highest true peak of an output (EBU R 128)."""
@@ -64,6 +75,12 @@ def gain(db: float) -> float:
 def loudness(x: Tensor, sample_rate: int) -> float:
     """Integrated loudness of (channels, t) in LUFS, as it sounds in stereo; -70 for what the gate leaves nothing of."""
     return max(SILENT_LUFS, float(integrated_loudness(to_stereo(x)[None], sample_rate)[0]))
+
+
+def headroom_db(sounds: Iterable[Tensor], sample_rate: int) -> float:
+    """The gain in dB, at most 0, under which none of these sounds (channels, t) goes over the ceiling."""
+    highest = max(float(true_peak_db(sound[None], sample_rate)[0]) for sound in sounds)
+    return min(0.0, CEILING_DBTP - highest)
 
 
 def mix_down(

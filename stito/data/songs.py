@@ -24,7 +24,7 @@ from stito.data.stems import STEMS
 from stito.errors import AudioError, MissingFileError, SettingsError
 from stito.files.documents import parse_json
 
-__all__ = ["SAMPLE_RATE", "SPLITS", "SPLIT_FILE", "Song", "check_names", "find_songs", "read_stems"]
+__all__ = ["SAMPLE_RATE", "SPLIT_FILE", "Song", "check_names", "find_songs", "read_stems"]
 
 SAMPLE_RATE = 44_100
 """The rate at which everything is trained, in Hz."""

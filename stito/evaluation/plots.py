@@ -12,7 +12,7 @@ from stito.errors import MissingDependencyError
 from stito.evaluation.encoders.disentanglement import Cloud
 from stito.metrics.scikit import tsne
 
-__all__ = ["MARKERS", "boxes_png", "cloud_png", "courses_png", "distances_png", "require"]
+__all__ = ["boxes_png", "cloud_png", "courses_png", "distances_png", "require"]
 
 MARKERS = "osv^<>DdpPXhH8*1234+x|_.,"
 """One for each of 25 segments."""

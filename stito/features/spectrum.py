@@ -8,7 +8,7 @@ from torch import Tensor
 from stito.dsp.loudness import FLOOR, decibels
 from stito.dsp.stft import StereoBands
 
-__all__ = ["flatness_db", "low_mid_high", "relative_db", "spectrum", "tilt"]
+__all__ = ["flatness_db", "relative_db", "spectrum", "tilt"]
 
 BALANCE_FLOOR = 1e-6
 """Bands bottom out 60 dB below the total: below that lies hiss, dither and arithmetic."""

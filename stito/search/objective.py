@@ -9,7 +9,7 @@ fit the content of the reference (DiffVox, Yu et al. 2025, Table 2).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -98,24 +98,38 @@ class _Objective(ABC):
         """The distance (b,) of candidates (b, dim)."""
 
 
-class StyleObjective(_Objective):
-    """Distance between a candidate's embedding, averaged over the input's excerpts, and the reference's."""
+class _Embedded(_Objective):
+    """Distance between a candidate's embedding, averaged over the excerpts, and the reference's."""
 
-    def __init__(
-        self, sources: Sequence[Prepared], encoder: Encoder, target: Tensor, prior: Prior | None = None
-    ) -> None:
-        self.sources = sources
+    def __init__(self, encoder: Encoder, target: Tensor, prior: Prior | None) -> None:
         self.encoder = encoder
         self.target = target
         self.prior = prior
         self.device = target.device
 
+    @abstractmethod
+    def _excerpts(self, theta: Tensor) -> Iterator[Tensor]:
+        """What candidates (b, dim) make of each excerpt, (b, 2, t)."""
+
     def _style(self, theta: Tensor) -> Tensor:
-        embeddings = [self.encoder.embed(source.render(theta)) for source in self.sources]
+        embeddings = [self.encoder.embed(excerpt) for excerpt in self._excerpts(theta)]
         return distance(self.encoder, torch.stack(embeddings).mean(0), self.target)
 
 
-class SumObjective(_Objective):
+class StyleObjective(_Embedded):
+    """Distance between a candidate's embedding, averaged over the input's excerpts, and the reference's."""
+
+    def __init__(
+        self, sources: Sequence[Prepared], encoder: Encoder, target: Tensor, prior: Prior | None = None
+    ) -> None:
+        super().__init__(encoder, target, prior)
+        self.sources = sources
+
+    def _excerpts(self, theta: Tensor) -> Iterator[Tensor]:
+        return (source.render(theta) for source in self.sources)
+
+
+class SumObjective(_Embedded):
     """The same for several stems at once: each row of theta holds all their chains, and their sum is embedded."""
 
     def __init__(
@@ -125,20 +139,15 @@ class SumObjective(_Objective):
         target: Tensor,
         prior: Prior | None = None,
     ) -> None:
+        super().__init__(encoder, target, prior)
         self.stems = stems
-        self.encoder = encoder
-        self.target = target
-        self.prior = prior
-        self.device = target.device
         self.dims = [sources[0].chain.dim for sources in stems]
 
-    def _style(self, theta: Tensor) -> Tensor:
+    def _excerpts(self, theta: Tensor) -> Iterator[Tensor]:
         parts = torch.split(theta, self.dims, dim=1)
-        embeddings = []
-        for excerpt in range(len(self.stems[0])):
-            rendered = [sources[excerpt].render(part) for sources, part in zip(self.stems, parts, strict=True)]
-            embeddings.append(self.encoder.embed(torch.stack(rendered).sum(0)))
-        return distance(self.encoder, torch.stack(embeddings).mean(0), self.target)
+        for sources in zip(*self.stems, strict=True):
+            rendered = [source.render(part) for source, part in zip(sources, parts, strict=True)]
+            yield torch.stack(rendered).sum(0)
 
 
 class SpectralObjective(_Objective):

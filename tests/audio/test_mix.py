@@ -46,7 +46,6 @@ def test_a_file_is_a_mix_of_one(tmp_path: Path) -> None:
     assert mix.format == mix.format_of("mix") == AudioFormat(48_000, 2, "PCM_24")
     assert torch.equal(mix.sum(), samples)
     assert mix.duration_s == RATE / 48_000
-    assert not mix.is_stems
 
 
 def test_a_file_is_a_stem_if_one_says_so(tmp_path: Path) -> None:

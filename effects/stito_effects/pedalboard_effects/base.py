@@ -12,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import ClassVar, TypeVar, cast
+from typing import ClassVar, cast
 
 import numpy as np
 import pedalboard
@@ -34,8 +34,6 @@ BLOCK = 1 << 20
 
 SHORTEST = 3
 """pedalboard takes the longer axis of an array for time: two channels need three samples."""
-
-EffectType = TypeVar("EffectType", bound="PedalboardEffect")
 
 
 class PedalboardEffect(Effect):

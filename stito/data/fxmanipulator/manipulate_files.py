@@ -12,15 +12,14 @@ import numpy as np
 from torch import Tensor
 
 from stito.audio import check_writable, in_pairs, write_atomic, write_audio
-from stito.console.strips import CEILING_DBTP
+from stito.console.strips import headroom_db
 from stito.data.fxmanipulator.impulses import Impulses
 from stito.data.fxmanipulator.manipulator import Manipulation, Manipulator
 from stito.data.stems import STEMS
-from stito.dsp.loudness import true_peak_db
 from stito.mix import Mix, read_mix
 from stito.terminal import text_table
 
-__all__ = ["SETTINGS_FILE", "Manipulated", "manipulate_files"]
+__all__ = ["Manipulated", "manipulate_files"]
 
 SETTINGS_FILE = "manipulation.json"
 
@@ -74,7 +73,7 @@ def manipulate_files(
     rendered = {
         name: _rendered(manipulator, x, manipulation.rows([row])) for row, (name, x) in enumerate(mix.stems.items())
     }
-    taken_db = _output_gain_db(rendered, mix.sample_rate)
+    taken_db = headroom_db(rendered.values(), mix.sample_rate)
     for name, audio in rendered.items():
         audio = audio.mul_(10 ** (taken_db / 20))
         write_audio(targets[name], audio, mix.sample_rate, subtype=mix.format_of(name).subtype, overwrite=force)
@@ -99,12 +98,6 @@ def _kinds(mix: Mix) -> list[str]:
 def _rendered(manipulator: Manipulator, x: Tensor, manipulation: Manipulation) -> Tensor:
     """Audio (channels, t) under one configuration: mono is folded back, more than two channels go through in pairs."""
     return in_pairs(x, lambda pair: manipulator.render(pair[None], manipulation)[0])
-
-
-def _output_gain_db(stems: Mapping[str, Tensor], sample_rate: int) -> float:
-    """What all stems are turned down by, so that none goes over the ceiling and their balance is kept."""
-    highest = max(float(true_peak_db(audio[None], sample_rate)[0]) for audio in stems.values())
-    return min(0.0, CEILING_DBTP - highest)
 
 
 def _described(manipulation: Manipulation, row: int, impulses: Impulses) -> dict[str, Any]:

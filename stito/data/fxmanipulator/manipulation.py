@@ -13,7 +13,7 @@ from torch import Tensor
 from stito import registry
 from stito.effects.param import Param
 
-__all__ = ["EFFECTS", "ORDERS", "RANGES", "STRENGTHS", "Manipulation", "knobs"]
+__all__ = ["EFFECTS", "ORDERS", "RANGES", "Manipulation", "knobs"]
 
 EFFECTS = ("eq", "compressor", "panner", "imager", "reverb", "gain")
 

@@ -9,10 +9,9 @@ from pathlib import Path
 from torch import Tensor
 
 from stito.audio import check_writable, is_silent, is_stem_file, to_stereo, write_audio
-from stito.console.strips import CEILING_DBTP
+from stito.console.strips import CEILING_DBTP, headroom_db
 from stito.data.fxnorm.normalize import Targets, fit_targets, normalize
 from stito.data.songs import SAMPLE_RATE, Song, find_songs, read_stems
-from stito.dsp.loudness import true_peak_db
 from stito.errors import OutputError, SettingsError
 from stito.mix import Mix, read_mix
 
@@ -80,14 +79,9 @@ def _written(mix: Mix, paths: dict[str, Path], targets: Targets, force: bool) ->
         subtype = mix.format_of(name).subtype
         x = normalize(mix.stereo(name), kind, sample_rate=mix.sample_rate, targets=targets)
         mix.release(name)
-        gain_db = 0.0 if subtype == "FLOAT" else _room(x, mix.sample_rate)
+        gain_db = 0.0 if subtype == "FLOAT" else headroom_db([x], mix.sample_rate)
         write_audio(path, x * 10 ** (gain_db / 20), mix.sample_rate, subtype=subtype, overwrite=force)
         yield Normalized(name, kind, path, targets.of(kind).loudness_lufs + gain_db, gain_db)
-
-
-def _room(x: Tensor, sample_rate: int) -> float:
-    """The gain in dB, at most 0, that audio (2, t) needs to stay below the ceiling."""
-    return min(0.0, CEILING_DBTP - float(true_peak_db(x[None], sample_rate)))
 
 
 def fit_songs(root: Path, out: Path, *, force: bool = False, on_song: Callable[[str], None] | None = None) -> Targets:

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from stito.console.strips import gain, loudness
-from stito.dsp.loudness import true_peak_db
+from stito.console.strips import gain, headroom_db, loudness
 from stito.engine.excerpts import active_starts
 from stito.evaluation.listening.trials import ANCHORS, HIDDEN, REFERENCE, Trial
 
 __all__ = ["stimuli"]
 
-TARGET_LUFS, CEILING_DBTP = -23.0, -1.0
+TARGET_LUFS = -23.0
 FADE_S = 0.01
 TRANSITION, ATTENUATION_DB = 0.13, 60.0
 """The anchors' transition band in parts of the cutoff: 25 dB down at 4 kHz and 50 dB at 4.5 kHz is asked for."""
@@ -39,8 +38,7 @@ def stimuli(trial: Trial, seconds: float) -> tuple[Tensor, Mapping[str, Tensor]]
     if trial.hidden is trial.reference:
         cut[REFERENCE] = cut[HIDDEN]
     levelled = {name: sound * gain(TARGET_LUFS - loudness(sound, rate)) for name, sound in cut.items()}
-    highest = max(float(true_peak_db(sound[None], rate)[0]) for sound in levelled.values())
-    down = gain(min(0.0, CEILING_DBTP - highest))
+    down = gain(headroom_db(levelled.values(), rate))
     ready = {name: _faded(sound * down, rate) for name, sound in levelled.items()}
     return ready.pop(REFERENCE), ready
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from stito.audio import AUDIO_SUFFIXES, read_audio, resample, to_stereo
 from stito.errors import AudioError, MissingFileError, SettingsError, UnknownNameError
 
-__all__ = ["ANCHORS", "HIDDEN", "MOST_STIMULI", "PREDICTIONS", "REFERENCE", "TRAINING", "Trial", "read_trials"]
+__all__ = ["ANCHORS", "HIDDEN", "PREDICTIONS", "REFERENCE", "Trial", "read_trials"]
 
 REFERENCE, TRUTH = "reference", "truth"
 HIDDEN = "hidden"

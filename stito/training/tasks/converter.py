@@ -15,6 +15,7 @@ from stito.models.encoder import hear
 from stito.models.encoders import load_encoder, told_encoders
 from stito.training.recipe import Recipe
 from stito.training.tasks.supplies import Supplies
+from stito.training.tasks.task import Stateless
 from stito.training.tasks.truths import LOUDEST, Arrivals, Examples, Truths
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class ConverterNet(nn.Module):
         return result
 
 
-class ConverterTask:
+class ConverterTask(Stateless):
     """What `stito.training.loop` trains for `task = "converter"`."""
 
     def __init__(self, recipe: Recipe, factory: ConverterFactory, supplies: Supplies) -> None:
@@ -71,13 +72,6 @@ class ConverterTask:
         """The share of the distance that is gone of what the right level alone leaves: the mean over kinds of stems."""
         del count
         return self._truths.validate(lambda examples: network(examples.pairs()).float())
-
-    def state(self) -> dict[str, Any]:
-        """Nothing is learnt from validations."""
-        return {}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Nothing to go on from."""
 
     def header(self) -> dict[str, Any]:
         """What the weights say of themselves."""

@@ -23,6 +23,7 @@ from stito.models.weights import read_header
 from stito.training.recipe import Recipe
 from stito.training.tasks.supplies import Supplies
 from stito.training.tasks.target_settings import known_settings
+from stito.training.tasks.task import Stateless
 from stito.training.tasks.truths import LOUDEST, Arrivals, Examples, Truths
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ START = {"reverb.mix": 0.1, "compressor.ratio": 0.15, "compressor.threshold_db":
 EDGE = 0.03
 
 
-class PredictorTask:
+class PredictorTask(Stateless):
     """What `stito.training.loop` trains for `task = "predictor"`."""
 
     def __init__(self, recipe: Recipe, supplies: Supplies) -> None:
@@ -84,13 +85,6 @@ class PredictorTask:
         """The share of the distance that is gone of what the right level alone leaves: the mean over kinds of stems."""
         del count
         return self._truths.validate(lambda examples: self._render(network(examples.pairs()).float(), examples))
-
-    def state(self) -> dict[str, Any]:
-        """Nothing is learnt from validations."""
-        return {}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Nothing to go on from."""
 
     def header(self) -> dict[str, Any]:
         """What the weights say of themselves."""

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-__all__ = ["Network", "Task"]
+__all__ = ["Network", "Stateless", "Task"]
 
 Network = Callable[[Tensor], Tensor]
 """What the task hears, batch first, to what it is after: audio to embeddings, for one."""
@@ -46,3 +46,14 @@ class Task(Protocol):
     def header(self) -> dict[str, Any]:
         """What the weights shall say of themselves."""
         ...
+
+
+class Stateless:
+    """What of a task learns nothing from validations."""
+
+    def state(self) -> dict[str, Any]:
+        """Nothing is learnt from validations."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Nothing to go on from."""
