@@ -363,7 +363,7 @@ def check_converter(converter: Converter) -> None:
     batch = torch.cat([x, 0.3 * x.flip(-1)])
     before = batch.clone()
     with torch.no_grad():
-        style = converter.hear(batch)
+        style = converter.embed(batch)
         require(style.dtype == torch.float32 and style.dim() == 2 and len(style) == 2, f"styles are {style.shape}")
         made = converter.render(batch, style.flip(0), style)
         require(made.shape == batch.shape, f"{tuple(batch.shape)} becomes {tuple(made.shape)}")

@@ -54,7 +54,7 @@ class Compressor(Effect):
         )
         return scale_by_db(x, -torch.nn.functional.pad(reduction, (1, 0)), sample_rate)
 
-    def match(self, x: Tensor, reference: Tensor, sample_rate: int) -> Settings:
+    def initial_settings(self, x: Tensor, reference: Tensor, sample_rate: int) -> Settings:
         """The ratio by which the loud half of `x` spreads wider than that of `reference`, from the median level on.
 
         Spread is the distance between median and 95th percentile of the levels of short windows. A `reference` with

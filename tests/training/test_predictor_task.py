@@ -16,7 +16,7 @@ from stito.data.fxmanipulator.impulses import Impulses
 from stito.data.fxmanipulator.manipulator import Manipulator
 from stito.effects.chain_files import load_chain
 from stito.errors import RecipeError, WeightsError
-from stito.models.encoders import load_encoder
+from stito.models.loading import load_encoder
 from stito.models.predictor import Predictor, same_effects
 from stito.training.devices import make_fabric
 from stito.training.loop import FINAL, Training

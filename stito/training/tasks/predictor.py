@@ -17,7 +17,7 @@ from stito import registry
 from stito.effects.chain_files import load_chain
 from stito.errors import RecipeError
 from stito.models.encoder import TrainedEncoder
-from stito.models.encoders import load_encoder, told_encoders
+from stito.models.loading import conditioning_of, load_encoder
 from stito.models.predictor import SettingsNet, knob_ranges
 from stito.models.weights import read_header
 from stito.training.recipe import Recipe
@@ -100,7 +100,7 @@ class PredictorTask:
             "chain": self.chain.name,
             "knobs": knob_ranges(self.chain),
             "ears": {"encoder": self.recipe.predictor.ears, "config": self._ears_config},
-            "encoders": told_encoders(self.encoders),
+            "encoders": conditioning_of(self.encoders),
             **self._origin,
         }
 
