@@ -77,6 +77,14 @@ class Effect(ABC):
         return dict(settings)
 
     @classmethod
+    def target_settings(cls, configuration: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The knobs, (b,) each, that come nearest to configurations of the FXmanipulator's effect of the same name.
+
+        Only knobs that the configurations say something of; by default those of the same name.
+        """
+        return {param.name: configuration[param.name] for param in cls.params if param.name in configuration}
+
+    @classmethod
     def neutral(cls) -> Settings:
         """The settings at which the effect is the identity."""
         return {param.name: param.neutral for param in cls.params}

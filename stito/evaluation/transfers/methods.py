@@ -28,7 +28,7 @@ from stito.models.encoder import Encoder, digest_of, distance
 from stito.models.loading import load_converter, load_encoder
 from stito.search.base import Step
 from stito.search.fit import fit
-from stito.training.tasks.target_settings import known_settings
+from stito.training.tasks.target_settings import target_settings
 from stito.workflows.folder import file_name
 
 __all__ = ["MEASURES", "Asked", "ask", "audio_file", "measure", "oracle", "warm_up"]
@@ -225,7 +225,7 @@ def _knobs_off(case: Case, made: _Made, chain: Chain, plan: TransferPlan) -> dic
     for name, part in case.parts.items():
         if part.effects is None or name not in made.settings or plan.mixed:
             return {}
-        there, known = known_settings(chain, part.effects)
+        there, known = target_settings(chain, part.effects)
         off = (chain.encode(made.settings[name]) - there[0]).abs() * known[0]
         wrong, count = wrong + float(off.sum()), count + float(known.sum())
     return {"knobs_off": wrong / count} if count else {}
