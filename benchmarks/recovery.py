@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stito import streams
 from stito.audio import resample
 from stito.console.strips import gain, loudness
 from stito.demo import compose
@@ -37,6 +38,7 @@ from stito.evaluation.transfers.methods import oracle
 from stito.metrics.spectral import multi_scale_spectral
 from stito.mix import read_mix
 from stito.search.base import Budget
+from stito.streams import Purpose
 from stito.workflows.transfer import Transfer
 
 RATE = 44_100
@@ -96,15 +98,15 @@ def sample(chain: Chain, stem: str, generator: np.random.Generator) -> ChainSett
 def cases(count: int, seed: int, content: str, chain: Chain, library: dict[str, dict[str, Tensor]]) -> Iterator[Case]:
     """Seeded cases, cycling through the kinds of stems."""
     for index in range(count):
-        generator = np.random.default_rng([seed, index])
+        settings = streams.generator(seed, Purpose.RECOVERY_SETTINGS, index)
         stem = STEMS[index % len(STEMS)]
         having = sorted(name for name, stems in library.items() if stem in stems)
-        first, second = generator.choice(having, size=2, replace=False)
+        first, second = streams.generator(seed, Purpose.RECOVERY_SONGS, index).choice(having, size=2, replace=False)
         source = library[first][stem]
         other = source if content == "same" else library[second][stem]
         audible = 0.0
         while audible < AUDIBLE:  # settings that hardly change the sound are drawn again: there is nothing to find
-            hidden = sample(chain, stem, generator)
+            hidden = sample(chain, stem, settings)
             truth = chain.render_one(source, hidden, RATE)
             audible = spectral(source, truth)
         reference = truth if content == "same" else chain.render_one(other, hidden, RATE)
@@ -145,7 +147,7 @@ def solve(case: Case, method: str, chain: Chain, arguments: argparse.Namespace) 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
     """A 95 % bootstrap interval of the median."""
-    generator = np.random.default_rng(0)
+    generator = streams.generator(0, Purpose.BOOTSTRAP)
     medians = np.median(generator.choice(values, size=(2000, len(values))), axis=1)
     low, high = np.percentile(medians, [2.5, 97.5])
     return float(low), float(high)

@@ -28,6 +28,7 @@ from stito.models.encoder import Encoder, digest_of, distance
 from stito.models.loading import load_converter, load_encoder
 from stito.search.base import Step
 from stito.search.fit import fit
+from stito.streams import Purpose, derived_seed
 from stito.training.tasks.target_settings import target_settings
 from stito.workflows.folder import file_name
 
@@ -163,7 +164,9 @@ def _make(case: Case, asked: Asked, chain: Chain, plan: TransferPlan) -> _Made:
         looks = asked.name == "oracle"
         evaluations = (plan.evaluations or ORACLE_EVALUATIONS) if looks else 0
         settings = {
-            name: oracle(part.source, part.truth, chain, evaluations, plan.seed) if looks else chain.neutral()
+            name: oracle(part.source, part.truth, chain, evaluations, _seed(plan, case, name))
+            if looks
+            else chain.neutral()
             for name, part in case.parts.items()
         }
         strips = {name: StripPreset.of(chain, found) for name, found in settings.items()}
@@ -176,7 +179,7 @@ def _make(case: Case, asked: Asked, chain: Chain, plan: TransferPlan) -> _Made:
         chain=chain,
         encoder=asked.encoder,
         budget=plan.budget,
-        seed=plan.seed,
+        seed=_seed(plan, case),
         prior_weight=plan.prior,
     )
     solved = solve(prepare(case.inputs(), case.references(), options))
@@ -194,6 +197,11 @@ def _make(case: Case, asked: Asked, chain: Chain, plan: TransferPlan) -> _Made:
         distances,
         seconds - (history[-1].seconds if history else 0.0),
     )
+
+
+def _seed(plan: TransferPlan, case: Case, *stem: str) -> int:
+    """What a search on a case starts from: the same for all methods."""
+    return derived_seed(plan.seed, Purpose.CASE_SEARCH, case.number, *stem)
 
 
 def _render(case: Case, asked: Asked, strips: Mapping[str, StripPreset]) -> Tensor:
