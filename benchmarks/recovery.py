@@ -35,10 +35,12 @@ from stito.engine.excerpts import active_starts
 from stito.engine.options import TransferOptions
 from stito.evaluation.transfers.cases import as_stem
 from stito.evaluation.transfers.methods import oracle
+from stito.files.atomic import write_atomic
 from stito.metrics.spectral import multi_scale_spectral
 from stito.mix import read_mix
 from stito.search.base import Budget
 from stito.streams import Purpose
+from stito.terminal import text_table
 from stito.workflows.transfer import Transfer
 
 RATE = 44_100
@@ -190,14 +192,14 @@ def main() -> None:
             line.append(f"{method} {apart:.3f}")
         print(f"{case.name:<34}" + "  ".join(line), flush=True)
         if arguments.json:
-            arguments.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+            write_atomic(arguments.json, json.dumps(rows, indent=1) + "\n", overwrite=True)
     report(rows, methods)
 
 
 def report(rows: list[dict], methods: list[str]) -> None:  # type: ignore[type-arg]
     """The table."""
     by_case = {row["case"]: row["distance"] for row in rows if row["method"] == methods[0]}
-    print(f"\n{'method':<12}{'distance (95 %)':>26}{'removed (95 %)':>28}{'knobs off':>11}{'seconds':>9}")
+    cells = []
     for method in methods:
         mine = [row for row in rows if row["method"] == method]
         distances = np.array([row["distance"] for row in mine])
@@ -206,10 +208,16 @@ def report(rows: list[dict], methods: list[str]) -> None:  # type: ignore[type-a
         low, high = interval(distances)
         removed_low, removed_high = interval(removed)
         seconds = np.median([row["seconds"] for row in mine])
-        print(
-            f"{method:<12}{np.median(distances):>10.3f} ({low:.3f} to {high:.3f})"
-            f"{np.median(removed):>12.0%} ({removed_low:.0%} to {removed_high:.0%}){knobs:>11.3f}{seconds:>9.1f}"
+        cells.append(
+            (
+                method,
+                f"{np.median(distances):.3f} ({low:.3f} to {high:.3f})",
+                f"{np.median(removed):.0%} ({removed_low:.0%} to {removed_high:.0%})",
+                f"{knobs:.3f}",
+                f"{seconds:.1f}",
+            )
         )
+    print("\n" + text_table(("method", "distance (95 %)", "removed (95 %)", "knobs off", "seconds"), cells))
 
 
 if __name__ == "__main__":

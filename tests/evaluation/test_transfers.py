@@ -18,10 +18,11 @@ from stito.effects.chain_files import load_chain
 from stito.errors import OutputError, SettingsError, UnknownNameError, WeightsError
 from stito.evaluation.encoders.cases import Material
 from stito.evaluation.encoders.study import DemoSongs
+from stito.evaluation.measures import measures
 from stito.evaluation.transfers import cases as cases_module
 from stito.evaluation.transfers import run as run_module
 from stito.evaluation.transfers.cases import Case, draw_transfer
-from stito.evaluation.transfers.methods import MEASURES, ask, measure
+from stito.evaluation.transfers.methods import ask, measure
 from stito.evaluation.transfers.page import TransferOutcome, write_outcome
 from stito.evaluation.transfers.plan import TransferPlan
 from stito.evaluation.transfers.rows import Log, Row
@@ -163,7 +164,7 @@ def test_a_search_that_may_look_at_the_truth_beats_doing_nothing() -> None:
 def test_everything_is_measured_and_in_its_place() -> None:
     plan = replace(PLAN, methods=("input", "match", "random:features:neutral", "oracle"), chain="mixing")
     for found in run(plan):
-        assert set(found.measures) == set(MEASURES) - {"sdr_db"}
+        assert set(found.measures) == set(measures()) - {"sdr_db"}
         assert all(value >= 0 for value in found.measures.values())
         spent = {"random:features:neutral": 8, "oracle": 8}.get(found.method, 0)
         assert found.evaluations == spent

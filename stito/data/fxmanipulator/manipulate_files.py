@@ -20,6 +20,7 @@ from stito.data.stems import STEMS
 from stito.dsp.loudness import true_peak_db
 from stito.mix import Mix, read_mix
 from stito.streams import Purpose
+from stito.terminal import text_table
 
 __all__ = ["SETTINGS_FILE", "Manipulated", "manipulate_files"]
 
@@ -35,11 +36,12 @@ class Manipulated:
 
     def table(self) -> str:
         """One line per stem: its effects in the order of the signal."""
-        lines = [
-            f"{name:<10} {' -> '.join(entry['effect'] for entry in stem['chain']) or 'nothing'}"
+        rows = [
+            (name, " -> ".join(entry["effect"] for entry in stem["chain"]) or "nothing")
             for name, stem in self.document["stems"].items()
         ]
-        return "\n".join([*lines, f"output gain {self.document['output_gain_db']:+.1f} dB"])
+        table = text_table((), rows, align="ll")
+        return f"{table}\noutput gain {self.document['output_gain_db']:+.1f} dB"
 
 
 def manipulate_files(
