@@ -25,20 +25,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stito import streams
 from stito.audio import resample
 from stito.console.strips import gain, loudness
 from stito.demo import compose
 from stito.effects.chain import Chain, ChainSettings
 from stito.effects.chain_files import load_chain
 from stito.engine.excerpts import active_starts
-from stito.engine.transfer import PRIOR_WEIGHT, match_style
+from stito.engine.options import TransferOptions
 from stito.evaluation.transfers.cases import as_stem
 from stito.evaluation.transfers.methods import oracle
 from stito.files.atomic import write_atomic
 from stito.metrics.spectral import multi_scale_spectral
 from stito.mix import read_mix
 from stito.search.base import Budget
+from stito.streams import Purpose
 from stito.terminal import text_table
+from stito.workflows.transfer import Transfer
 
 RATE = 44_100
 SECONDS = 4.0
@@ -97,15 +100,15 @@ def sample(chain: Chain, stem: str, generator: np.random.Generator) -> ChainSett
 def cases(count: int, seed: int, content: str, chain: Chain, library: dict[str, dict[str, Tensor]]) -> Iterator[Case]:
     """Seeded cases, cycling through the kinds of stems."""
     for index in range(count):
-        generator = np.random.default_rng([seed, index])
+        settings = streams.generator(seed, Purpose.RECOVERY_SETTINGS, index)
         stem = STEMS[index % len(STEMS)]
         having = sorted(name for name, stems in library.items() if stem in stems)
-        first, second = generator.choice(having, size=2, replace=False)
+        first, second = streams.generator(seed, Purpose.RECOVERY_SONGS, index).choice(having, size=2, replace=False)
         source = library[first][stem]
         other = source if content == "same" else library[second][stem]
         audible = 0.0
         while audible < AUDIBLE:  # settings that hardly change the sound are drawn again: there is nothing to find
-            hidden = sample(chain, stem, generator)
+            hidden = sample(chain, stem, settings)
             truth = chain.render_one(source, hidden, RATE)
             audible = spectral(source, truth)
         reference = truth if content == "same" else chain.render_one(other, hidden, RATE)
@@ -133,9 +136,7 @@ def solve(case: Case, method: str, chain: Chain, arguments: argparse.Namespace) 
         return chain.neutral()
     if method == "oracle":
         return oracle(case.source, case.truth, chain, arguments.evaluations, arguments.seed)
-    matched = match_style(
-        as_stem(case.source),
-        as_stem(case.reference),
+    engine = Transfer(
         method=method,
         chain=chain,
         encoder=arguments.encoder,
@@ -143,12 +144,12 @@ def solve(case: Case, method: str, chain: Chain, arguments: argparse.Namespace) 
         seed=arguments.seed,
         prior_weight=arguments.prior,
     )
-    return matched.matches["stem"].strips["stem"][1]
+    return engine.solve(as_stem(case.source), as_stem(case.reference)).solutions["stem"].strips["stem"][1]
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
     """A 95 % bootstrap interval of the median."""
-    generator = np.random.default_rng(0)
+    generator = streams.generator(0, Purpose.BOOTSTRAP)
     medians = np.median(generator.choice(values, size=(2000, len(values))), axis=1)
     low, high = np.percentile(medians, [2.5, 97.5])
     return float(low), float(high)
@@ -163,7 +164,7 @@ def main() -> None:
     parser.add_argument("--chain", default="mixing")
     parser.add_argument("--encoder", default="features")
     parser.add_argument("--evaluations", type=int, default=1500)
-    parser.add_argument("--prior", type=float, default=PRIOR_WEIGHT)
+    parser.add_argument("--prior", type=float, default=TransferOptions.prior_weight)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, action="append", default=[])
     parser.add_argument("--json", type=Path, help="also write every case there, as soon as it is known")

@@ -1,10 +1,16 @@
-"""What the engine itself brings: its metrics, searches and separators."""
+"""What the engine itself brings: its methods, metrics, searches and separators."""
 
 from stito.registry import Manifest
 
 __all__ = ["MANIFEST"]
 
 MANIFEST = Manifest(
+    methods={
+        "match": "stito.engine.methods.direct:ClosedForm",
+        "predict": "stito.engine.methods.direct:Predict",
+        "ensemble": "stito.engine.methods.direct:Ensemble",
+        "neural": "stito.engine.methods.neural:Neural",
+    },
     metrics={
         "left_right": "stito.metrics.spectral:LEFT_RIGHT",
         "mid_side": "stito.metrics.spectral:MID_SIDE",

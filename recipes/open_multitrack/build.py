@@ -26,11 +26,13 @@ from arrange import excerpt, only, parts_of, stems_of, substitutes
 from midi import Event, MidiError, read_midi, write_midi
 from torch import Tensor
 
+from stito import streams
 from stito.audio import AUDIO_SUFFIXES, read_audio, resample
 from stito.audio.compressed import write_compressed
 from stito.data.songs import SAMPLE_RATE, SPLIT_FILE, find_songs
 from stito.data.stems import STEMS
 from stito.files.atomic import replacing_folder, write_atomic
+from stito.streams import Purpose
 
 ABOUT = "song.json"
 """Written last into each song's folder: what it was made of. A folder without it is made again."""
@@ -113,7 +115,7 @@ def render_all(files: Sequence[tuple[str, Path]], options: argparse.Namespace) -
 
 def render_song(name: str, path: Path, options: argparse.Namespace) -> str:
     """Render the stems of one song into its folder; a line about it."""
-    generator = np.random.default_rng([options.seed, hashed(name)])
+    generator = streams.generator(options.seed, Purpose.RENDERED_SONG, name)
     try:
         events = read_midi(path.read_bytes())
     except MidiError as error:
@@ -205,7 +207,7 @@ def string_voices(root: Path, out: Path, seed: int) -> None:
         folder = out / name
         if (folder / ABOUT).is_file():
             continue
-        x = torch.cat(list(phrases(paths, np.random.default_rng([seed, hashed(name)]))), -1)
+        x = torch.cat(list(phrases(paths, streams.generator(seed, Purpose.STRUNG_VOICES, name))), -1)
         folder.mkdir(exist_ok=True)
         write_compressed(folder / "vocals.flac", x, SAMPLE_RATE, overwrite=True)
         seconds = x.shape[-1] / SAMPLE_RATE

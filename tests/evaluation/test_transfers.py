@@ -31,7 +31,7 @@ from stito.evaluation.transfers.sources import DemoSource
 from stito.evaluation.transfers.summary import catches, courses, pairs, summarise
 from stito.metrics.levels import si_sdr
 from stito.metrics.spectral import multi_scale_spectral
-from stito.models.encoders import load_encoder
+from stito.models.loading import load_encoder
 from stito.search.base import Budget, Found, Search, Step
 from stito.search.driver import Loss, minimise
 
@@ -174,7 +174,8 @@ def test_everything_is_measured_and_in_its_place() -> None:
 
 def test_what_is_right_already_is_measured_as_right() -> None:
     nothing = With(tuple((effect, 0.0) for effect in MANIPULATOR.probabilities))
-    plan = replace(PLAN, cases=1, methods=("input",), chain="mixing")
+    # of a segment that sounds in every band: in silent ones encoders measure what rounding leaves
+    plan = replace(PLAN, cases=1, methods=("input",), chain="mixing", seed=3)
     (found,) = evaluate_transfers(nothing, plan)
     assert found.left_right == pytest.approx(0, abs=1e-6)
     for name in ("to_truth", "loudness_lu", "spectrum_db", "width_db", "crest_db", "knobs_off"):
@@ -231,7 +232,7 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(tmp_path: Path) -> N
 
 def test_half_a_search_is_no_result(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     log = tmp_path / "cases.jsonl"
-    monkeypatch.setattr("stito.engine.solve.minimise", interrupted)
+    monkeypatch.setattr("stito.engine.methods.search.minimise", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(replace(PLAN, cases=1, methods=("input", "random:features"), evaluations=200), log)
     assert [kept.method for kept in Log(log, replace(PLAN, evaluations=200)).rows] == ["input"]
@@ -253,6 +254,17 @@ def test_rows_of_another_evaluation_are_refused(tmp_path: Path) -> None:
     for other in ({"evaluations": 9}, {"data": "other songs"}, {"mixed": True}):
         with pytest.raises(OutputError, match="another evaluation"):
             Log(log, replace(plan, **other))  # type: ignore[arg-type]
+
+
+def test_rows_of_cases_that_were_drawn_otherwise_are_refused(tmp_path: Path) -> None:
+    log = tmp_path / "cases.jsonl"
+    plan = replace(PLAN, cases=1, methods=("input",))
+    run(plan, log)
+    header, *lines = log.read_text().splitlines()
+    before = {key: value for key, value in json.loads(header).items() if key != "streams"}
+    log.write_text("\n".join([json.dumps(before), *lines]))
+    with pytest.raises(OutputError, match="another evaluation"):
+        Log(log, plan)
 
 
 def test_rows_of_other_weights_are_not_taken_for_these(tmp_path: Path) -> None:

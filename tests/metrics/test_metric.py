@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from stito.engine.transfer import transfer
 from torch import Tensor
 
 from conftest import as_mix, song
 from stito import registry
-from stito.engine.transfer import transfer
 from stito.errors import AudioError, UnknownNameError
 from stito.evaluation.measures import measures
 from stito.metrics import Metric, Property, compare, load_metrics

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
+from stito import streams
 from stito.audio import check_writable, in_pairs, write_atomic, write_audio
 from stito.console.strips import headroom_db
 from stito.data.fxmanipulator.impulses import Impulses
 from stito.data.fxmanipulator.manipulator import Manipulation, Manipulator
 from stito.data.stems import STEMS
 from stito.mix import Mix, read_mix
+from stito.streams import Purpose
 from stito.terminal import text_table
 
 __all__ = ["Manipulated", "manipulate_files"]
@@ -69,7 +70,7 @@ def manipulate_files(
     impulses = Impulses.read(irs, mix.sample_rate) if irs else Impulses.synthetic(mix.sample_rate)
     manipulator = Manipulator(impulses, sample_rate=mix.sample_rate)
     kinds = [name if name in STEMS else "other" for name in _kinds(mix)]
-    manipulation = manipulator.sample(kinds, np.random.default_rng(seed)).milder(strength)
+    manipulation = manipulator.sample(kinds, streams.generator(seed, Purpose.MANIPULATION)).milder(strength)
     rendered = {
         name: _rendered(manipulator, x, manipulation.rows([row])) for row, (name, x) in enumerate(mix.stems.items())
     }

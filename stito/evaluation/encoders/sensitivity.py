@@ -24,7 +24,6 @@ __all__ = ["Sensitivity", "measure_sensitivity", "spearman"]
 
 BASES = 8
 OTHERS = 20
-PLACE = 2_000
 
 
 @dataclass(frozen=True)
@@ -45,13 +44,12 @@ def measure_sensitivity(
         raise SettingsError(f"{bases} base configurations with {others} others are too few for a correlation.")
     stems = bench.material.stems
     results = []
-    for place, effect in enumerate(effects):
+    for effect in effects:
         bench.say(f"sensitivity: {effect}")
         found: dict[str, list[tuple[float, float]]] = {label: [] for label in bench.encoders}
         for base in range(bases):
-            generator = bench.plan.generator(PLACE, place, base)
-            stem = stems[base % len(stems)]
-            cases = bench.draw(stem, generator, segments=1 + others, configurations=1 + others, only=effect)
+            stem, place = stems[base % len(stems)], ("sensitivity", effect, base)
+            cases = bench.draw(stem, *place, segments=1 + others, configurations=1 + others, only=effect)
             for label, correlations in _correlations(bench, cases, others).items():
                 found[label].append(correlations)
         for label, values in found.items():
