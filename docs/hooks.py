@@ -1,4 +1,4 @@
-"""What the site says of the command line and of effects, made from the code itself: there is no second list.
+"""What the site says of commands, effects and literature, made from code and bibliography: there is no second list.
 
 A page holds a line such as `{{ commands }}`; the build puts the text of that name in its place.
 """
@@ -8,19 +8,27 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from inspect import cleandoc
+from pathlib import Path
 from typing import Any
 
 import click
 
-__all__ = ["chains", "commands", "effects", "on_page_markdown"]
+__all__ = ["chains", "commands", "effects", "on_page_markdown", "references"]
 
 DISTRIBUTION = "stito"
 """Plug-ins of others may be installed where the site is built, and are not part of it."""
 
+BIBLIOGRAPHY = Path(__file__).with_name("references.bib")
+
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """MkDocs asks this of each page before it is rendered."""
-    makers: dict[str, Callable[[], str]] = {"commands": commands, "effects": effects, "chains": chains}
+    makers: dict[str, Callable[[], str]] = {
+        "commands": commands,
+        "effects": effects,
+        "chains": chains,
+        "references": references,
+    }
     return re.sub(r"^\{\{ (\w+) \}\}$", lambda found: makers[found[1]](), markdown, flags=re.MULTILINE)
 
 
@@ -103,3 +111,33 @@ def chains() -> str:
             )
             lines.append(f"| `{chain.name}` | {chain.dim} | {order} | {frozen} |")
     return "\n".join(lines)
+
+
+def references() -> str:
+    """Every work of the bibliography, each with its key as anchor, under the headings that are comments there."""
+    found = []
+    for block in re.split(r"\n\n+", BIBLIOGRAPHY.read_text(encoding="utf-8").strip()):
+        if block.startswith("%"):
+            found.append(f"## {block.removeprefix('%').strip()}")
+        else:
+            key = block.partition("{")[2].partition(",")[0]
+            fields = dict(re.findall(r"^  (\w+) = \{(.*)\},$", block, flags=re.MULTILINE))
+            found.append(f"{_reference(fields)}\n{{ #{key} }}")
+    return "\n\n".join(found)
+
+
+def _reference(fields: dict[str, str]) -> str:
+    """One work as a sentence: authors, title, where, when."""
+    names = [" ".join(reversed(name.split(", "))) for name in fields["author"].strip("{}").split(" and ")]
+    where = next((fields[kind] for kind in ("journal", "booktitle", "publisher") if kind in fields), "")
+    if "volume" in fields:
+        where += f" {fields['volume']}" + (f"({fields['number']})" if "number" in fields else "")
+    if "eprint" in fields:
+        link = f"[arXiv:{fields['eprint']}](https://arxiv.org/abs/{fields['eprint']})"
+        where = link if where in ("", "arXiv") else f"{where}, {link}"
+    told = [
+        ", ".join(names),
+        f"*{fields['title']}*",
+        ", ".join(part for part in (where, fields.get("year", "")) if part),
+    ]
+    return ". ".join(part for part in told if part) + "."
