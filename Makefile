@@ -28,6 +28,7 @@ demo: $(READY)  ## Compose two songs, transfer the style of one to the other, op
 
 test: $(READY)  ## Run the tests
 	$(BIN)/python -m pytest -n 2 -m 'not slow' tests tests/plugin_example/tests
+	$(BIN)/python -m pytest -q --doctest-modules $$(grep -rl --include='*.py' '>>> ' stito effects encoders)
 
 test-slow: $(READY)  ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m slow

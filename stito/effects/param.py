@@ -35,8 +35,8 @@ class Param:
     On the `log` scale equal steps of theta are equal ratios, as ears count frequencies and times. A `sided` knob turns
     to the other end of its range when left and right change places, as a pan does.
 
-    >>> Param("cutoff_hz", 20.0, 20_000.0, neutral=1000.0, scale="log").from_unit(0.5)
-    632.4555320336759
+    >>> round(Param("cutoff_hz", 20.0, 20_000.0, neutral=1000.0, scale="log").from_unit(0.5), 3)
+    632.456
     """
 
     name: str
