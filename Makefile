@@ -8,6 +8,7 @@ export PIP_NO_CACHE_DIR := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export MPLCONFIGDIR := $(abspath $(VENV))/matplotlib
 export PYTHONPYCACHEPREFIX :=
+export RUN_NOTEBOOKS ?= false
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow lint format docs check bench schema clean
