@@ -18,7 +18,7 @@ help:  ## Show this list
 
 setup: $(READY)  ## Make the virtual environment
 
-$(READY): pyproject.toml constraints.txt tests/plugin_example/pyproject.toml
+$(READY): pyproject.toml constraints.txt tests/plugin_example/pyproject.toml $(wildcard tests/plugin_example/stito_example_plugin/*)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
 	$(BIN)/python -m pip install --quiet -c constraints.txt ./tests/plugin_example

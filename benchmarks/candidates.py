@@ -22,7 +22,7 @@ from stito.dsp.spectrum import fast_length
 from stito.effects.chain import Prepared
 from stito.effects.chain_files import load_chain
 from stito.models.encoder import Encoder
-from stito.models.encoders import load_encoder
+from stito.models.loading import load_encoder
 
 RATE = 44_100
 CHAINS = ("mixing", "pedalboard")

@@ -16,7 +16,7 @@ from timing import Contenders, turns
 from stito.demo import compose
 from stito.effects.chain_files import load_chain
 from stito.models.converter import Conversion
-from stito.models.converters import load_converter
+from stito.models.loading import load_converter
 from stito_encoders.mixfxcloner import MixFXcloner
 
 RATE = 44_100
@@ -34,7 +34,7 @@ def main() -> None:
     chain = load_chain("mixing")
     settings = chain.settings(torch.full((chain.dim,), 0.4))
     converter = load_converter("mixfxcloner")
-    own = converter.hear(x[None, :, : 6 * RATE])[0]
+    own = converter.embed(x[None, :, : 6 * RATE])[0]
     conversion = Conversion(converter, "mixfxcloner", own, own)
     contenders: Contenders = {
         "mixing chain": lambda: chain.render_one(x, settings, RATE),

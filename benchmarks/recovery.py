@@ -31,12 +31,13 @@ from stito.demo import compose
 from stito.effects.chain import Chain, ChainSettings
 from stito.effects.chain_files import load_chain
 from stito.engine.excerpts import active_starts
-from stito.engine.transfer import PRIOR_WEIGHT, match_style
+from stito.engine.options import TransferOptions
 from stito.evaluation.transfers.cases import as_stem
 from stito.evaluation.transfers.methods import oracle
 from stito.metrics.spectral import multi_scale_spectral
 from stito.mix import read_mix
 from stito.search.base import Budget
+from stito.workflows.transfer import Transfer
 
 RATE = 44_100
 SECONDS = 4.0
@@ -131,9 +132,7 @@ def solve(case: Case, method: str, chain: Chain, arguments: argparse.Namespace) 
         return chain.neutral()
     if method == "oracle":
         return oracle(case.source, case.truth, chain, arguments.evaluations, arguments.seed)
-    matched = match_style(
-        as_stem(case.source),
-        as_stem(case.reference),
+    engine = Transfer(
         method=method,
         chain=chain,
         encoder=arguments.encoder,
@@ -141,7 +140,7 @@ def solve(case: Case, method: str, chain: Chain, arguments: argparse.Namespace) 
         seed=arguments.seed,
         prior_weight=arguments.prior,
     )
-    return matched.matches["stem"].strips["stem"][1]
+    return engine.solve(as_stem(case.source), as_stem(case.reference)).solutions["stem"].strips["stem"][1]
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
@@ -161,7 +160,7 @@ def main() -> None:
     parser.add_argument("--chain", default="mixing")
     parser.add_argument("--encoder", default="features")
     parser.add_argument("--evaluations", type=int, default=1500)
-    parser.add_argument("--prior", type=float, default=PRIOR_WEIGHT)
+    parser.add_argument("--prior", type=float, default=TransferOptions.prior_weight)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, action="append", default=[])
     parser.add_argument("--json", type=Path, help="also write every case there, as soon as it is known")

@@ -3,8 +3,7 @@
     python recipes/ship.py recipes/fxencoder/small.toml runs/fxencoder-small/best.safetensors --scores out/result.json
 
 The description and licences of the data are the recipe's as it stands; everything else is what `stito train` wrote. An
-encoder that was the judge of one of the evaluations, by the same file, is told how near it finds other music under the
-same effects.
+encoder by which one of the evaluations measured, the same file, gets its `same_style_distance` from there.
 """
 
 from __future__ import annotations
@@ -41,12 +40,14 @@ def _means(values: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def near_of(paths: Sequence[Path], judge: str) -> dict[str, float]:
-    """How near a judge found truths and references, if transfers were evaluated: what searches need."""
+def same_style_distance_of(paths: Sequence[Path], encoder: str) -> dict[str, float]:
+    """How far an evaluation encoder found truths and references apart, if transfers were evaluated."""
     for path in paths:
         result = json.loads(path.read_text(encoding="utf-8"))
-        if result.get("plan", {}).get("judge") == judge:
-            return {"near": round(next(iter(result["summary"]["all"].values()))["truth_to_reference"], 3)}
+        if result.get("plan", {}).get("judge") == encoder:
+            return {
+                "same_style_distance": round(next(iter(result["summary"]["all"].values()))["truth_to_reference"], 3)
+            }
     return {}
 
 
@@ -77,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "licences": recipe.data.licences,
         "scores": {"validation": validation, **{path.parent.name: scores_of(path) for path in arguments.scores}},
     }
-    header |= near_of(arguments.scores, str(arguments.weights))
+    header |= same_style_distance_of(arguments.scores, str(arguments.weights))
     target = arguments.output or WEIGHTS / name_of(header)
     target.parent.mkdir(parents=True, exist_ok=True)
     save_weights(target, state, header, half=True, overwrite=True)

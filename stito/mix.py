@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from stito.audio import (
@@ -21,6 +23,7 @@ from stito.audio import (
     digest_of,
     is_silent,
     is_stem_file,
+    peak_of,
     read_audio,
     read_stem_file,
     require_sound,
@@ -29,7 +32,10 @@ from stito.audio import (
 )
 from stito.errors import AudioError, UnknownNameError
 
-__all__ = ["Kind", "Mix", "add_up", "read_mix"]
+__all__ = ["ArrayLike", "Kind", "Layout", "Mix", "add_up", "read_mix"]
+
+ArrayLike = NDArray[Any] | Tensor
+"""Samples as numpy or torch have them."""
 
 Kind = Literal["mix", "stem", "stems"]
 """A released mix, one stem alone, or the stems of a song."""
@@ -41,7 +47,21 @@ PADDING_SHARE, PADDING_S = 0.1, 10.0
 MAX_OFFSET_S = 600.0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
+class Layout:
+    """How a mix came in, so that it goes out the same: without its audio."""
+
+    kind: Kind
+    sample_rate: int
+    format: AudioFormat
+    formats: Mapping[str, AudioFormat]
+
+    def format_of(self, stem: str) -> AudioFormat:
+        """The format in which a stem came in."""
+        return self.formats.get(stem, self.format)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Mix:
     """One or more stems (channels, t) at one sample rate and of one shape, by name.
 
@@ -74,6 +94,42 @@ class Mix:
         formats = {name: audio.format}
         return cls({name: audio.samples}, audio.sample_rate, audio.format, audio.name, audio.notes, kind, formats)
 
+    @classmethod
+    def from_arrays(
+        cls,
+        stems: Mapping[str, ArrayLike] | ArrayLike,
+        sample_rate: int,
+        *,
+        stem: str | None = None,
+        name: str = "mix",
+        subtype: str = "FLOAT",
+    ) -> Mix:
+        """A mix from arrays in memory.
+
+        >>> import numpy as np
+        >>> Mix.from_arrays({"drums": np.zeros((2, 48_000)), "bass": np.ones((1, 48_000))}, sample_rate=48_000)
+        Mix('mix': drums, bass; 1.0 s at 48000 Hz, stereo)
+
+        Args:
+            stems: by name, numpy arrays or torch tensors (channels, samples) or (samples,), usually within ±1; or one
+                array, which is a released mix. Mono stems join stereo ones, shorter stems end in silence.
+            sample_rate: of all of them, in Hz.
+            stem: what a single array is, if it is a stem and not a mix.
+            name: what the whole is called.
+            subtype: how samples are stored when results are written: `PCM_16`, `PCM_24`, `PCM_32` or `FLOAT`.
+
+        Raises:
+            AudioError: no audio, values that are not finite, or shapes that do not fit together.
+        """
+        if subtype not in SUBTYPES:
+            raise AudioError(f"There is no subtype '{subtype}'.", hint=f"Use one of {', '.join(SUBTYPES)}.")
+        if not isinstance(stems, Mapping):
+            return cls.of(_from_array(stems, name, sample_rate, subtype), stem)
+        if not stems:
+            raise AudioError(f"{name}: there are no stems.", hint="Give at least one array.")
+        audios = {_stem_name(key): _from_array(x, key, sample_rate, subtype) for key, x in stems.items()}
+        return _assembled(name, audios)
+
     @property
     def is_stems(self) -> bool:
         """Whether these are the stems of a song, to be worked on one by one."""
@@ -86,7 +142,7 @@ class Mix:
 
     def format_of(self, stem: str) -> AudioFormat:
         """The format in which a stem came in."""
-        return self.formats.get(stem, self.format)
+        return self.layout.format_of(stem)
 
     def sum(self) -> Tensor:
         """All stems together (channels, t); of a single entry the entry itself, so do not modify it."""
@@ -102,10 +158,10 @@ class Mix:
         """All stems together as two channels (2, t), for analysis."""
         return to_stereo(self.sum())
 
-    def release(self, stem: str) -> None:
-        """Forget a stem's audio: for callers that are done with it, where a long song should not be held twice."""
-        if isinstance(self.stems, dict):
-            del self.stems[stem]
+    @property
+    def layout(self) -> Layout:
+        """How it came in, without its audio."""
+        return Layout(self.kind, self.sample_rate, self.format, self.formats)
 
     def at(self, rate: int) -> Mix:
         """The same mix at another sample rate; the formats in which it goes out do not change."""
@@ -118,9 +174,27 @@ class Mix:
         """A fingerprint of each stem's samples and rate, by name."""
         return dict(self._digests)
 
+    def __repr__(self) -> str:
+        channels = next(iter(self.stems.values())).shape[0]
+        width = {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
+        stems = ", ".join(self.stems)
+        return f"Mix('{self.name}': {stems}; {self.duration_s:.1f} s at {self.sample_rate} Hz, {width})"
+
     @cached_property
     def _digests(self) -> dict[str, str]:
         return {name: digest_of(samples, self.sample_rate) for name, samples in self.stems.items()}
+
+
+def _from_array(x: ArrayLike, name: str, sample_rate: int, subtype: str) -> Audio:
+    """Samples (channels, t) of any number type as audio."""
+    samples = torch.as_tensor(x).detach().to("cpu", torch.float32)
+    samples = samples[None] if samples.dim() == 1 else samples
+    if samples.dim() != 2 or samples.shape[-1] == 0:
+        raise AudioError(f"{name} has shape {tuple(samples.shape)}.", hint="An array is (channels, samples).")
+    if not math.isfinite(peak_of(samples)):
+        raise AudioError(f"{name} holds values that are not finite.", hint="Look for NaN and infinity in the array.")
+    form = AudioFormat(sample_rate, samples.shape[0], subtype)
+    return Audio(samples.contiguous(), sample_rate, form, name)
 
 
 def add_up(stems: Iterable[Tensor]) -> Tensor:

@@ -12,8 +12,8 @@ A manifest holds only strings, so that listing what is installed imports nothing
 
 from __future__ import annotations
 
-import importlib
 import importlib.resources
+import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,26 +23,56 @@ from typing import Any, Literal, get_args
 
 from stito.errors import PluginError, UnknownNameError
 
-__all__ = ["Kind", "Manifest", "Plugin", "Problem", "load", "names", "plugins", "problems"]
+__all__ = [
+    "Kind",
+    "Manifest",
+    "Plugin",
+    "Problem",
+    "Role",
+    "default",
+    "load",
+    "names",
+    "parse_name",
+    "plugins",
+    "problems",
+]
 
-Kind = Literal["effect", "encoder", "chain", "search", "separator", "predictor", "converter"]
+Kind = Literal["effect", "encoder", "chain", "search", "method", "separator", "predictor", "converter"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+Role = Literal["chain of a mix", "chain of stems", "measured encoder", "trained encoder", "converter"]
+"""What a name may be the default for, where a user names none."""
+
 GROUP = "stito.plugins"
+
+
+def parse_name(text: str) -> tuple[str, str | None]:
+    """The registered name in `text`, and what stands behind its colon, None without one.
+
+    >>> parse_name("nevergrad:DE"), parse_name("cma")
+    (('nevergrad', 'DE'), ('cma', None))
+    """
+    name, colon, argument = text.partition(":")
+    return name, argument if colon else None
 
 
 @dataclass(frozen=True)
 class Manifest:
     """What a distribution offers: for each kind, names to `"module:attribute"`.
 
-    Of chains and predictors it is `"package:file"`; a predictor has the name of its chain.
+    Of chains and predictors it is `"package:file"`; a predictor has the name of its chain. `defaults` says which name
+    is taken for a `Role` where a user names none.
     """
 
     effects: Mapping[str, str] = field(default_factory=dict)
     encoders: Mapping[str, str] = field(default_factory=dict)
     chains: Mapping[str, str] = field(default_factory=dict)
     searches: Mapping[str, str] = field(default_factory=dict)
+    methods: Mapping[str, str] = field(default_factory=dict)
     separators: Mapping[str, str] = field(default_factory=dict)
     predictors: Mapping[str, str] = field(default_factory=dict)
     converters: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[Role, str] = field(default_factory=dict)
 
     def of(self, kind: Kind) -> Mapping[str, str]:
         """The names of one kind."""
@@ -51,6 +81,7 @@ class Manifest:
             "encoder": self.encoders,
             "chain": self.chains,
             "search": self.searches,
+            "method": {**self.methods, **self.searches},
             "separator": self.separators,
             "predictor": self.predictors,
             "converter": self.converters,
@@ -76,9 +107,17 @@ class Problem:
     reason: str
 
 
+@dataclass(frozen=True)
+class _Installed:
+    plugins: Mapping[tuple[Kind, str], list[Plugin]]
+    defaults: Mapping[Role, str]
+    problems: tuple[Problem, ...]
+
+
 @lru_cache(maxsize=1)
-def _scan() -> tuple[dict[tuple[Kind, str], list[Plugin]], tuple[Problem, ...]]:
+def _scan() -> _Installed:
     found: dict[tuple[Kind, str], list[Plugin]] = {}
+    defaults: dict[Role, str] = {}
     broken: list[Problem] = []
     for point in sorted(entry_points(group=GROUP), key=lambda point: (_distribution(point), point.name)):
         distribution = _distribution(point)
@@ -90,12 +129,14 @@ def _scan() -> tuple[dict[tuple[Kind, str], list[Plugin]], tuple[Problem, ...]]:
         if not isinstance(manifest, Manifest):
             broken.append(Problem(distribution, f"{point.value} is not a stito.registry.Manifest."))
             continue
-        for kind in get_args(Kind):
+        for role, name in manifest.defaults.items():
+            defaults.setdefault(role, name)
+        for kind in KINDS:
             for name, target in manifest.of(kind).items():
                 entries = found.setdefault((kind, name), [])
                 if not any(entry.target == target for entry in entries):  # a distribution seen twice on the path
                     entries.append(Plugin(kind, name, distribution, target))
-    return found, tuple(broken)
+    return _Installed(found, defaults, tuple(broken))
 
 
 def _distribution(point: EntryPoint) -> str:
@@ -104,8 +145,8 @@ def _distribution(point: EntryPoint) -> str:
 
 def plugins(kind: Kind) -> list[Plugin]:
     """Everything of one kind, by name; imports nothing but the manifests."""
-    found, _ = _scan()
-    return [entry for (of, _name), entries in sorted(found.items()) if of == kind for entry in entries]
+    found = sorted(_scan().plugins.items())
+    return [entry for (of, _), entries in found if of == kind for entry in entries]
 
 
 def names(kind: Kind) -> list[str]:
@@ -115,12 +156,20 @@ def names(kind: Kind) -> list[str]:
 
 def problems() -> tuple[Problem, ...]:
     """The plug-ins that could not be listed."""
-    return _scan()[1]
+    return _scan().problems
+
+
+def default(role: Role) -> str:
+    """The name that is taken for this role where a user names none; `PluginError` if nothing installed has one."""
+    found = _scan().defaults.get(role)
+    if found is None:
+        raise PluginError(f"Nothing that is installed is the {role}.", hint="Reinstall stito: pip install stito")
+    return found
 
 
 def find(kind: Kind, name: str) -> Plugin:
     """The one plug-in of that name; `UnknownNameError`, or `PluginError` if two distributions claim it."""
-    entries = _scan()[0].get((kind, name), [])
+    entries = _scan().plugins.get((kind, name), [])
     if not entries:
         raise UnknownNameError.of(kind, name, names(kind))
     if len(entries) > 1:
@@ -131,16 +180,18 @@ def find(kind: Kind, name: str) -> Plugin:
 
 @lru_cache(maxsize=256)
 def load(kind: Kind, name: str) -> Any:
-    """The object behind a name: a class or factory; a chain's TOML text; the path of a predictor's weights."""
+    """The object behind a name: a class or factory; a chain's TOML text; the path of a predictor's weights.
+
+    Every search is a method too, so a search's class is found under either kind.
+    """
     plugin = find(kind, name)
-    module, _, attribute = plugin.target.partition(":")
     try:
-        if kind == "chain":
-            return importlib.resources.files(module).joinpath(attribute).read_text(encoding="utf-8")
-        if kind == "predictor":
-            return Path(str(importlib.resources.files(module).joinpath(attribute)))
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, OSError) as error:
+        if kind in ("chain", "predictor"):
+            package, file = parse_name(plugin.target)
+            path = importlib.resources.files(package).joinpath(file or "")
+            return path.read_text(encoding="utf-8") if kind == "chain" else Path(str(path))
+        return pkgutil.resolve_name(plugin.target)
+    except (ImportError, AttributeError, ValueError, OSError) as error:
         raise PluginError(
             f"The {kind} '{name}' of {plugin.distribution} cannot be loaded: {error}",
             hint=f"Reinstall {plugin.distribution}, or uninstall it if you do not need it.",

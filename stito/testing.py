@@ -1,4 +1,4 @@
-"""The contracts of effects, encoders, converters and searches, as code that anyone can run on theirs.
+"""The contracts of effects, encoders, converters, searches and methods, as code that anyone can run on theirs.
 
 ```python
 from stito.testing import check_effect
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -28,9 +28,13 @@ from stito.models.converter import Converter, convert
 from stito.models.encoder import Encoder
 
 if TYPE_CHECKING:
+    from stito.effects.chain import Chain
+    from stito.engine.methods.base import Method
+    from stito.engine.pairs import PairExcerpts
+    from stito.engine.solution import Solution
     from stito.search import Search
 
-__all__ = ["ContractError", "check_converter", "check_effect", "check_encoder", "check_search", "probe"]
+__all__ = ["ContractError", "check_converter", "check_effect", "check_encoder", "check_method", "check_search", "probe"]
 
 IDENTITY = 1e-4
 """The largest deviation from the input at neutral settings."""
@@ -48,6 +52,7 @@ STEP = 1e-6
 """The step of that finite difference in theta."""
 BLOCKS = 10**-4.5
 """The largest deviation, relative to the peak, of audio converted in blocks: -90 dB."""
+METHOD_EVALUATIONS = 12
 SEARCH_STEPS = 40
 """How many times a search is asked."""
 
@@ -363,7 +368,7 @@ def check_converter(converter: Converter) -> None:
     batch = torch.cat([x, 0.3 * x.flip(-1)])
     before = batch.clone()
     with torch.no_grad():
-        style = converter.hear(batch)
+        style = converter.embed(batch)
         require(style.dtype == torch.float32 and style.dim() == 2 and len(style) == 2, f"styles are {style.shape}")
         made = converter.render(batch, style.flip(0), style)
         require(made.shape == batch.shape, f"{tuple(batch.shape)} becomes {tuple(made.shape)}")
@@ -403,6 +408,73 @@ def check_search(make_search: Callable[[int, int], Search]) -> None:
 def _require_search(kept: bool, name: str, rule: str) -> None:
     if not kept:
         raise ContractError(f"The search '{name}' breaks its contract: {rule}.")
+
+
+def check_method(method: Method, chain: str | Chain | None = None) -> None:
+    """Hold a method to its contract, on two short sounds and a chain (by default the one for stems).
+
+    The rules: it has `name`, `direct`, `joint`, `check` and `solve`; a solution has settings of the chain, or a
+    conversion, for every stem of the pair, and finite distances; the same seed gives the same solution; excerpts are
+    not modified; a direct method evaluates no candidates, a search no more than its budget, and none when it is
+    interrupted. Raises `ContractError`.
+    """
+    from stito import registry
+    from stito.effects.chain_files import load_chain
+    from stito.engine.context import Context
+    from stito.engine.methods.base import Method
+    from stito.engine.networks import Networks
+    from stito.engine.options import TransferOptions
+    from stito.models.loading import load_encoder
+    from stito.search.base import Budget
+
+    def require(kept: bool, rule: str) -> None:
+        if not kept:
+            raise ContractError(f"The method '{getattr(method, 'name', method)}' breaks its contract: {rule}.")
+
+    require(isinstance(method, Method), "it lacks one of name, direct, joint, check and solve")
+    the_chain = load_chain(chain or registry.default("chain of stems"))
+    encoder = load_encoder(registry.default("measured encoder"))
+    options = TransferOptions(method=method, seed=1, budget=Budget(evaluations=METHOD_EVALUATIONS))
+    context = Context(options, the_chain, encoder, Networks(the_chain), seed=1, budget=options.budget)
+    pair = _short_pair(encoder.sample_rate)
+    before = [excerpt.clone() for excerpt in (*pair.inputs, *pair.references)]
+    method.check(context)
+    first, again = method.solve(pair, context), method.solve(pair, context)
+    interrupted = method.solve(pair, replace(context, interrupted=True))
+    unchanged = all(torch.equal(a, b) for a, b in zip(before, (*pair.inputs, *pair.references), strict=True))
+    require(unchanged, "excerpts are modified")
+    for solution in (first, again, interrupted):
+        stems = {*solution.strips, *solution.conversions}
+        require(stems == set(pair.candidates), f"it solves {sorted(stems)} of {sorted(pair.candidates)}")
+        finite = math.isfinite(solution.loss_before) and math.isfinite(solution.loss_after)
+        require(finite, f"distances are {solution.loss_before} and {solution.loss_after}")
+        for of, settings in solution.strips.values():
+            require(of.settings(of.encode(settings)).keys() == settings.keys(), "settings are not those of the chain")
+    require(_same_solution(first, again), "the same seed gives another solution")
+    most = 0 if method.direct else METHOD_EVALUATIONS
+    require(first.evaluations <= most, f"{first.evaluations} candidates are evaluated, {most} were granted")
+    require(interrupted.evaluations == 0, "interrupted, it goes on to evaluate candidates")
+
+
+def _short_pair(sample_rate: int) -> PairExcerpts:
+    """Two seconds of noise, and other noise that is louder, duller and to the left."""
+    from stito.engine.pairs import PairExcerpts
+
+    x = probe(sample_rate, 2.0)[0]
+    other = probe(sample_rate, 2.0)[0].flip(-1).cumsum(-1)
+    reference = torch.tensor([[1.0], [0.5]]) * 0.5 * other / other.abs().max()
+    return PairExcerpts("drums", {"drums": [x]}, [x], [reference], False, sample_rate)
+
+
+def _same_solution(one: Solution, other: Solution) -> bool:
+    """Whether both have the same settings and conversions."""
+    strips = {stem: settings for stem, (_, settings) in one.strips.items()} == {
+        stem: settings for stem, (_, settings) in other.strips.items()
+    }
+    return strips and all(
+        torch.equal(conversion.reference, other.conversions[stem].reference)
+        for stem, conversion in one.conversions.items()
+    )
 
 
 def _driven(make_search: Callable[[int, int], Search], seed: int) -> tuple[str, list[Tensor], list[float]]:

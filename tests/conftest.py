@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ from hypothesis import settings
 from stito.audio import AudioFormat
 from stito.demo import compose
 from stito.effects.chain_files import load_chain
+from stito.engine.options import TransferOptions
+from stito.engine.result import OnStep, Solved
+from stito.engine.solve import prepare, solve
 from stito.mix import Mix
 
 torch.set_num_threads(1)
@@ -49,6 +53,11 @@ def song(name: str, *, styled: bool = False, seconds: float = 4.0, stems: tuple[
 def as_mix(stems: Mix) -> Mix:
     """The sum of stems as a released mix."""
     return Mix({"mix": stems.sum()}, stems.sample_rate, stems.format, stems.name, (), "mix", {"mix": stems.format})
+
+
+def solved(mix: Mix, reference: Mix, *, on_step: OnStep | None = None, **options: Any) -> Solved:
+    """The settings of a transfer with these options; nothing is rendered at length."""
+    return solve(prepare(mix, reference, TransferOptions(**options)), on_step=on_step)
 
 
 def write_song(folder: Path, mix: Mix) -> Path:

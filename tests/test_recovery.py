@@ -6,10 +6,10 @@ import pytest
 
 from conftest import RATE, song
 from stito.effects.chain_files import load_chain
-from stito.engine.transfer import transfer
 from stito.metrics.spectral import multi_scale_spectral
 from stito.mix import Mix
 from stito.search.base import Budget
+from stito.workflows.transfer import transfer
 
 HIDDEN = {"eq": {"high_gain_db": 9.0, "low_gain_db": -6.0}, "compressor": {"threshold_db": -30.0, "ratio": 6.0}}
 

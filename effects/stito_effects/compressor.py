@@ -36,7 +36,9 @@ class Compressor(Effect):
     differentiable: ClassVar[bool] = True
     params: ClassVar[tuple[Param, ...]] = (
         Param("threshold_db", -60.0, 0.0, neutral=-20.0, doc="peak level above which gain is reduced"),
-        Param("ratio", 1.0, 20.0, neutral=1.0, scale="log", doc="dB in for each dB out above the threshold"),
+        Param(
+            "ratio", 1.0, 20.0, neutral=1.0, scale="log", doc="dB in for each dB out above the threshold", depth=True
+        ),
         Param("attack_ms", 0.5, 100.0, neutral=10.0, scale="log", doc="time to 63 % of a gain reduction"),
         Param("release_ms", 20.0, 1000.0, neutral=150.0, scale="log", doc="time to 37 % of it once the level drops"),
         Param("knee_db", 0.0, 12.0, neutral=6.0, doc="width of the bend around the threshold"),
@@ -54,7 +56,7 @@ class Compressor(Effect):
         )
         return scale_by_db(x, -torch.nn.functional.pad(reduction, (1, 0)), sample_rate)
 
-    def match(self, x: Tensor, reference: Tensor, sample_rate: int) -> Settings:
+    def initial_settings(self, x: Tensor, reference: Tensor, sample_rate: int) -> Settings:
         """The ratio by which the loud half of `x` spreads wider than that of `reference`, from the median level on.
 
         Spread is the distance between median and 95th percentile of the levels of short windows. A `reference` with

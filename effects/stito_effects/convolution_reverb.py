@@ -50,7 +50,7 @@ class ConvolutionReverb(LinearEffect):
         Param("pre_delay_ms", 0.0, 100.0, neutral=0.0, doc="silence before the room answers"),
         Param("low_cut_hz", 20.0, 500.0, neutral=100.0, scale="log", doc="the room loses what is below"),
         Param("high_cut_hz", 1000.0, 18_000.0, neutral=10_000.0, scale="log", doc="the room loses what is above"),
-        Param("mix", 0.0, 1.0, neutral=0.0, doc="0 is dry, 1 is the room alone"),
+        Param("mix", 0.0, 1.0, neutral=0.0, doc="0 is dry, 1 is the room alone", depth=True),
     )
     tail_s: ClassVar[float] = 4.15
 

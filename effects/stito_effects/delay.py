@@ -40,7 +40,7 @@ class Delay(LinearEffect):
         Param("feedback", 0.0, 0.7, neutral=0.3, doc="level of each repeat over the one before"),
         Param("ping_pong", 0.0, 1.0, neutral=0.0, doc="0 keeps sides, 1 alternates between them"),
         Param("damping_hz", 1000.0, 18_000.0, neutral=6000.0, scale="log", doc="each repeat loses what is above"),
-        Param("mix", 0.0, 1.0, neutral=0.0, doc="0 is dry, 1 is echoes alone"),
+        Param("mix", 0.0, 1.0, neutral=0.0, doc="0 is dry, 1 is echoes alone", depth=True),
     )
     tail_s: ClassVar[float] = 4.0
 

@@ -24,7 +24,9 @@ DEPTH_DB = 15.0
 
 
 def _gain(band: str) -> Param:
-    return Param(f"{band}_gain_db", -DEPTH_DB, DEPTH_DB, neutral=0.0, doc=f"boost or cut of the {band} band")
+    return Param(
+        f"{band}_gain_db", -DEPTH_DB, DEPTH_DB, neutral=0.0, doc=f"boost or cut of the {band} band", depth=True
+    )
 
 
 def _frequency(band: str, low: float, high: float) -> Param:

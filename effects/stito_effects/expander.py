@@ -29,7 +29,9 @@ class Expander(Effect):
     differentiable: ClassVar[bool] = True
     params: ClassVar[tuple[Param, ...]] = (
         Param("threshold_db", -80.0, -10.0, neutral=-45.0, doc="peak level below which gain is reduced"),
-        Param("ratio", 1.0, 20.0, neutral=1.0, scale="log", doc="dB out for each dB in below the threshold"),
+        Param(
+            "ratio", 1.0, 20.0, neutral=1.0, scale="log", doc="dB out for each dB in below the threshold", depth=True
+        ),
         Param("attack_ms", 0.5, 100.0, neutral=2.0, scale="log", doc="time to open"),
         Param("release_ms", 20.0, 1000.0, neutral=150.0, scale="log", doc="time to close"),
         Param("range_db", 0.0, 80.0, neutral=40.0, doc="the most that gain is reduced"),

@@ -28,7 +28,9 @@ class Imager(LinearEffect):
     """
 
     name: ClassVar[str] = "imager"
-    params: ClassVar[tuple[Param, ...]] = (Param("width", 0.0, 2.0, neutral=1.0, doc="0 is mono, 2 is widest"),)
+    params: ClassVar[tuple[Param, ...]] = (
+        Param("width", 0.0, 2.0, neutral=1.0, doc="0 is mono, 2 is widest", depth=True),
+    )
 
     def response(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Response:
         del n, sample_rate

@@ -34,4 +34,5 @@ MANIFEST = Manifest(
         **{f"pedalboard_{name}": f"stito_effects.pedalboard_effects.{target}" for name, target in _PEDALBOARD.items()},
     },
     chains={name: f"stito_effects.chains:{name}.toml" for name in ("mastering", "mixing", "pedalboard", "vocal")},
+    defaults={"chain of a mix": "mastering", "chain of stems": "mixing"},
 )

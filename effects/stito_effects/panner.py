@@ -27,7 +27,7 @@ class Panner(LinearEffect):
 
     name: ClassVar[str] = "panner"
     params: ClassVar[tuple[Param, ...]] = (
-        Param("pan", -1.0, 1.0, neutral=0.0, doc="-1 is left, 1 is right", sided=True),
+        Param("pan", -1.0, 1.0, neutral=0.0, doc="-1 is left, 1 is right", sided=True, depth=True),
     )
 
     def response(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Response:

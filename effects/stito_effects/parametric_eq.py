@@ -35,7 +35,7 @@ def _params(band: str, shape: Shape, low: float, high: float, usual: float) -> t
     # a shelf sharper than Q 2 is a resonance that rings for seconds at low frequencies
     q_low, q_high = (0.1, 4.0) if shape == "peaking" else (0.3, 2.0)
     return (
-        Param(f"{band}_gain_db", -24.0, 24.0, neutral=0.0, doc=f"boost or cut of the {band} band"),
+        Param(f"{band}_gain_db", -24.0, 24.0, neutral=0.0, doc=f"boost or cut of the {band} band", depth=True),
         Param(f"{band}_hz", low, high, neutral=usual, scale="log", doc=f"where the {band} band acts"),
         Param(f"{band}_q", q_low, q_high, neutral=0.7, scale="log", doc=f"how narrow the {band} band is"),
     )

@@ -54,10 +54,16 @@ class Reverb(LinearEffect):
         Param("pre_delay_ms", 0.0, 100.0, neutral=10.0, doc="silence before the room answers"),
         Param("damping_hz", 1000.0, 18_000.0, neutral=8000.0, scale="log", doc="the room loses what is above"),
         Param("low_cut_hz", 20.0, 500.0, neutral=100.0, scale="log", doc="the room loses what is below"),
-        Param("mix", 0.0, 1.0, neutral=0.0, doc="0 is dry, 1 is the room alone"),
+        Param("mix", 0.0, 1.0, neutral=0.0, doc="0 is dry, 1 is the room alone", depth=True),
     )
     tail_s: ClassVar[float] = 2.15
     _table: RoomTable | None = None
+
+    @classmethod
+    def target_settings(cls, configuration: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A room of one decay, crossfaded by the weight of the dry signal."""
+        decays = ("decay_low_s", "decay_mid_s", "decay_high_s")
+        return dict.fromkeys(decays, configuration["decay_s"]) | {"mix": 1 - configuration["dry"]}
 
     def response(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Response:
         return self.factor(p, n, sample_rate).whole()

@@ -40,7 +40,7 @@ class Saturation(Effect):
     params: ClassVar[tuple[Param, ...]] = (
         Param("drive_db", 0.0, 36.0, neutral=0.0, doc="gain into the curve; peaks at -12 dBFS keep their level"),
         Param("asymmetry", 0.0, 1.0, neutral=0.0, doc="0: odd harmonics only, more: even ones too"),
-        Param("mix", 0.0, 1.0, neutral=0.0, doc="0: dry, 1: distorted only"),
+        Param("mix", 0.0, 1.0, neutral=0.0, doc="0: dry, 1: distorted only", depth=True),
     )
 
     def process(self, x: Tensor, p: Mapping[str, Tensor], sample_rate: int) -> Tensor:

@@ -28,8 +28,9 @@ SHORTEST_S = 0.1
 class FXencoder:
     """A network's embedding of stereo audio of any length; of its own weights, or those of a file.
 
-    Styles are compared by the angle between embeddings. `dim`, `digest` (SHA-256 of the weights) and `near` (the mean
-    distance of different music under the same effects; 0 if it has not been measured) are the file's.
+    Styles are compared by the angle between embeddings. `dim`, `digest` (SHA-256 of the weights),
+    `same_style_distance` (the mean distance of different music under the same effects; 0 if it has not been measured)
+    and `learnt_effects` are the file's.
 
     Raises:
         MissingFileError, WeightsError: the file is not there, or does not fit the network that it describes.
@@ -42,7 +43,8 @@ class FXencoder:
         path = Path(weights)
         state, self.header = load_weights(path)
         self.digest = digest_of_weights(path)
-        self.near = float(self.header.get("near", 0.0))
+        self.same_style_distance = float(self.header.get("same_style_distance", self.header.get("near", 0.0)))
+        self.learnt_effects = frozenset(self.header.get("learnt_effects", ()))
         self.net = self.network(self.header["config"])
         freeze(self.net, state, path)
         self.dim = int(self.net.dim)  # type: ignore[arg-type]

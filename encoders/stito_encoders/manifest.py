@@ -11,4 +11,5 @@ MANIFEST = Manifest(
     },
     converters={"mixfxcloner": "stito_encoders.mixfxcloner:MixFXcloner"},
     predictors={"mixing": "stito_encoders:weights/mixing.predictor.safetensors"},
+    defaults={"measured encoder": "features", "trained encoder": "fxencoder", "converter": "mixfxcloner"},
 )

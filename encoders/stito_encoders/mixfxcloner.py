@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from stito.errors import AudioError
-from stito.models.encoder import hear
-from stito.models.encoders import load_told
+from stito.models.encoder import embed_all
+from stito.models.loading import load_conditioning
 from stito.models.weights import digest_of_weights, freeze, load_weights
 from stito_encoders.band_tcn import BandTCN
 from stito_encoders.fronts import Fronts, build
@@ -27,7 +27,7 @@ FRONTS: Fronts = {"bands": BandTCN, "waveform": WaveformTCN}
 
 
 class MixFXcloner:
-    """A converter with its own weights, or those of a file; it hears with the encoders that it was trained with.
+    """A converter with its own weights, or those of a file; its styles are embeddings by encoders that it names.
 
     Raises:
         MissingFileError, WeightsError: the file is not there, does not fit the network that it describes, or was
@@ -41,7 +41,7 @@ class MixFXcloner:
         path = Path(weights)
         state, self.header = load_weights(path)
         self.digest = digest_of_weights(path)
-        self.encoders = load_told(self.header["encoders"], path)
+        self.encoders = load_conditioning(self.header["encoders"], path)
         self.net = self.network(self.header["config"], sum(encoder.dim for encoder in self.encoders))
         freeze(self.net, {name.removeprefix("net."): tensor for name, tensor in state.items()}, path)
         self.reach, self.step = int(self.net.reach), int(self.net.step)  # type: ignore[arg-type]
@@ -55,9 +55,9 @@ class MixFXcloner:
         """
         return build(FRONTS, config, style)
 
-    def hear(self, x: Tensor) -> Tensor:
+    def embed(self, x: Tensor) -> Tensor:
         """The style (b, dim) of audio (b, 2, t) at 44.1 kHz."""
-        return hear(self.encoders, x)
+        return embed_all(self.encoders, x)
 
     def render(self, x: Tensor, reference: Tensor, own: Tensor) -> Tensor:
         """Audio (b, 2, t) at 44.1 kHz in the style `reference` (b, dim), where `own` (b, dim) is its own style."""

@@ -15,7 +15,7 @@ from stito.data.fxmanipulator.manipulator import Manipulator
 from stito.evaluation.encoders.cases import Bench, Plan
 from stito.evaluation.encoders.retrieval import measure_retrieval
 from stito.evaluation.encoders.study import cache_material
-from stito.models.encoders import load_encoder
+from stito.models.loading import load_encoder
 
 
 def main(argv: Sequence[str] | None = None) -> None:

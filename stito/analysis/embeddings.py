@@ -1,27 +1,85 @@
-"""Embeddings of whole mixes, for people who want the vectors themselves."""
+"""Embeddings of whole sounds, and distances between them, for people who want the numbers themselves."""
 
 from __future__ import annotations
 
 import io
 import json
 import zipfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from stito.audio import check_writable, resample, write_atomic
 from stito.engine.excerpts import active_starts, cut
-from stito.errors import OutputError
-from stito.mix import Mix
-from stito.models.encoder import Encoder
-from stito.models.encoders import load_encoder
-from stito.search.objective import embed_excerpts
+from stito.errors import OutputError, SettingsError
+from stito.mix import ArrayLike, Mix, read_mix
+from stito.models.encoder import Encoder, distance, embed_excerpts
+from stito.models.loading import load_encoder
 
-__all__ = ["check_target", "embed_mix", "save_embeddings"]
+__all__ = ["check_target", "distances", "embed", "embed_mix", "save_embeddings"]
 
 SECONDS = 10.0
 COUNT = 3
+
+
+def embed(
+    encoder: str | Path | Encoder, sounds: Iterable[Mix | str | Path | ArrayLike], *, sample_rate: int | None = None
+) -> Tensor:
+    """The embedding of each sound, resampling included.
+
+    Args:
+        encoder: an encoder, its name, or a file of weights.
+        sounds: audio files, folders of stems (their sum is embedded), mixes, or arrays (channels, samples).
+        sample_rate: of sounds that are arrays, in Hz.
+
+    Shape:
+        (sounds, encoder.dim): each the mean over three active excerpts of ten seconds.
+
+    Raises:
+        StitoError: as `read_mix` and `load_encoder`; an array without a sample rate.
+    """
+    of = load_encoder(encoder)
+    return torch.stack([_embedded(of, mix.stereo_sum(), mix.sample_rate) for mix in _mixes(sounds, sample_rate)])
+
+
+def distances(
+    encoder: str | Path | Encoder,
+    sounds_a: Iterable[Mix | str | Path | ArrayLike],
+    sounds_b: Iterable[Mix | str | Path | ArrayLike],
+    *,
+    sample_rate: int | None = None,
+) -> Tensor:
+    """How far each of one list of sounds is from each of another, as the encoder measures it.
+
+    Shape:
+        (sounds_a, sounds_b). Less than `same_style_distance(encoder)` is what other music under the same effects has.
+    """
+    of = load_encoder(encoder)
+    ours, theirs = (embed(of, sounds, sample_rate=sample_rate) for sounds in (sounds_a, sounds_b))
+    return torch.stack([distance(of, row.expand_as(theirs), theirs) for row in ours])
+
+
+def _mixes(sounds: Iterable[Mix | str | Path | ArrayLike], sample_rate: int | None) -> Iterator[Mix]:
+    for sound in sounds:
+        if isinstance(sound, Mix):
+            yield sound
+        elif isinstance(sound, str | Path):
+            yield read_mix(sound)
+        elif sample_rate is None:
+            raise SettingsError("An array has no sample rate.", hint="Give sample_rate=44_100, or whatever it is.")
+        else:
+            yield Mix.from_arrays(sound, sample_rate)
+
+
+def _embedded(encoder: Encoder, x: Tensor, sample_rate: int) -> Tensor:
+    """The mean embedding (dim,) over active excerpts of (2, t)."""
+    starts = active_starts(x, sample_rate, seconds=SECONDS, count=COUNT)
+    excerpts = cut(x, sample_rate, starts, seconds=SECONDS)
+    return embed_excerpts(encoder, [resample(excerpt, sample_rate, encoder.sample_rate) for excerpt in excerpts])[0]
 
 
 def embed_mix(mix: Mix, encoder: str | Encoder) -> dict[str, NDArray[np.float32]]:
@@ -33,13 +91,7 @@ def embed_mix(mix: Mix, encoder: str | Encoder) -> dict[str, NDArray[np.float32]
     sounds = {name: mix.stereo(name) for name in mix.stems}
     if len(sounds) > 1:
         sounds = {"mix": mix.stereo_sum(), **sounds}
-    found = {}
-    for name, x in sounds.items():
-        starts = active_starts(x, mix.sample_rate, seconds=SECONDS, count=COUNT)
-        excerpts = cut(x, mix.sample_rate, starts, seconds=SECONDS)
-        heard = [resample(excerpt, mix.sample_rate, of.sample_rate) for excerpt in excerpts]
-        found[name] = embed_excerpts(of, heard)[0].numpy().astype(np.float32)
-    return found
+    return {name: _embedded(of, x, mix.sample_rate).numpy().astype(np.float32) for name, x in sounds.items()}
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:

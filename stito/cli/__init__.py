@@ -25,6 +25,7 @@ _COMMANDS = {
     "listen": ("stito.cli.listen:listen", "Make listening tests, and say what listeners' answers come to."),
     "manipulate": ("stito.cli.manipulate:manipulate", "Give stems a random mixing style."),
     "normalize": ("stito.cli.normalize:normalize", "Bring stems to the average sound of their kind."),
+    "plugins": ("stito.cli.catalogue:plugins", "List what is installed, and who brought it."),
     "separate": ("stito.cli.separate:separate", "Take a mix apart into stems."),
     "train": ("stito.cli.train:train", "Train a network as a recipe says."),
     "transfer": ("stito.cli.transfer:transfer", "Make a mix or stems sound like a reference."),

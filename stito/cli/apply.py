@@ -26,7 +26,7 @@ def apply(preset: Path, source: Path, outdir: Path, stem: str | None, amount: fl
       stito apply out/preset.json another-take/ -o out2/
       stito apply out/preset.json my-stems/ -o subtler/ --amount 0.5
     """
-    from stito.workflows.transfer import run_apply
+    from stito.workflows.apply import run_apply
 
     rendered = run_apply(preset, source, outdir, stem=stem, amount=amount, force=force)
     click.echo(f"{outdir}: true peak {rendered.true_peak_db:.1f} dBTP, output gain {rendered.output_gain_db:+.1f} dB.")

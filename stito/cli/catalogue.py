@@ -1,4 +1,4 @@
-"""`stito effects` and `stito encoders`: what is installed."""
+"""`stito plugins`, `stito effects` and `stito encoders`: what is installed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,33 @@ from inspect import cleandoc
 
 import click
 
-__all__ = ["effects", "encoders"]
+__all__ = ["effects", "encoders", "plugins"]
+
+
+@click.command()
+@click.argument("kind", required=False)
+def plugins(kind: str | None) -> None:
+    """List everything that can be chosen by name, or one KIND of it, and which distribution brought it.
+
+    \b
+    Examples:
+      stito plugins
+      stito plugins method
+    """
+    from stito import registry
+    from stito.engine.methods.base import summary_of
+    from stito.errors import UnknownNameError
+
+    if kind is not None and kind not in registry.KINDS:
+        raise UnknownNameError.of("kind of plug-in", kind, registry.KINDS)
+    for each in registry.KINDS if kind is None else [kind]:
+        if kind is None:
+            click.echo(f"{each}:")
+        for plugin in registry.plugins(each):
+            about = f"  {summary_of(plugin.name)}" if kind == "method" else ""
+            click.echo(f"{'' if kind else '  '}{plugin.name:<26}{plugin.distribution:<22}{about}".rstrip())
+    for problem in registry.problems():
+        click.echo(f"Left out: {problem.distribution}: {problem.reason}", err=True)
 
 
 @click.command()
@@ -48,7 +74,8 @@ def encoders(name: str | None) -> None:
       stito encoders runs/small/best.safetensors
     """
     from stito import registry
-    from stito.models.encoders import load_encoder
+    from stito.models.encoder import Described
+    from stito.models.loading import load_encoder
 
     if name is None:
         for plugin in registry.plugins("encoder"):
@@ -58,8 +85,9 @@ def encoders(name: str | None) -> None:
     owner = registry.find("encoder", encoder.name).distribution
     click.echo(f"{encoder.name}: {encoder.dim} dimensions, {encoder.sample_rate} Hz, from {owner}")
     click.echo(cleandoc(type(encoder).__doc__ or ""))
-    for key, value in getattr(encoder, "header", {}).items():  # what a file of weights says of itself
-        click.echo(f"{key}: {value if isinstance(value, str) else json.dumps(value)}")
+    if isinstance(encoder, Described):
+        for key, value in encoder.header.items():
+            click.echo(f"{key}: {value if isinstance(value, str) else json.dumps(value)}")
 
 
 def _listing() -> str:

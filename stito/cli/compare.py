@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from stito.cli.options import engine_options, search_options
+from stito.cli.options import engine_of, search_options
 
 __all__ = ["compare"]
 
@@ -20,7 +20,7 @@ __all__ = ["compare"]
 @click.option(
     "--methods",
     default=None,
-    help="Methods, separated by commas.  [default: match,predict,neural,cma, as far as they apply]",
+    help="Methods, separated by commas.  [default: all without a search, and cma, as far as they apply]",
 )
 @search_options
 def compare(
@@ -46,12 +46,11 @@ def compare(
 
     with Reporter() as reporter:
         rows = compare_methods(
+            engine_of(on_step=reporter, **options),
             source,
             reference,
             outdir,
             [method.strip() for method in (methods or "").split(",") if method.strip()],
             force=force,
-            on_step=reporter,
-            **engine_options(**options),
         )
     click.echo(json.dumps(rows, indent=2) if as_json else table(rows))

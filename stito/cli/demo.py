@@ -37,7 +37,7 @@ def demo(outdir: Path, method: str, evaluations: int | None, seed: int, force: b
     """
     from stito.cli.progress import Reporter
     from stito.demo.show import run_demo
-    from stito.workflows.transfer import summary
+    from stito.workflows.result import summary
 
     with Reporter() as reporter:
         outcome = run_demo(outdir, force=force, method=method, evaluations=evaluations, seed=seed, on_step=reporter)

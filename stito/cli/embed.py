@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stito.engine.defaults import MEASURED_ENCODER
+from stito import registry
 
 __all__ = ["embed"]
 
@@ -14,7 +14,12 @@ __all__ = ["embed"]
 @click.command()
 @click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
 @click.option("-o", "--output", "out", metavar="FILE", required=True, type=click.Path(path_type=Path))
-@click.option("--encoder", default=MEASURED_ENCODER, show_default=True, help="The metric of style: a name or a file.")
+@click.option(
+    "--encoder",
+    default=lambda: registry.default("measured encoder"),
+    show_default="measured features",
+    help="The metric of style: a name or a file.",
+)
 @click.option("--stem", default=None, metavar="NAME", help="What a single file is (vocals, drums, bass, other).")
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 def embed(source: Path, out: Path, encoder: str, stem: str | None, force: bool) -> None:

@@ -60,8 +60,9 @@ def disentanglement(
     from stito.evaluation.encoders.cases import Plan
     from stito.evaluation.encoders.study import NAMES, DemoSongs, cache_material, study_encoders, write_study
     from stito.evaluation.encoders.tables import as_text
-    from stito.models.encoders import load_encoder
-    from stito.workflows.transfer import command_line, prepare
+    from stito.models.loading import load_encoder
+    from stito.workflows.command import command_line
+    from stito.workflows.folder import prepare
 
     plan = Plan(segments, configurations, seeds, seconds, seed, device)
     loaded = {_label(name): load_encoder(name) for name in encoders}

@@ -110,10 +110,10 @@ def transfer(
     from stito.evaluation.encoders.study import DemoSongs, cache_material
     from stito.evaluation.plots import require
     from stito.evaluation.transfers.page import TransferOutcome, write_outcome, write_predictions
-    from stito.evaluation.transfers.plan import METHODS, TransferPlan
+    from stito.evaluation.transfers.plan import TransferPlan, default_methods
     from stito.evaluation.transfers.run import evaluate_transfers
     from stito.evaluation.transfers.sources import CacheSource, DemoSource
-    from stito.workflows.transfer import command_line
+    from stito.workflows.command import command_line
 
     if smoke:
         cases, seconds, evaluations = min(cases, 2), 2.0, 8
@@ -121,7 +121,7 @@ def transfer(
         cases=cases,
         seconds=seconds,
         evaluations=evaluations,
-        methods=tuple(name.strip() for name in methods.split(",") if name.strip()) if methods else METHODS,
+        methods=tuple(name.strip() for name in methods.split(",") if name.strip()) if methods else default_methods(),
         chain=chain,
         predictor=str(predictor) if predictor else "",
         prior=prior,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import pkgutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,8 +25,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self._table:
             return None
-        module, _, attribute = self._table[cmd_name][0].partition(":")
-        command: click.Command = getattr(__import__(module, fromlist=[attribute]), attribute)
+        command: click.Command = pkgutil.resolve_name(self._table[cmd_name][0])
         return command
 
     def resolve_command(

@@ -62,7 +62,7 @@ def build(
     """
     from stito.evaluation.listening.build import NAMES, Questions, build_test
     from stito.evaluation.listening.trials import read_trials
-    from stito.workflows.transfer import prepare
+    from stito.workflows.folder import prepare
 
     trials = read_trials(folder, systems.split(",") if systems else ())
     prepare(outdir, force=force, names=NAMES)
@@ -103,7 +103,7 @@ def analyse(test: Path, answers: tuple[Path, ...], outdir: Path, keep_all: bool,
     from stito.evaluation.listening.outcome import NAMES, ListeningOutcome, write_listening
     from stito.evaluation.listening.responses import read_key, read_responses
     from stito.evaluation.plots import require
-    from stito.workflows.transfer import prepare
+    from stito.workflows.folder import prepare
 
     require()
     key = read_key(test)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from stito.data.stems import STEMS
-from stito.engine.defaults import DEFAULT_ENCODER
+from stito.engine.options import AUTO, INITS
 
-__all__ = ["engine_options", "predictor_option", "search_options"]
+if TYPE_CHECKING:
+    from stito.engine.result import OnStep
+    from stito.workflows.transfer import Transfer
+
+__all__ = ["engine_of", "predictor_option", "search_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -30,7 +34,7 @@ def search_options(command: Command) -> Command:
     options = [
         click.option(
             "--encoder",
-            default=DEFAULT_ENCODER,
+            default=AUTO,
             show_default=True,
             help="The metric of style: a name or a file; auto is fxencoder between different songs by effects that it "
             "has learnt, else features.",
@@ -54,7 +58,7 @@ def search_options(command: Command) -> Command:
             "--init",
             default="auto",
             show_default=True,
-            metavar="auto|ensemble|predict|neural|match|neutral",
+            metavar="|".join(INITS),
             help="Where a search starts: predict, at predicted settings; neural, at those that render what a network "
             "made; ensemble, at the mean of both; match, at the closed form; neutral, with all knobs at neutral; auto, "
             "at the one to trust.",
@@ -78,9 +82,11 @@ def search_options(command: Command) -> Command:
     return command
 
 
-def engine_options(evaluations: int | None, seconds: float | None, **options: Any) -> dict[str, Any]:
-    """What `search_options` gives a command, as `run_transfer` takes it: with the budget, if any."""
+def engine_of(*, evaluations: int | None, seconds: float | None, on_step: OnStep, **options: Any) -> Transfer:
+    """What `search_options` gives a command as a `Transfer`: with a budget, if one is named."""
     from stito.search.base import Budget
+    from stito.workflows.transfer import Transfer
 
-    is_given = evaluations is not None or seconds is not None
-    return options | {"budget": Budget(evaluations=evaluations, seconds=seconds) if is_given else None}
+    named = evaluations is not None or seconds is not None
+    budget = Budget(evaluations=evaluations, seconds=seconds) if named else None
+    return Transfer(**options, budget=budget, on_step=on_step)

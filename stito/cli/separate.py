@@ -35,7 +35,7 @@ def separate(source: Path, outdir: Path, separator: str, force: bool) -> None:
       stito separate song.flac -o stems/ --separator spleeter2
     """
     from stito.cli.progress import Reporter
-    from stito.workflows.transfer import run_separate
+    from stito.workflows.separate import run_separate
 
     with Reporter() as reporter:
         written = run_separate(source, outdir, separator=separator, force=force, on_step=reporter)

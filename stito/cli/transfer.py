@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from stito.cli.options import engine_options, search_options
+from stito.cli.options import engine_of, search_options
 
 __all__ = ["transfer"]
 
@@ -20,9 +20,10 @@ __all__ = ["transfer"]
     "--method",
     default="cma",
     show_default=True,
-    metavar="cma|nevergrad[:NAME]|gradient|random|match|predict|ensemble|neural[:FILE]",
-    help="How settings are found; without a search, match is closed form, predict a network's answer, neural a "
-    "network that renders the audio itself, and ensemble the mean of what both networks ask for.",
+    metavar="NAME",
+    help="How settings are found; `stito plugins method` lists all. Searches: cma, gradient, random, nevergrad[:NAME]. "
+    "Without a search: match (closed form), predict (a network's answer), neural[:FILE] (a network renders the audio "
+    "itself) and ensemble (the mean of what both networks ask for).",
 )
 @search_options
 def transfer(
@@ -48,17 +49,12 @@ def transfer(
       stito transfer bass.wav their-bass.wav -o out/ --stem bass --chain "eq | compressor"
     """
     from stito.cli.progress import Reporter
-    from stito.workflows.transfer import prepare, run_transfer, summary
+    from stito.workflows.folder import prepare
+    from stito.workflows.result import summary
+    from stito.workflows.transfer import run_transfer
 
     prepare(outdir, force=force)
     with Reporter() as reporter:
-        result = run_transfer(
-            source,
-            reference,
-            outdir,
-            force=force,
-            on_step=reporter,
-            method=method,
-            **engine_options(**options),
-        )
+        engine = engine_of(method=method, on_step=reporter, **options)
+        result = run_transfer(engine, source, reference, outdir, force=force)
     click.echo(summary(result, outdir, as_json=as_json))

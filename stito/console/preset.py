@@ -11,7 +11,7 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -22,8 +22,8 @@ from stito.effects.chain import Chain, ChainSettings, Slot
 from stito.errors import MissingFileError, PresetError, StitoError, UnknownNameError
 from stito.files.documents import line_of_json, parse_json
 from stito.models.converter import Conversion
-from stito.models.converters import load_converter
 from stito.models.encoder import digest_of
+from stito.models.loading import load_converter
 
 __all__ = ["ConversionPreset", "EffectPreset", "Preset", "Provenance", "StripPreset", "load_preset", "preset_schema"]
 
@@ -168,19 +168,32 @@ class Preset(_Model):
         """The document as it stands on disk."""
         return json.dumps(self.model_dump(mode="json"), indent=2) + "\n"
 
+    COLUMNS: ClassVar[tuple[str, ...]] = ("stem", "effect", "label", "param", "value", "unit")
+
+    def rows(self) -> list[tuple[str, str, str, str, float, str]]:
+        """A row for each knob, as `COLUMNS` says."""
+        found = []
+        for stem, strip in self.strips().items():
+            chain, settings = strip.build()
+            found += [
+                (stem, slot.effect.name, slot.label, param.name, settings[slot.label][param.name], param.unit)
+                for slot in chain.slots
+                for param in slot.effect.params
+            ]
+            found.append((stem, "fader", "fader", "fader_db", strip.fader_db, "dB"))
+        return found
+
     def to_csv(self) -> str:
         """The knobs as a table: stem, effect, label, param, value, unit."""
         out = io.StringIO()
         table = csv.writer(out, lineterminator="\n")
-        table.writerow(["stem", "effect", "label", "param", "value", "unit"])
-        for stem, strip in self.strips().items():
-            chain, settings = strip.build()
-            for slot in chain.slots:
-                for param in slot.effect.params:
-                    value = f"{settings[slot.label][param.name]:.6g}"
-                    table.writerow([stem, slot.effect.name, slot.label, param.name, value, param.unit])
-            table.writerow([stem, "fader", "fader", "fader_db", f"{strip.fader_db:.6g}", "dB"])
+        table.writerow(self.COLUMNS)
+        table.writerows((*names, f"{value:.6g}", unit) for *names, value, unit in self.rows())
         return out.getvalue()
+
+    def __repr__(self) -> str:
+        made = f", made by {self.provenance.method}" if self.provenance else ""
+        return f"Preset({', '.join(self.strips())}{made})"
 
     def strips(self) -> Mapping[str, StripPreset]:
         """Every strip by name, the master's last."""

@@ -29,7 +29,7 @@ SILENT_LUFS = -70.0
 """The absolute gate of BS.1770: quieter audio has no loudness to balance."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Rendered:
     """What came out: stems (channels, t) as they stand in the sum, the sum, and the gain that kept it from clipping."""
 
@@ -38,6 +38,11 @@ class Rendered:
     sample_rate: int
     output_gain_db: float
     true_peak_db: float
+
+    def __repr__(self) -> str:
+        seconds = self.mix.shape[-1] / self.sample_rate
+        stems = ", ".join(self.stems)
+        return f"Rendered({stems}; {seconds:.1f} s at {self.sample_rate} Hz, true peak {self.true_peak_db:.1f} dBTP)"
 
 
 def render_strip(x: Tensor, strip: StripPreset, sample_rate: int) -> Tensor:

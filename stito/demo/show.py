@@ -6,7 +6,7 @@ make of "night" is the truth that the result is held against.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -17,11 +17,13 @@ from stito.audio import AudioFormat, write_audio
 from stito.console.preset import Preset
 from stito.console.strips import gain, loudness, render_preset
 from stito.demo import compose
-from stito.engine.result import Progress, TransferResult
+from stito.engine.result import OnStep
 from stito.metrics.spectral import multi_scale_spectral
 from stito.mix import Mix
 from stito.search.base import Budget
-from stito.workflows.transfer import prepare, run_transfer
+from stito.workflows.folder import prepare
+from stito.workflows.result import TransferResult
+from stito.workflows.transfer import Transfer, run_transfer
 
 __all__ = ["Demo", "StemOutcome", "run_demo"]
 
@@ -64,7 +66,7 @@ def run_demo(
     method: str = "cma",
     evaluations: int | None = None,
     seed: int = 0,
-    on_step: Callable[[Progress], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> Demo:
     """Compose both songs into `outdir/night` and `outdir/street`, transfer, and compare with the truth."""
     prepare(outdir, force=force)
@@ -74,17 +76,14 @@ def run_demo(
         (outdir / folder).mkdir(exist_ok=True)
         for name, audio in stems.items():
             write_audio(outdir / folder / f"{name}.wav", audio, RATE, subtype="PCM_24", overwrite=True)
-    result = run_transfer(
-        outdir / INPUT,
-        outdir / REFERENCE,
-        outdir,
-        force=True,
-        on_step=on_step,
+    engine = Transfer(
         method=method,
         budget=Budget(evaluations) if evaluations is not None else None,
         seed=seed,
         excerpt_count=1,
+        on_step=on_step,
     )
+    result = run_transfer(engine, outdir / INPUT, outdir / REFERENCE, outdir, force=True)
     truth = render_preset(dry, hidden)
     return Demo(result, {name: _outcome(name, dry, truth.stems, result, hidden) for name in dry.stems})
 

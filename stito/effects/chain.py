@@ -89,12 +89,12 @@ class Knob:
         return f"{self.label}.{self.param.name}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Chain:
     """Effects in series; none at all is a wire.
 
     `prior` gives, for some knobs (as `label.param`), the mean and standard deviation in theta that real settings
-    have; a search that gets a prior weight is drawn towards them (`stito.search.objective`).
+    have; a search that gets a prior weight is regularised towards them (`stito.search.objective`).
     """
 
     name: str
@@ -121,6 +121,9 @@ class Chain:
     def differentiable(self) -> bool:
         """Whether gradients reach theta through every effect."""
         return all(slot.effect.differentiable for slot in self.slots)
+
+    def __repr__(self) -> str:
+        return f"Chain({self.name}: {' | '.join(slot.label for slot in self.slots)}; {self.dim} knobs)"
 
     def neutral(self) -> ChainSettings:
         """The settings at which the chain does nothing."""
@@ -180,13 +183,13 @@ class Chain:
         """The chain bound to one input (2, t), ready to render many candidates of it."""
         return Prepared(self, x, sample_rate)
 
-    def match(self, x: Tensor, reference: Tensor, sample_rate: int) -> ChainSettings:
-        """The closed-form guess: each effect in turn compares what it hears (2, t) with the reference (2, t')."""
+    def initial_settings(self, x: Tensor, reference: Tensor, sample_rate: int) -> ChainSettings:
+        """The closed form: each effect in turn compares what reaches it (2, t) with the reference (2, t')."""
         found: ChainSettings = {}
         for slot in self.slots:
             guess = slot.neutral() | {
                 name: value
-                for name, value in slot.effect.match(x, reference, sample_rate).items()
+                for name, value in slot.effect.initial_settings(x, reference, sample_rate).items()
                 if name not in slot.frozen
             }
             for param in slot.free:
@@ -236,6 +239,9 @@ class Prepared:
             self._n = fast_length(x.shape[-1] + _tail(self._groups[0], sample_rate))
             self._spectrum = torch.fft.rfft(self.x, n=self._n)
 
+    def __repr__(self) -> str:
+        return f"Prepared({self.chain!r}, {self.x.shape[-1] / self.sample_rate:.1f} s at {self.sample_rate} Hz)"
+
     def render(self, theta: Tensor) -> Tensor:
         """Audio (b, 2, t) of the candidates theta (b, dim); differentiable where the chain is."""
         settings = self.chain.decode(theta)
@@ -259,7 +265,7 @@ def _groups(slots: Sequence[Slot]) -> list[Group]:
         index, slot = item
         if isinstance(slot.effect, LinearEffect):
             return "linear"
-        return getattr(slot.effect, "fusion", None) or index
+        return slot.effect.host or index
 
     return [tuple(slot for _, slot in group) for _, group in groupby(enumerate(slots), key)]
 
@@ -294,8 +300,4 @@ def _factors(group: Group, settings: BatchSettings, n: int, sample_rate: int) ->
 def _process_group(group: Group, x: Tensor, settings: BatchSettings, sample_rate: int) -> Tensor:
     if _is_linear(group):
         return filter_blocks(x, lambda n: _factors(group, settings, n, sample_rate), _tail(group, sample_rate))
-    if getattr(group[0].effect, "fusion", None):
-        steps = [(slot.effect, settings[slot.label]) for slot in group]
-        fused: Tensor = group[0].effect.process_group(steps, x, sample_rate)  # type: ignore[attr-defined]
-        return fused
-    return group[0].effect.process(x, settings[group[0].label], sample_rate)
+    return group[0].effect.process_group([(slot.effect, settings[slot.label]) for slot in group], x, sample_rate)

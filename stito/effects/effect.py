@@ -7,7 +7,7 @@ spectrum product for all linear effects in a row; `process` then comes for free.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -30,6 +30,9 @@ class Effect(ABC):
     params: ClassVar[tuple[Param, ...]]
     differentiable: ClassVar[bool] = False
 
+    host: ClassVar[str | None] = None
+    """Neighbours in a chain that share a host are rendered by one `process_group`; None renders alone."""
+
     @abstractmethod
     def process(self, x: Tensor, p: Mapping[str, Tensor], sample_rate: int) -> Tensor:
         """Render a batch of candidates.
@@ -43,12 +46,25 @@ class Effect(ABC):
             Audio (b, 2, t) of the same dtype and device.
         """
 
-    def match(self, x: Tensor, reference: Tensor, sample_rate: int) -> Settings:
+    @classmethod
+    def process_group(cls, steps: Sequence[tuple[Effect, Mapping[str, Tensor]]], x: Tensor, sample_rate: int) -> Tensor:
+        """Render effects of one host in series: each with its physical values, on audio (b | 1, 2, t)."""
+        for effect, p in steps:
+            x = effect.process(x, p, sample_rate)
+        return x
+
+    @classmethod
+    def script(cls, steps: Sequence[tuple[str, Mapping[str, float]]], *, gain_db: float = 0.0) -> str | None:
+        """Effects of one host in series, by name and settings, as a standalone program; None where there is none."""
+        del steps, gain_db
+        return None
+
+    def initial_settings(self, x: Tensor, reference: Tensor, sample_rate: int) -> Settings:
         """A closed-form guess of the settings that bring `x` nearer to the style of `reference`.
 
         Both are (2, t) with different content and lengths, so only statistics can be compared. By default it is what
         neutral settings are corrected to. The `match` method and every search's warm start ask this of each effect in
-        turn, each hearing what those before it made of the input.
+        turn, each on what those before it made of the input.
         """
         return self.correct(self.neutral(), x, reference, sample_rate)
 
@@ -59,6 +75,14 @@ class Effect(ABC):
         """
         del made, reference, sample_rate
         return dict(settings)
+
+    @classmethod
+    def target_settings(cls, configuration: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The knobs, (b,) each, that come nearest to configurations of the FXmanipulator's effect of the same name.
+
+        Only knobs that the configurations say something of; by default those of the same name.
+        """
+        return {param.name: configuration[param.name] for param in cls.params if param.name in configuration}
 
     @classmethod
     def neutral(cls) -> Settings:

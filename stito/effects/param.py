@@ -33,7 +33,8 @@ class Param:
     The name ends in its unit (`threshold_db`, `attack_ms`, `cutoff_hz`); a name without a unit is a plain number.
     `neutral` is the value at which the knob does nothing, or its usual place where another knob bypasses it.
     On the `log` scale equal steps of theta are equal ratios, as ears count frequencies and times. A `sided` knob turns
-    to the other end of its range when left and right change places, as a pan does.
+    to the other end of its range when left and right change places, as a pan does. A `depth` knob says how much of the
+    effect, or of one of its bands, there is: at neutral that does nothing, wherever the other knobs stand.
 
     >>> round(Param("cutoff_hz", 20.0, 20_000.0, neutral=1000.0, scale="log").from_unit(0.5), 3)
     632.456
@@ -46,6 +47,7 @@ class Param:
     scale: Literal["linear", "log"] = "linear"
     doc: str = ""
     sided: bool = False
+    depth: bool = False
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):

@@ -1,41 +1,45 @@
-"""What a converter is told, and what it makes of excerpts: the neural method, and where a search may start."""
+"""What a converter is conditioned on, and what it makes of excerpts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from stito.audio import resample
-from stito.engine.pairs import Heard
+from stito.console.strips import gain, loudness
+from stito.engine.pairs import PairExcerpts
 from stito.errors import SettingsError
 from stito.models.converter import Conversion, Converter
 
-__all__ = ["Cloner"]
+__all__ = ["conversion_of", "converted"]
 
 
-@dataclass(frozen=True)
-class Cloner:
-    """One transfer's converter, of that name or file."""
+def conversion_of(pair: PairExcerpts, converter: Converter, source: str) -> Conversion:
+    """To the mean style of the reference's excerpts, from that of the input's; `source` names the converter.
 
-    converter: Converter
-    source: str
+    `SettingsError` for several stems at once.
+    """
+    if pair.joint:
+        raise SettingsError(
+            "A converter renders stem by stem, and the reference is one mix.",
+            hint="Give the reference as stems, or choose a separator with --separator.",
+        )
+    styles = (_style(converter, excerpts, pair.sample_rate) for excerpts in (pair.references, pair.inputs))
+    return Conversion(converter, source, *styles)
 
-    def conversion(self, heard: Heard) -> Conversion:
-        """To the mean style of the reference's excerpts, from that of the input's."""
-        if len(heard.candidates) > 1:
-            raise SettingsError(
-                "A converter renders stem by stem, and the reference is one mix.",
-                hint="Give the reference as stems, or choose a separator with --separator.",
-            )
-        styles = (self._style(excerpts, heard.sample_rate) for excerpts in (heard.references, heard.inputs))
-        return Conversion(self.converter, self.source, *styles)
 
-    def _style(self, excerpts: Sequence[Tensor], sample_rate: int) -> Tensor:
-        """The mean style (dim,) of excerpts (2, t)."""
-        rate = self.converter.sample_rate
-        with torch.no_grad():
-            styles = [self.converter.hear(resample(excerpt, sample_rate, rate)[None]) for excerpt in excerpts]
-        return torch.cat(styles).mean(0)
+def converted(conversion: Conversion, pair: PairExcerpts) -> list[Tensor]:
+    """The candidates' excerpts as a converter renders them, as loud as the reference, as faders will make them."""
+    (excerpts,) = pair.candidates.values()
+    made = [conversion.render(excerpt, pair.sample_rate) for excerpt in excerpts]
+    wanted, found = (loudness(torch.cat(list(part), dim=-1), pair.sample_rate) for part in (pair.references, made))
+    return [excerpt * gain(wanted - found) for excerpt in made]
+
+
+def _style(converter: Converter, excerpts: Sequence[Tensor], sample_rate: int) -> Tensor:
+    """The mean style (dim,) of excerpts (2, t)."""
+    with torch.no_grad():
+        styles = [converter.embed(resample(excerpt, sample_rate, converter.sample_rate)[None]) for excerpt in excerpts]
+    return torch.cat(styles).mean(0)

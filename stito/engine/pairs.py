@@ -1,4 +1,4 @@
-"""What is heard of input and reference: a few excerpts of each, from which everything else follows."""
+"""The excerpts of input and reference from which everything else follows."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from stito.audio import resample
 from stito.engine.excerpts import active_starts, cut, same_performance
 from stito.mix import add_up
 
-__all__ = ["Heard", "Listener", "Pair"]
+__all__ = ["ExcerptCutter", "Pair", "PairExcerpts"]
 
 STUDIED = 8
-"""Excerpts of both songs that a guess is made from, and of the reference that a search is compared with."""
+"""Excerpts of both songs that a start is made from, and of the reference that a search is compared with."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pair:
     """What is to be matched: input stems (2, t) whose sum shall sound like `reference` (2, t'), each at its rate."""
 
@@ -29,24 +29,43 @@ class Pair:
     reference_rate: int
 
 
-@dataclass(frozen=True)
-class Heard:
-    """What is heard of a pair, at one rate: once all pairs are, the reference may be forgotten.
+@dataclass(frozen=True, eq=False)
+class PairExcerpts:
+    """The excerpts of a pair, at one rate: once they are cut, the reference may be forgotten.
 
-    A candidate is heard on `candidates`, excerpts of each stem; a guess is made from `inputs` (of the stems' sum) and
-    `references`. `aligned`: both songs are the same performance, and all excerpts are of the same places.
+    Attributes:
+        name: of the stem, `mix`, or `sum` for several stems that are matched jointly.
+        candidates: by stem, the excerpts (2, t) that every candidate is rendered on.
+        inputs: excerpts of the stems' sum that starts are made from.
+        references: excerpts of the reference.
+        same_performance: whether both play the same notes at the same time; all excerpts are of the same places then.
+        sample_rate: of all excerpts, in Hz.
     """
 
     name: str
     candidates: Mapping[str, Sequence[Tensor]]
     inputs: Sequence[Tensor]
     references: Sequence[Tensor]
-    aligned: bool
+    same_performance: bool
     sample_rate: int
+
+    @property
+    def joint(self) -> bool:
+        """Whether several stems are matched to one reference at once."""
+        return len(self.candidates) > 1
+
+    @property
+    def summed(self) -> list[Tensor]:
+        """The candidates' excerpts, of several stems their sum."""
+        return [torch.stack(together).sum(0) for together in zip(*self.candidates.values(), strict=True)]
+
+    def __repr__(self) -> str:
+        stems = ", ".join(self.candidates)
+        return f"PairExcerpts({self.name}: {stems}; {len(self.references)} of the reference, {self.sample_rate} Hz)"
 
 
 @dataclass(frozen=True)
-class Listener:
+class ExcerptCutter:
     """Cuts excerpts of `seconds`, `count` of them for every candidate, and brings them to a rate and a device."""
 
     sample_rate: int
@@ -54,31 +73,31 @@ class Listener:
     count: int
     device: str
 
-    def listen(self, pair: Pair) -> Heard:
+    def cut(self, pair: Pair) -> PairExcerpts:
         """The excerpts of a pair."""
         rate, other_rate = pair.sample_rate, pair.reference_rate
         total = add_up(pair.inputs.values())
-        aligned = same_performance(total, pair.reference, rate, other_rate)
+        same = same_performance(total, pair.reference, rate, other_rate)
         # places in both, where they are compared place by place
-        common = round(pair.reference.shape[-1] * rate / other_rate) if aligned else total.shape[-1]
+        common = round(pair.reference.shape[-1] * rate / other_rate) if same else total.shape[-1]
         starts = self._starts(total[:, :common], rate, self.count)
-        candidates = {stem: self._hear(x, rate, starts) for stem, x in pair.inputs.items()}
-        if aligned:
+        candidates = {stem: self._cut(x, rate, starts) for stem, x in pair.inputs.items()}
+        if same:
             inputs = [torch.stack(together).sum(0) for together in zip(*candidates.values(), strict=True)]
             places = [round(start * other_rate / rate) for start in starts]
-            references = self._hear(pair.reference, other_rate, places)
+            references = self._cut(pair.reference, other_rate, places)
         else:
-            inputs, references = self._study(total, rate), self._study(pair.reference, other_rate)
-        return Heard(pair.name, candidates, inputs, references, aligned, self.sample_rate)
+            inputs, references = self._many(total, rate), self._many(pair.reference, other_rate)
+        return PairExcerpts(pair.name, candidates, inputs, references, same, self.sample_rate)
 
-    def _study(self, x: Tensor, sample_rate: int) -> list[Tensor]:
-        """More excerpts than a search could hear for every candidate: one song's notes are to matter little."""
-        return self._hear(x, sample_rate, self._starts(x, sample_rate, max(self.count, STUDIED)))
+    def _many(self, x: Tensor, sample_rate: int) -> list[Tensor]:
+        """More excerpts than a search could render for every candidate: one song's notes are to matter little."""
+        return self._cut(x, sample_rate, self._starts(x, sample_rate, max(self.count, STUDIED)))
 
     def _starts(self, x: Tensor, sample_rate: int, count: int) -> list[int]:
         return active_starts(x, sample_rate, seconds=self.seconds, count=count)
 
-    def _hear(self, x: Tensor, sample_rate: int, starts: Sequence[int]) -> list[Tensor]:
-        """The excerpts at the listener's rate, on its device."""
+    def _cut(self, x: Tensor, sample_rate: int, starts: Sequence[int]) -> list[Tensor]:
+        """The excerpts at the cutter's rate, on its device."""
         excerpts = cut(x, sample_rate, starts, seconds=self.seconds)
         return [resample(excerpt, sample_rate, self.sample_rate).to(self.device) for excerpt in excerpts]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -21,72 +20,69 @@ from stito.console.strips import (
     render_preset,
     render_strip,
 )
-from stito.engine.result import Matched, Progress, TransferResult
+from stito.engine.result import OnStep, Progress
 from stito.errors import SettingsError
 from stito.mix import Mix, add_up
 
-__all__ = ["render_match", "render_part", "settle"]
+__all__ = ["Settled", "limiting_note", "render_part", "settle"]
 
 
-def render_match(
-    mix: Mix, matched: Matched, *, on_step: Callable[[Progress], None] | None = None, consume: bool = False
-) -> TransferResult:
-    """The second half of `transfer`: render at length, settle the balance on the sum, keep the peak in bounds.
+@dataclass(frozen=True, eq=False)
+class Settled:
+    """A preset whose faders and output gain are settled, and the audio that it makes."""
 
-    With `consume` each stem of `mix` is released once it is rendered, so that a long song is not held twice.
-    """
-    started = time.perf_counter()
-    preset, rendered = settle(mix, matched.preset, on_step=on_step, consume=consume)
-    notes = list(matched.notes)
-    if rendered.output_gain_db < -0.05:
-        notes.append(
-            f"The sum was turned down by {-rendered.output_gain_db:.1f} dB so that its true peak stays below "
-            f"{CEILING_DBTP:g} dBTP; it is that much quieter than the reference."
-        )
-    found = replace(matched, preset=preset, notes=tuple(notes))
-    return TransferResult(preset, rendered, found, time.perf_counter() - started)
+    preset: Preset
+    rendered: Rendered
 
 
 def settle(
-    mix: Mix,
+    stems: dict[str, Tensor],
+    sample_rate: int,
     preset: Preset,
     *,
-    on_step: Callable[[Progress], None] | None = None,
-    consume: bool = False,
     amount: float | None = None,
-) -> tuple[Preset, Rendered]:
-    """A mix through a preset whose faders are still to be settled (`Preset.target_lufs`), and the preset with them.
+    on_step: OnStep | None = None,
+) -> Settled:
+    """Stems (channels, t) through a preset whose faders are still to be settled (`Preset.target_lufs`).
 
-    Loudness goes as far to its targets as `amount` says, or else as the preset's own.
+    Each stem is taken out of `stems` when it is rendered, so that a long song is not held twice. Loudness goes as far
+    to its targets as `amount` says, or else as the preset's own.
     """
-    rate, targets = mix.sample_rate, preset.target_lufs or {}
-    whole = loudness(add_up(mix.stems.values()), rate) if _is_of_the_sum(targets, mix.stems) else SILENT_LUFS
-    stems: dict[str, Tensor] = {}
+    targets, names = preset.target_lufs or {}, list(stems)
+    whole = loudness(add_up(stems.values()), sample_rate) if _is_of_the_sum(targets, stems) else SILENT_LUFS
+    rendered: dict[str, Tensor] = {}
     before: dict[str, float] = {}
-    names = list(mix.stems)
     for index, name in enumerate(names):
         if on_step:
             on_step(Progress("render", name, index, len(names)))
-        x, strip = mix.stems[name], preset.stems.get(name)
-        before[name] = loudness(x, rate)
-        stems[name] = render_strip(x, strip, rate) if strip else x.clone()
+        x, strip = stems.pop(name), preset.stems.get(name)
+        before[name] = loudness(x, sample_rate)
+        rendered[name] = render_strip(x, strip, sample_rate) if strip else x.clone()
         del x
-        if consume:
-            mix.release(name)
     if amount is None:
         amount = preset.provenance.amount if preset.provenance else 1.0
-    faders = _faders(stems, rate, before, whole, targets, amount)
-    for name, x in stems.items():
+    faders = _faders(rendered, sample_rate, before, whole, targets, amount)
+    for name, x in rendered.items():
         x.mul_(gain(faders[name]))
-    rendered = mix_down(stems, rate, master=preset.master)
+    mixed = mix_down(rendered, sample_rate, master=preset.master)
     settled = {
         name: preset.stems[name].model_copy(update={"fader_db": faders[name]})
         if name in preset.stems
         else StripPreset(chain=[], fader_db=faders[name])
-        for name in stems
+        for name in rendered
     }
-    changes = {"stems": settled, "output_gain_db": rendered.output_gain_db, "target_lufs": None}
-    return preset.model_copy(update=changes), rendered
+    changes = {"stems": settled, "output_gain_db": mixed.output_gain_db, "target_lufs": None}
+    return Settled(preset.model_copy(update=changes), mixed)
+
+
+def limiting_note(rendered: Rendered) -> list[str]:
+    """What to say of the gain that kept the sum from clipping."""
+    if rendered.output_gain_db >= -0.05:
+        return []
+    return [
+        f"The sum was turned down by {-rendered.output_gain_db:.1f} dB so that its true peak stays below "
+        f"{CEILING_DBTP:g} dBTP; it is that much quieter than the reference."
+    ]
 
 
 def render_part(mix: Mix, preset: Preset, amount: float) -> Rendered:
@@ -96,17 +92,19 @@ def render_part(mix: Mix, preset: Preset, amount: float) -> Rendered:
     """
     if not 0 <= amount <= 1:
         raise SettingsError(f"amount = {amount:g} is outside 0 to 1.", hint="0 is the input, 1 the whole preset.")
-    whole = render_preset(mix, preset) if preset.target_lufs is None else settle(mix, preset)[1]
+    rate = mix.sample_rate
+    settled = preset.target_lufs is None
+    whole = render_preset(mix, preset) if settled else settle(dict(mix.stems), rate, preset).rendered
     if amount == 1:
         return whole
-    targets = {name: loudness(x, mix.sample_rate) - whole.output_gain_db for name, x in whole.stems.items()}
+    targets = {name: loudness(x, rate) - whole.output_gain_db for name, x in whole.stems.items()}
     changes = {
         "stems": {name: strip.blend(amount) for name, strip in preset.stems.items()},
         "master": preset.master.blend(amount) if preset.master else None,
         "target_lufs": targets,
     }
     del whole
-    return settle(mix, preset.model_copy(update=changes), amount=amount)[1]
+    return settle(dict(mix.stems), rate, preset.model_copy(update=changes), amount=amount).rendered
 
 
 def _is_of_the_sum(targets: Mapping[str, float], stems: Mapping[str, Tensor]) -> bool:

@@ -1,20 +1,23 @@
-"""What a transfer tells: where it stands, the settings that it found, the audio that they make."""
+"""What a transfer tells while it runs, the settings that it found, and the audio that they make."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from torch import Tensor
+
 from stito.console.preset import Preset
 from stito.console.strips import Rendered
-from stito.engine.solve import Match
+from stito.effects.chain import ChainSettings
+from stito.engine.solution import Solution
 from stito.search.base import Budget, Step
 
-__all__ = ["Matched", "Progress", "TransferResult"]
+__all__ = ["OnStep", "Outcome", "Progress", "Solved"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Progress:
     """Where a transfer stands: what is being separated, searched or rendered, and how the search does.
 
@@ -30,26 +33,74 @@ class Progress:
     share: float | None = None
 
 
-@dataclass(frozen=True)
-class Matched:
-    """Settings for every stem, before rendering settles their levels."""
+OnStep = Callable[[Progress], None]
+"""Called after every generation of a search and before every rendering."""
 
-    matches: Mapping[str, Match]
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """Settings for every stem, before rendering settles their levels.
+
+    Attributes:
+        solutions: by the name of the pair: a stem, `mix`, or `sum` for stems that were matched jointly.
+        preset: the same as it is kept on disk; its faders are still to be settled (`Preset.target_lufs`).
+        notes: what was and what was not matched, in sentences.
+        interrupted: whether Ctrl-C ended it, with the best so far.
+    """
+
+    solutions: Mapping[str, Solution]
     preset: Preset
     notes: tuple[str, ...] = ()
     interrupted: bool = False
 
+    def __repr__(self) -> str:
+        return f"Solved({', '.join(self.solutions)})"
 
-@dataclass(frozen=True)
-class TransferResult:
-    """The settings as a preset, the audio that they make and how long that took, and how they were found."""
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A finished transfer: settled settings, the audio that they make, and how they were found.
+
+    Attributes:
+        preset: the settings as they are kept on disk.
+        rendered: stems and their sum.
+        solved: how the settings were found.
+        notes: what was and what was not matched, in sentences.
+        render_seconds: what rendering took.
+    """
 
     preset: Preset
     rendered: Rendered
-    matched: Matched
+    solved: Solved
+    notes: tuple[str, ...] = ()
     render_seconds: float = 0.0
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """What was and what was not matched, in sentences."""
-        return self.matched.notes
+    def settings(self) -> dict[str, ChainSettings]:
+        """Physical settings: by stem, by the effect's label in the chain, by knob."""
+        return {name: strip.build()[1] for name, strip in self.preset.stems.items()}
+
+    @property
+    def audio(self) -> Tensor:
+        """The result (channels, t): the sum of the stems, at `sample_rate`."""
+        return self.rendered.mix
+
+    @property
+    def stems(self) -> Mapping[str, Tensor]:
+        """The stems (channels, t) as they stand in the sum."""
+        return self.rendered.stems
+
+    @property
+    def sample_rate(self) -> int:
+        """The input's own, in Hz."""
+        return self.rendered.sample_rate
+
+    @property
+    def solutions(self) -> Mapping[str, Solution]:
+        """How each pair was solved: losses, evaluations, history."""
+        return self.solved.solutions
+
+    @property
+    def reduction(self) -> dict[str, float | None]:
+        """How much of each pair's distance to the reference is gone, in %; negative where it grew."""
+        return {name: solution.reduction for name, solution in self.solutions.items()}

@@ -1,4 +1,4 @@
-"""Who is matched to whom.
+"""Which stems are matched to what of the reference.
 
 Stems to the stems of the same name; a mix to a mix; stems to a mix jointly, so that their *sum* matches; a mix to
 stems, which is a mix to their sum.
@@ -15,20 +15,20 @@ from stito.audio import is_silent
 from stito.errors import AudioError
 from stito.mix import Mix
 
-__all__ = ["Plan", "plan_transfer"]
+__all__ = ["Routes", "route"]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is searched: for each name the input stems and the reference audio that their sum is to match."""
+class Routes:
+    """For each name the input stems and the reference audio that their sum is to match, and how loud that is to be."""
 
-    searches: dict[str, tuple[dict[str, Tensor], Tensor]]
+    pairs: dict[str, tuple[dict[str, Tensor], Tensor]]
     loudness_targets: dict[str, Tensor]
     notes: list[str] = field(default_factory=list)
 
 
-def plan_transfer(mix: Mix, reference: Mix) -> Plan:
-    """Who is matched to whom."""
+def route(mix: Mix, reference: Mix) -> Routes:
+    """Which stems are matched to what; `AudioError` where there is nothing to match."""
     inputs = {name: mix.stereo(name) for name in mix.stems}
     sounding = {name: x for name, x in inputs.items() if not is_silent(x)}
     notes = [*mix.notes, *(f"Reference: {note}" for note in reference.notes)]
@@ -37,28 +37,28 @@ def plan_transfer(mix: Mix, reference: Mix) -> Plan:
         raise AudioError(f"{mix.name} is silent.", hint="There is nothing to transfer a style to.")
     if mix.kind == "mix":
         target = reference.stereo_sum()
-        return Plan({"mix": (sounding, target)}, {"mix": target}, notes)
+        return Routes({"mix": (sounding, target)}, {"mix": target}, notes)
     if reference.kind == "mix":
         target = reference.stereo_sum()
         if len(sounding) > 1:
             notes.append("The reference is one mix: all stems were searched jointly, so that their sum matches it.")
-        return Plan({"sum": (sounding, target)}, {"mix": target}, notes)
-    return _plan_stems(sounding, mix, reference, notes)
+        return Routes({"sum": (sounding, target)}, {"mix": target}, notes)
+    return _route_stems(sounding, mix, reference, notes)
 
 
-def _plan_stems(sounding: Mapping[str, Tensor], mix: Mix, reference: Mix, notes: list[str]) -> Plan:
+def _route_stems(sounding: Mapping[str, Tensor], mix: Mix, reference: Mix, notes: list[str]) -> Routes:
     """Stems to the stems of the same name."""
-    searches, targets = {}, {}
+    pairs, targets = {}, {}
     for name, x in sounding.items():
         if name in reference.stems and not is_silent(reference.stems[name]):
             target = reference.stereo(name)
-            searches[name], targets[name] = ({name: x}, target), target
+            pairs[name], targets[name] = ({name: x}, target), target
         else:
             notes.append(f"{name}: the reference has no such stem; it was left as it is, at its place in the balance.")
     notes += [f"{name}: only the reference has this stem." for name in reference.stems if name not in mix.stems]
-    if not searches:
+    if not pairs:
         raise AudioError(
             f"Input and reference share no stem: {', '.join(mix.stems)} against {', '.join(reference.stems)}.",
             hint="Name the files alike (vocals, drums, bass, other), or give the reference as one mix.",
         )
-    return Plan(searches, targets, notes)
+    return Routes(pairs, targets, notes)

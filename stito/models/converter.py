@@ -33,8 +33,8 @@ class Converter(Protocol):
     reach: int
     step: int
 
-    def hear(self, x: Tensor) -> Tensor:
-        """The style (b, dim) of audio (b, 2, t): what `render` is told. Means and blends of styles are styles."""
+    def embed(self, x: Tensor) -> Tensor:
+        """The style (b, dim) of audio (b, 2, t): the conditioning of `render`. Blends of styles are styles."""
         ...
 
     def render(self, x: Tensor, reference: Tensor, own: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ def convert(converter: Converter, x: Tensor, reference: Tensor, own: Tensor, *, 
 
 @dataclass(frozen=True)
 class Conversion:
-    """What a converter is told to do: the style of a reference (dim,), and that of the input (dim,).
+    """What a converter is conditioned on: the style of a reference (dim,), and that of the input (dim,).
 
     `source` is where the converter comes from: an installed name, or a file of weights.
     """

@@ -8,7 +8,22 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Distance", "Encoder", "TrainedEncoder", "digest_of", "distance", "hear", "near"]
+__all__ = [
+    "Calibrated",
+    "Compared",
+    "Described",
+    "Distance",
+    "Encoder",
+    "Familiar",
+    "TrainedEncoder",
+    "Weighted",
+    "digest_of",
+    "distance",
+    "embed_all",
+    "embed_excerpts",
+    "has_learnt",
+    "same_style_distance",
+]
 
 Distance = Literal["cosine", "euclidean"]
 
@@ -17,9 +32,8 @@ Distance = Literal["cosine", "euclidean"]
 class Encoder(Protocol):
     """Anything with these three attributes and this method: a third party inherits nothing.
 
-    An encoder whose embedding has meaningful lengths sets `distance = "euclidean"`; without that attribute
-    embeddings are compared by angle. One that has been measured sets `near`, the mean distance of different music under
-    the same effects.
+    What else an encoder may say of itself are the protocols below, each one attribute: `Compared`, `Calibrated`,
+    `Familiar`, `Weighted`, `Described`.
     """
 
     name: str
@@ -29,6 +43,41 @@ class Encoder(Protocol):
     def embed(self, x: Tensor) -> Tensor:
         """The embedding (b, dim) of audio (b, 2, t) at `sample_rate`; differentiable with respect to `x`."""
         ...
+
+
+@runtime_checkable
+class Compared(Protocol):
+    """Says how embeddings are compared: `euclidean` where lengths have a meaning; by angle where nothing is said."""
+
+    distance: Distance
+
+
+@runtime_checkable
+class Calibrated(Protocol):
+    """Has been measured: the mean distance between different music under the same effects."""
+
+    same_style_distance: float
+
+
+@runtime_checkable
+class Familiar(Protocol):
+    """Was trained to tell the settings of these effects (registered names), whatever music they are applied to."""
+
+    learnt_effects: frozenset[str]
+
+
+@runtime_checkable
+class Weighted(Protocol):
+    """Has weights: their SHA-256."""
+
+    digest: str
+
+
+@runtime_checkable
+class Described(Protocol):
+    """Has weights that say in their header how they came about."""
+
+    header: dict[str, Any]
 
 
 @runtime_checkable
@@ -49,28 +98,43 @@ class TrainedEncoder(Encoder, Protocol):
 
 
 def digest_of(trained: object) -> str:
-    """Which weights an encoder or converter has; nothing for one without."""
-    return str(getattr(trained, "digest", ""))
+    """Which weights an encoder, converter or separator has; nothing for one without."""
+    return trained.digest if isinstance(trained, Weighted) else ""
 
 
-def near(encoder: Encoder) -> float:
-    """How near other music is under the same effects, on average: less says nothing. 0 where that is not known."""
-    return float(getattr(encoder, "near", 0.0))
+def same_style_distance(encoder: Encoder) -> float:
+    """The mean distance between different music under the same effects; 0 where it has not been measured."""
+    return float(encoder.same_style_distance) if isinstance(encoder, Calibrated) else 0.0
+
+
+def has_learnt(encoder: Encoder, effects: Sequence[str]) -> bool:
+    """Whether an encoder was trained on just these effects."""
+    return isinstance(encoder, Familiar) and encoder.learnt_effects == frozenset(effects)
 
 
 def distance(encoder: Encoder, a: Tensor, b: Tensor) -> Tensor:
     """How far embeddings (n, dim) and (n | 1, dim) lie apart, (n,): 1 - cosine, or the root mean square difference."""
-    if getattr(encoder, "distance", "cosine") == "euclidean":
+    if _kind(encoder) == "euclidean":
         return (a - b).square().mean(-1).clamp_min(1e-12).sqrt()
-    return 1 - torch.nn.functional.cosine_similarity(a, b, dim=-1)
+    return 1 - nn.functional.cosine_similarity(a, b, dim=-1)
 
 
-def hear(encoders: Sequence[Encoder], x: Tensor) -> Tensor:
+def embed_excerpts(encoder: Encoder, excerpts: Sequence[Tensor]) -> Tensor:
+    """The mean embedding (1, dim) of excerpts (2, t) of any lengths."""
+    with torch.no_grad():
+        return torch.stack([encoder.embed(excerpt[None]) for excerpt in excerpts]).mean(0)
+
+
+def embed_all(encoders: Sequence[Encoder], x: Tensor) -> Tensor:
     """The embeddings of audio (b, 2, t) side by side, (b, dims): at unit length where encoders compare by angle."""
-    heard = []
+    embedded = []
     with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
         for encoder in encoders:
             embedding = encoder.embed(x)
-            by_angle = getattr(encoder, "distance", "cosine") == "cosine"
-            heard.append(nn.functional.normalize(embedding, dim=-1) if by_angle else embedding)
-    return torch.cat(heard, dim=-1)
+            by_angle = _kind(encoder) == "cosine"
+            embedded.append(nn.functional.normalize(embedding, dim=-1) if by_angle else embedding)
+    return torch.cat(embedded, dim=-1)
+
+
+def _kind(encoder: Encoder) -> Distance:
+    return encoder.distance if isinstance(encoder, Compared) else "cosine"

@@ -1,8 +1,8 @@
-"""Settings in one pass: a network that hears input and reference, and says how a chain should be set.
+"""Settings in one pass: a network that embeds input and reference, and predicts how a chain should be set.
 
 A search asks the chain a thousand times; a predictor has asked it millions of times in training and answers at once.
 Its answer is a result by itself (`--method predict`), and has a part in where a search starts and what it is drawn to
-(`--init ensemble`, `matching`). `recipes/predictor` trains it.
+(`--init ensemble`, `stito.engine.starts`). `recipes/predictor` trains it.
 
 Source: parameter prediction through a differentiable chain is that of Steinmetz et al., "Style transfer of audio
 effects with differentiable signal processing", JAES 70(9), 2022; that embeddings of effects are what is heard is new.
@@ -11,6 +11,7 @@ effects with differentiable signal processing", JAES 70(9), 2022; that embedding
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,24 +24,47 @@ from stito.audio import resample
 from stito.effects.chain import Chain
 from stito.effects.chain_files import load_chain
 from stito.errors import SettingsError, WeightsError
-from stito.models.encoder import Encoder, hear
-from stito.models.encoders import load_encoder, load_told
+from stito.models.encoder import Encoder, embed_all
+from stito.models.loading import load_conditioning, load_encoder
 from stito.models.weights import digest_of_weights, freeze, load_weights
 
-__all__ = ["Predictor", "SettingsNet", "knob_ranges", "load_predictor", "no_predictor", "same_effects"]
+__all__ = [
+    "Guidance",
+    "Predictor",
+    "SettingsNet",
+    "backbone_of",
+    "knob_ranges",
+    "load_predictor",
+    "no_predictor",
+    "same_effects",
+]
 
-CORRECTED = {"eq": 0.6, "imager": 1.0, "gain": 1.0}
-"""How far effects are then corrected to what statistics tell: tone in part, since what is played differs too; width
-and level wholly."""
+LEGACY = "ears"
+"""What the backbone was called in files of earlier versions."""
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What was tuned to the weights of a predictor, and stands in their header under `guidance`.
+
+    Attributes:
+        corrections: by slot, how far predicted settings are then corrected to what statistics measure: 0 is not at all.
+        evaluations: of a search that starts from these settings, where no budget is named.
+        prior_std: the standard deviation of the prior around such a start, as a share of that of the chain's prior.
+    """
+
+    corrections: Mapping[str, float] = field(default_factory=dict)
+    evaluations: int = 200
+    prior_std: float = 3**-0.5
 
 
 class SettingsNet(nn.Module):
     """Reference and input (b, 2, 2, t) to theta (b, knobs).
 
-    Both are heard with `ears`, which learn with the rest, and with encoders that stay as they are.
+    Both are embedded by a backbone, which learns with the rest, and by encoders that stay as they are.
 
     Args:
-        ears: audio (b, 2, t) to what is heard (b, dim), of which the direction counts.
+        backbone: audio (b, 2, t) to an embedding (b, dim), of which the direction counts.
         encoders: further ones, which have no part in training.
         knobs: dims of theta.
         hidden: width of the two layers in between.
@@ -48,11 +72,11 @@ class SettingsNet(nn.Module):
     """
 
     def __init__(
-        self, ears: nn.Module, encoders: Sequence[Encoder], knobs: int, hidden: int = 512, dropout: float = 0.1
+        self, backbone: nn.Module, encoders: Sequence[Encoder], knobs: int, hidden: int = 512, dropout: float = 0.1
     ) -> None:
         super().__init__()
-        self.ears, self.encoders = ears, tuple(encoders)
-        inputs = 2 * (int(ears.dim) + sum(encoder.dim for encoder in encoders))  # type: ignore[arg-type]
+        self.backbone, self.encoders = backbone, tuple(encoders)
+        inputs = 2 * (int(backbone.dim) + sum(encoder.dim for encoder in encoders))  # type: ignore[arg-type]
         self.layers = nn.Sequential(
             nn.BatchNorm1d(inputs),
             nn.Linear(inputs, hidden),
@@ -64,7 +88,7 @@ class SettingsNet(nn.Module):
         )
 
     def begin_at(self, theta: Tensor) -> None:
-        """Make the untrained network say `theta` (knobs,), whatever it hears."""
+        """Make the untrained network predict `theta` (knobs,), whatever the input."""
         last = self.layers[-1]
         assert isinstance(last, nn.Linear)
         with torch.no_grad():
@@ -73,18 +97,17 @@ class SettingsNet(nn.Module):
 
     def forward(self, pairs: Tensor) -> Tensor:
         """Theta (b, knobs), strictly inside its cube."""
-        heard = self.hear(pairs.flatten(0, 1))
-        return self.settle(heard.view(len(pairs), -1))
+        return self.head(self.embed(pairs.flatten(0, 1)).view(len(pairs), -1))
 
-    def hear(self, x: Tensor) -> Tensor:
-        """What is heard of audio (b, 2, t): (b, dims), at unit length what is compared by angle."""
-        ears = nn.functional.normalize(self.ears(x), dim=-1)
-        return torch.cat([ears, hear(self.encoders, x)], dim=-1) if self.encoders else ears
+    def embed(self, x: Tensor) -> Tensor:
+        """The embedding (b, dims) of audio (b, 2, t): at unit length where it is compared by angle."""
+        own = nn.functional.normalize(self.backbone(x), dim=-1)
+        return torch.cat([own, embed_all(self.encoders, x)], dim=-1) if self.encoders else own
 
-    def settle(self, heard: Tensor) -> Tensor:
-        """Theta (b, knobs) from what was heard of reference and input, side by side (b, 2 dims)."""
-        placed: Tensor = torch.sigmoid(self.layers(heard))
-        return placed
+    def head(self, embedded: Tensor) -> Tensor:
+        """Theta (b, knobs) from the embeddings of reference and input, side by side (b, 2 dims)."""
+        theta: Tensor = torch.sigmoid(self.layers(embedded))
+        return theta
 
 
 def knob_ranges(chain: Chain) -> list[list[Any]]:
@@ -95,7 +118,8 @@ def knob_ranges(chain: Chain) -> list[list[Any]]:
 class Predictor:
     """A trained `SettingsNet` for one chain.
 
-    `judge` is the encoder that its ears have been before they learnt on.
+    `evaluation_encoder` is the encoder that its backbone has been before it learnt on; `guidance` is what was tuned to
+    these weights.
 
     Raises:
         MissingFileError, WeightsError: the file is not there, is of something else, or its chain or encoders have
@@ -109,13 +133,14 @@ class Predictor:
             raise WeightsError(f"{weights} holds no predictor.", hint="Use a file that recipes/predictor made.")
         self.chain = load_chain(str(self.header["chain"]))
         self._check(weights)
-        encoders = load_told(self.header["encoders"], weights)
-        ears = self.header["ears"]
-        self.judge = load_encoder(ears["encoder"])
-        self.sample_rate = self.judge.sample_rate
-        network = registry.load("encoder", ears["encoder"]).network(ears["config"])
+        encoders = load_conditioning(self.header["encoders"], weights)
+        backbone = backbone_of(self.header)
+        self.evaluation_encoder = load_encoder(backbone["encoder"])
+        self.sample_rate = self.evaluation_encoder.sample_rate
+        self.guidance = Guidance(**self.header.get("guidance", {}))
+        network = registry.load("encoder", backbone["encoder"]).network(backbone["config"])
         self._net = SettingsNet(network, encoders, self.chain.dim, **self.header["config"])
-        freeze(self._net, state, weights)
+        freeze(self._net, {_current(name): tensor for name, tensor in state.items()}, weights)
 
     def _check(self, weights: Path) -> None:
         again = f"Train it again: stito train recipes/predictor/{self.chain.name}.toml"
@@ -126,28 +151,39 @@ class Predictor:
     def predict(self, inputs: Sequence[Tensor], references: Sequence[Tensor], chain: Chain, sample_rate: int) -> Tensor:
         """Theta (dim,) of `chain` for excerpts (2, t) of input and reference.
 
-        The network hears them twice, the second time with left and right in each other's place, and the mean of both
-        answers is taken; it is then corrected by what can be measured. Knobs that the chain has frozen stay where they
-        are, others go as far as it lets them.
+        The network predicts twice, the second time with left and right in each other's place, and the mean of both is
+        taken; it is then corrected by what can be measured (`Guidance.corrections`). Knobs that the chain has frozen
+        stay where they are, others go as far as it lets them.
         """
         pair = [
             [resample(excerpt.cpu(), sample_rate, self.sample_rate) for excerpt in part]
             for part in (references, inputs)
         ]
-        mirrored = self._say([[excerpt.flip(0) for excerpt in part] for part in pair])
+        mirrored = self._predicted([[excerpt.flip(0) for excerpt in part] for part in pair])
         sided = torch.tensor([knob.param.sided for knob in self.chain.knobs])
-        said = self.chain.settings((self._say(pair) + torch.where(sided, 1 - mirrored, mirrored)) / 2)
-        settings = chain.settings(chain.encode(said))  # as far as this chain lets them
+        theta = (self._predicted(pair) + torch.where(sided, 1 - mirrored, mirrored)) / 2
+        settings = chain.settings(chain.encode(self.chain.settings(theta)))  # as far as this chain lets them
         x, reference = (torch.cat([excerpt.cpu() for excerpt in part], dim=-1) for part in (inputs, references))
-        return chain.encode(chain.correct(settings, x, reference, sample_rate, CORRECTED))
+        return chain.encode(chain.correct(settings, x, reference, sample_rate, self.guidance.corrections))
 
-    def _say(self, pair: Sequence[Sequence[Tensor]]) -> Tensor:
-        """Theta (knobs,) as the network says it, for the means of what it hears of the excerpts of either side."""
-        heard = [torch.stack([self._net.hear(excerpt[None]) for excerpt in part]).mean(0) for part in pair]
-        return self._net.settle(torch.cat(heard, dim=-1))[0]
+    def _predicted(self, pair: Sequence[Sequence[Tensor]]) -> Tensor:
+        """Theta (knobs,) as the network predicts it, for the mean embeddings of the excerpts of either side."""
+        embedded = [torch.stack([self._net.embed(excerpt[None]) for excerpt in part]).mean(0) for part in pair]
+        return self._net.head(torch.cat(embedded, dim=-1))[0]
 
     def __repr__(self) -> str:
         return f"Predictor({self.chain.name}, weights {self.digest[:12]})"
+
+
+def backbone_of(header: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the header of a predictor, which encoder its backbone has been, and the config of that network."""
+    found: dict[str, Any] = header["backbone"] if "backbone" in header else header[LEGACY]
+    return found
+
+
+def _current(name: str) -> str:
+    """The name of a tensor today, in a file of any version."""
+    return f"backbone.{name.removeprefix(LEGACY + '.')}" if name.startswith(LEGACY + ".") else name
 
 
 def load_predictor(chain: Chain, weights: str | Path | None = None) -> Predictor | None:

@@ -2,7 +2,8 @@
 
 The header is JSON under the key `stito` of the file's metadata: `format`, `architecture` and `config` (what builds the
 network), `recipe`, `data` and `licences` (what it was trained on), `scores` (what it reached), `version` (of stito);
-of an encoder `near`, see `stito.models.encoder.Encoder`. No file of weights can run code.
+and what was tuned to these weights: of an encoder `same_style_distance` and `learnt_effects` (`stito.models.encoder`),
+of a predictor `guidance` (`stito.models.predictor`). No file of weights can run code.
 """
 
 from __future__ import annotations
@@ -27,8 +28,11 @@ __all__ = ["FORMAT", "digest_of_file", "digest_of_weights", "freeze", "load_weig
 FORMAT = 1
 KEY = "stito"
 REQUIRED = ("architecture", "config")
-TOLD = ("recipe", "data", "licences", "scores", "version", "near")
-"""Of a header, what has no part in what the network says."""
+DESCRIPTIVE = (
+    *("recipe", "data", "licences", "scores", "version"),
+    *("near", "same_style_distance", "learnt_effects", "guidance"),
+)
+"""Of a header, what has no part in what the network computes (`near` is `same_style_distance` in earlier files)."""
 
 
 def save_weights(
@@ -98,12 +102,12 @@ def freeze(net: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
 
 
 def digest_of_weights(path: Path) -> str:
-    """The SHA-256 of what decides what a network says, in hexadecimal: which weights made a preset.
+    """The SHA-256 of what decides what a network computes, in hexadecimal: which weights made a preset.
 
     That is every tensor, and the header but for what only tells of them: new scores make no other network. Errors are
     those of `load_weights`.
     """
-    header = {key: value for key, value in read_header(path).items() if key not in TOLD}
+    header = {key: value for key, value in read_header(path).items() if key not in DESCRIPTIVE}
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     with safetensors.safe_open(path, framework="np") as file:
         for name in sorted(file.keys()):

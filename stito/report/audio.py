@@ -11,7 +11,7 @@ import numpy as np
 from stito.audio.compressed import compressed
 from stito.report.data import Array, Clip
 
-__all__ = ["Excerpt", "encode", "level_gains_db"]
+__all__ = ["Excerpt", "encode", "level_gains_db", "player"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,12 @@ def encode(samples: Array, sample_rate: int) -> Excerpt:
     """Compress audio (channels, t) to MP3, or to FLAC where this libsndfile or the rate does not allow it."""
     mime, data = compressed(samples, sample_rate)
     return Excerpt(mime, base64.b64encode(data).decode("ascii"))
+
+
+def player(clip: Clip) -> str:
+    """An HTML player of a clip that carries its audio inside."""
+    excerpt = encode(clip.samples, clip.sample_rate)
+    return f'<audio controls preload="none" src="data:{excerpt.mime};base64,{excerpt.text}"></audio>'
 
 
 def level_gains_db(clips: Sequence[Clip]) -> list[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -18,8 +19,8 @@ from stito.dsp.statistics import log_grid, long_term_spectrum, width_db
 from stito.effects.chain import Chain, Slot
 from stito.effects.param import Settings
 from stito.engine.excerpts import active_starts
-from stito.engine.result import TransferResult
-from stito.engine.solve import Match
+from stito.engine.result import Outcome
+from stito.engine.solution import Solution
 from stito.mix import Mix
 from stito.report.data import (
     Clip,
@@ -34,7 +35,7 @@ from stito.report.data import (
     Voice,
 )
 
-__all__ = ["Heard", "Sound", "build_report", "clip_start", "effects_of", "hear", "hear_mix"]
+__all__ = ["Sound", "Sounds", "Sources", "build_report", "effects_of", "sounds_of"]
 
 CLIP_SECONDS = 15.0
 MAX_CLIP_RATE = 48_000
@@ -53,84 +54,110 @@ class Sound:
     measures: Mapping[str, float | None]
 
 
-Heard = Mapping[str, Sound]
+Sounds = Mapping[str, Sound]
 """The sounds of one voice by row: `mix`, then the stems."""
 
 
-def clip_start(mix: Mix) -> float:
-    """Where in the song, in seconds, its excerpts begin."""
-    starts = active_starts(mix.stereo_sum(), mix.sample_rate, seconds=CLIP_SECONDS, count=1)
-    return starts[0] / mix.sample_rate
+class Sources:
+    """Input and reference as a report shows them, measured when they are first asked for.
+
+    Attributes:
+        title: what the report is called.
+        start_s: where in the song, in seconds, its excerpts begin.
+        duration_s: of the input.
+    """
+
+    def __init__(self, mix: Mix, reference: Mix) -> None:
+        self.title, self.duration_s = f"{mix.name} → {reference.name}", mix.duration_s
+        self._mixes: tuple[Mix, Mix] | None = (mix, reference)
+
+    @cached_property
+    def start_s(self) -> float:
+        """Where the input plays."""
+        assert self._mixes is not None
+        x, rate = self._mixes[0].stereo_sum(), self._mixes[0].sample_rate
+        return active_starts(x, rate, seconds=CLIP_SECONDS, count=1)[0] / rate
+
+    @cached_property
+    def sounds(self) -> tuple[Sounds, Sounds]:
+        """Those of the input and of the reference."""
+        assert self._mixes is not None
+        voices: tuple[Voice, Voice] = ("input", "reference")
+        before, after = (
+            sounds_of(voice, mix.stems, mix.sum(), mix.sample_rate, self.start_s)
+            for voice, mix in zip(voices, self._mixes, strict=True)
+        )
+        return before, after
+
+    def measured(self) -> Sources:
+        """The same, measured now, without holding on to the audio."""
+        _ = self.sounds
+        self._mixes = None
+        return self
 
 
-def hear(voice: Voice, stems: Mapping[str, Tensor], total: Tensor, sample_rate: int, start_s: float) -> Heard:
+def sounds_of(voice: Voice, stems: Mapping[str, Tensor], total: Tensor, sample_rate: int, start_s: float) -> Sounds:
     """The sounds of stems and their sum (channels, t)."""
     sounds = {"mix": total, **(stems if len(stems) > 1 or "mix" not in stems else {})}
     return {name: _sound(voice, to_stereo(x), sample_rate, start_s) for name, x in sounds.items()}
 
 
-def hear_mix(voice: Voice, mix: Mix, start_s: float) -> Heard:
-    """The sounds of a mix and its stems."""
-    return hear(voice, mix.stems, mix.sum(), mix.sample_rate, start_s)
-
-
-def build_report(title: str, command: str, source: Heard, reference: Heard, result: TransferResult) -> ReportData:
-    """Everything that the page shows of a transfer; `source` and `reference` as they were heard before it."""
-    matched = result.matched
-    start_s = source["mix"].clip.start_s
-    made = hear("result", result.rendered.stems, result.rendered.mix, result.rendered.sample_rate, start_s)
-    before = sum(match.loss_before for match in matched.matches.values())
-    after = sum(match.loss_after for match in matched.matches.values())
-    count = len(matched.matches)
+def build_report(command: str, sources: Sources, outcome: Outcome) -> ReportData:
+    """Everything that the page shows of a transfer; `command` makes it again."""
+    source, reference = sources.sounds
+    rendered, solutions = outcome.rendered, outcome.solutions
+    made = sounds_of("result", rendered.stems, rendered.mix, rendered.sample_rate, sources.start_s)
+    before = sum(solution.loss_before for solution in solutions.values())
+    after = sum(solution.loss_after for solution in solutions.values())
     return ReportData(
-        title=title,
-        headline=Headline(before / count, after / count),
-        facts=_facts(result),
-        rows=[_row(name, source[name], made[name], reference.get(name), result) for name in source],
-        notes=result.notes,
-        provenance=_provenance(result),
+        title=sources.title,
+        headline=Headline(before / len(solutions), after / len(solutions)),
+        facts=_facts(outcome),
+        rows=[_row(name, source[name], made[name], reference.get(name), outcome) for name in source],
+        notes=outcome.notes,
+        provenance=_provenance(outcome),
         command=command,
     )
 
 
-def _facts(result: TransferResult) -> list[Fact]:
-    provenance, matches = result.preset.provenance, result.matched.matches
+def _facts(outcome: Outcome) -> list[Fact]:
+    provenance, solutions = outcome.preset.provenance, outcome.solutions
     if provenance is None:
         return []
     return [
         Fact("Method", provenance.method),
         Fact("Encoder", provenance.encoder),
-        *_means(next(iter(matches.values()))),
+        *_means(next(iter(solutions.values()))),
         Fact("Evaluations", str(provenance.evaluations)),
         Fact("Search time", f"{provenance.seconds:.1f} s"),
         Fact("Seed", str(provenance.seed)),
         Fact("Amount", f"{provenance.amount:g}"),
-        Fact("Stopped", "; ".join(sorted({match.stop for match in matches.values()}))),
+        Fact("Stopped", "; ".join(sorted({solution.stop for solution in solutions.values()}))),
         Fact("stito", provenance.stito),
     ]
 
 
-def _means(match: Match) -> list[Fact]:
+def _means(solution: Solution) -> list[Fact]:
     """What rendered: a chain, or a converter."""
-    chains = [Fact("Chain", chain.name) for chain, _ in match.strips.values()]
-    return (chains or [Fact("Converter", conversion.source) for conversion in match.conversions.values()])[:1]
+    chains = [Fact("Chain", chain.name) for chain, _ in solution.strips.values()]
+    return (chains or [Fact("Converter", conversion.source) for conversion in solution.conversions.values()])[:1]
 
 
-def _row(name: str, source: Sound, made: Sound, reference: Sound | None, result: TransferResult) -> ReportRow:
-    matches = result.matched.matches
-    match = matches.get(name) or (matches.get("sum") if name == "mix" else None)
-    strip = result.preset.stems.get(name)
+def _row(name: str, source: Sound, made: Sound, reference: Sound | None, outcome: Outcome) -> ReportRow:
+    solutions = outcome.solutions
+    solution = solutions.get(name) or (solutions.get("sum") if name == "mix" else None)
+    strip = outcome.preset.stems.get(name)
     sounds = [sound for sound in (source, made, reference) if sound is not None]
     return ReportRow(
         name=name,
         players=[sound.clip for sound in sounds],
         spectra=[sound.curve for sound in sounds if sound.curve is not None],
         metrics=_metrics(source, made, reference),
-        convergence=[(step.evaluations, step.loss) for step in match.history] if match else [],
-        distances=(match.loss_before, match.loss_after) if match else None,
-        loss_before=match.objective_before if match else None,
-        loss_after=match.history[-1].loss if match and match.history else None,
-        loss_start=match.objective_start if match else None,
+        convergence=[(step.evaluations, step.loss) for step in solution.history] if solution else [],
+        distances=(solution.loss_before, solution.loss_after) if solution else None,
+        loss_before=solution.objective_before if solution else None,
+        loss_after=solution.history[-1].loss if solution and solution.history else None,
+        loss_start=solution.objective_start if solution else None,
         settings=effects_of(strip) if strip else [],
     )
 
@@ -230,8 +257,8 @@ def _curve(voice: Voice, x: Tensor, rate: int) -> Curve:
     return Curve(voice, grid.numpy(), levels.to(torch.float64).numpy())
 
 
-def _provenance(result: TransferResult) -> list[Fact]:
-    provenance = result.preset.provenance
+def _provenance(outcome: Outcome) -> list[Fact]:
+    provenance = outcome.preset.provenance
     if provenance is None:
         return []
     facts = [Fact(f"Input {name}", digest) for name, digest in provenance.input.items()]

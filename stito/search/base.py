@@ -97,7 +97,7 @@ class Found:
 
 
 class Search(ABC):
-    """A way to look for the theta of least loss: it proposes candidates, hears their losses, proposes better ones.
+    """A way to look for the theta of least loss: it proposes candidates, is told their losses, proposes better ones.
 
     `stito.search.minimise` drives it: budget, best so far and bad losses are not its business. Subclasses write `ask`
     and `tell`; the same arguments must give the same candidates, bit for bit, and the global random state is left
@@ -117,6 +117,9 @@ class Search(ABC):
     needs_gradient: ClassVar[bool] = False
     """Whether `ask` returns theta with its graph and `tell` wants a loss that can be differentiated."""
 
+    variant_option: ClassVar[str | None] = None
+    """The argument that takes what stands behind a colon in the name (`nevergrad:DE`); None where nothing may."""
+
     def __init__(self, dim: int, *, seed: int, start: Tensor | None = None, population: int | None = None) -> None:
         _check_count("dim", dim, 1)
         _check_count("seed", seed, 0)
@@ -134,7 +137,7 @@ class Search(ABC):
 
     @abstractmethod
     def tell(self, theta: Tensor, loss: Tensor) -> None:
-        """Hear the losses (n,) of what was asked last: all finite, since what was not became a large penalty."""
+        """Take the losses (n,) of what was asked last: all finite, since what was not became a large penalty."""
 
     @property
     def finished(self) -> str | None:
@@ -142,11 +145,11 @@ class Search(ABC):
         return None
 
     def plan(self, budget: Budget) -> None:
-        """Hear the budget, once, before the first `ask`: for searches that schedule what they do."""
+        """Take the budget, once, before the first `ask`: for searches that schedule what they do."""
         del budget
 
     def expect(self, std: Tensor) -> None:
-        """Hear how near to the start the best is expected: a standard deviation for each knob, (dim,), in theta.
+        """Take how near to the start the best is expected: a standard deviation for each knob, (dim,), in theta.
 
         Told once, before the first `ask`, where the start is a guess that is drawn to; without it the best may be
         anywhere. Searches that have no use for it need not write it.

@@ -8,8 +8,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from stito.errors import PluginError, SearchError
+from stito.errors import PluginError, SearchError, SettingsError
 from stito.search.base import Budget, Found, Patience, Search, Step, StopReason
+from stito.search.factory import create
 
 __all__ = ["Loss", "minimise"]
 
@@ -22,13 +23,21 @@ FIRST_PENALTY = 1e6
 
 def minimise(
     loss_fn: Loss,
-    search: Search,
+    search: Search | str,
     *,
     budget: Budget,
+    dim: int | None = None,
+    seed: int = 0,
+    start: Tensor | None = None,
+    population: int | None = None,
     on_step: Callable[[Step], None] | None = None,
     patience: Patience | None = None,
 ) -> Found:
     """Run a search and return the best candidate seen.
+
+    >>> found = minimise(lambda theta: (theta - 0.3).square().sum(1), "cma", dim=4, budget=Budget(evaluations=300))
+    >>> bool((found.theta - 0.3).abs().max() < 0.05)
+    True
 
     It ends when the budget is spent, when it has nothing more to try, when patience runs out, or at Ctrl-C.
 
@@ -38,16 +47,25 @@ def minimise(
 
     Args:
         loss_fn: losses (n,) of candidates (n, dim); each row must depend on its own candidate alone.
-        search: a fresh one.
+        search: a fresh one, or the name of one (`cma`, `nevergrad:DE`), which is made of the arguments that follow.
+        dim: the number of knobs.
+        seed: same seed, same candidates.
+        start: where to begin, (dim,) in [0, 1]; the middle if not given.
+        population: candidates per generation; each search has its own default.
         budget: evaluations, seconds, or both.
         on_step: called after each generation, from the first with a finite loss on.
         patience: when to give up on a loss that no longer falls; never if not given.
 
     Raises:
+        SettingsError, UnknownNameError: a search by name without `dim`, with an argument outside its range, or unknown.
         SearchError: no candidate had a finite loss, or the losses have the wrong shape.
         PluginError: the search asked for something that is not a theta.
         KeyboardInterrupt: interrupted before there was any result.
     """
+    if isinstance(search, str):
+        if dim is None:
+            raise SettingsError("A search by name needs to know how many knobs there are.", hint="Give dim=chain.dim.")
+        search = create(search, dim, seed=seed, start=start, population=population)
     ledger = _Ledger()
     try:
         with torch.set_grad_enabled(search.needs_gradient):

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from stito import registry
-from stito.errors import PluginError
+from stito.errors import PluginError, UnknownNameError
 from stito.search.base import Search
 
 __all__ = ["create", "known"]
@@ -39,7 +39,10 @@ def create(name: str, dim: int, *, seed: int, start: Tensor | None = None, popul
 
 
 def _maker(name: str) -> Any:
-    family, colon, optimiser = name.partition(":")
-    if family == "nevergrad" and colon:
-        return partial(registry.load("search", family), optimiser=optimiser)
-    return registry.load("search", name)
+    family, variant = registry.parse_name(name)
+    maker = registry.load("search", family)
+    if variant is None:
+        return maker
+    if not variant or maker.variant_option is None:
+        raise UnknownNameError.of("search", name, known())
+    return partial(maker, **{maker.variant_option: variant})

@@ -1,4 +1,4 @@
-"""Settings that make a chain render what is known: the truth of an evaluation, or what a converter made."""
+"""Settings that make a chain render a known waveform: the truth of an evaluation, or what a converter made."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stito.effects.chain import Prepared
 from stito.search import create
 from stito.search.base import Budget
 from stito.search.driver import minimise
-from stito.search.objective import SpectralObjective
+from stito.search.objective import Objective, SpectralDistance, StemCandidates
 
 __all__ = ["fit"]
 
@@ -27,7 +27,8 @@ def fit(
     """
     chain = sources[0].chain
     frames = FRAMES if chain.differentiable else None
-    objective = SpectralObjective(sources, targets, frames=frames)
+    measure = SpectralDistance(targets, frames=frames)
+    objective = Objective(StemCandidates(sources), measure, targets[0].device)
     search = (
         create("gradient", chain.dim, seed=seed, start=start, population=1)
         if chain.differentiable

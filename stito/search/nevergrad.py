@@ -47,6 +47,7 @@ class Nevergrad(Search):
     """
 
     name = "nevergrad"
+    variant_option = "optimiser"
 
     def __init__(
         self,

@@ -1,16 +1,15 @@
 """What a search minimises.
 
-An objective maps candidates theta (b, dim) to losses (b,). `StyleObjective` is the distance of their embedding to the
-reference's; `SpectralObjective` is the distance to a known waveform, for references that are the same performance and
-for the oracle of evaluations. `Prior` is added to either: without one, an embedding search is drawn to settings that
-fit the content of the reference (DiffVox, Yu et al. 2025, Table 2).
+An objective maps candidates theta (b, dim) to losses (b,). It is made of three parts: what renders the candidates
+(`StemCandidates`, `SumCandidates`), what measures how far they are from the reference (`EmbeddingDistance`,
+`SpectralDistance`, `AudioDistance`), and a `Prior`, without which an embedding search is drawn to settings that fit the
+content of the reference (DiffVox, Yu et al. 2025, Table 2).
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,18 +19,33 @@ from stito.effects.chain import Chain, Prepared
 from stito.metrics.spectral import MultiScaleSpectral, SampledSpectral, Spectral
 from stito.models.encoder import Encoder, distance
 
-__all__ = ["Objective", "Prior", "SpectralObjective", "StyleObjective", "SumObjective", "embed_excerpts"]
+__all__ = [
+    "AudioDistance",
+    "AudioObjective",
+    "Candidates",
+    "EmbeddingDistance",
+    "Measure",
+    "Objective",
+    "Prior",
+    "SpectralDistance",
+    "StemCandidates",
+    "SumCandidates",
+]
 
-Objective = Callable[[Tensor], Tensor]
+Candidates = Callable[[Tensor], list[Tensor]]
+"""Theta (b, dim) to the audio (b, 2, t) of each excerpt."""
+
+Measure = Callable[[Sequence[Tensor]], Tensor]
+"""The audio (b, 2, t) of each excerpt to distances (b,)."""
+
+AudioObjective = Callable[[Tensor, Tensor, int], Tensor]
+"""An objective of one's own: candidates (b, 2, t), the reference (2, t') and their sample rate to losses (b,)."""
 
 NEUTRAL_STD = 0.35
 """Standard deviation in theta around neutral, for knobs of which the chain gives no prior."""
 
-GUESSED_STD = 3**-0.5
-"""The standard deviation around a guess, as a share of that around the usual settings."""
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prior:
     """A diagonal Gaussian over theta: `weight` times half the mean squared distance from `mean` in units of `std`."""
 
@@ -56,9 +70,9 @@ class Prior:
         mean, std = torch.cat([prior.mean for prior in priors]), torch.cat([prior.std for prior in priors])
         return cls(mean, std, priors[0].weight)
 
-    def around(self, theta: Tensor) -> Prior:
-        """Around a guess, (dim,), and narrower: a guess knows more than what is usual."""
-        return Prior(theta.to(self.std), self.std * GUESSED_STD, self.weight)
+    def around(self, theta: Tensor, share: float) -> Prior:
+        """Around a start, (dim,), and narrower by `share`: a start says more than what is usual."""
+        return Prior(theta.to(self.std), self.std * share, self.weight)
 
     def to(self, device: str) -> Prior:
         """The same prior on a device."""
@@ -69,104 +83,105 @@ class Prior:
         return 0.5 * self.weight * ((theta - self.mean) / self.std).square().mean(-1)
 
 
-def embed_excerpts(encoder: Encoder, excerpts: Sequence[Tensor]) -> Tensor:
-    """The mean embedding (1, dim) of excerpts (2, t) of any lengths."""
-    with torch.no_grad():
-        return torch.stack([encoder.embed(excerpt[None]) for excerpt in excerpts]).mean(0)
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """Candidates, how far they are from the reference, and a prior, if there is one; each candidate on its own core."""
 
-
-class _Objective(ABC):
-    """A style distance plus a prior, each candidate on its own core."""
-
-    prior: Prior | None
+    candidates: Candidates
+    measure: Measure
     device: torch.device
+    prior: Prior | None = None
 
-    def style(self, theta: Tensor) -> Tensor:
-        """The distance alone, (b,), without the prior: what is reported."""
-        return each_row(self._style, theta.to(self.device))
+    def with_prior(self, prior: Prior | None) -> Objective:
+        """The same objective under another prior."""
+        return replace(self, prior=prior)
+
+    def distance(self, theta: Tensor) -> Tensor:
+        """The distance to the reference alone, (b,), without the prior: what is reported."""
+        return each_row(self._distance, theta.to(self.device))
 
     def __call__(self, theta: Tensor) -> Tensor:
         """The loss (b,) of candidates (b, dim)."""
         return each_row(self._loss, theta.to(self.device))
 
+    def _distance(self, theta: Tensor) -> Tensor:
+        return self.measure(self.candidates(theta))
+
     def _loss(self, theta: Tensor) -> Tensor:
-        style = self._style(theta)
-        return style if self.prior is None else style + self.prior(theta)
-
-    @abstractmethod
-    def _style(self, theta: Tensor) -> Tensor:
-        """The distance (b,) of candidates (b, dim)."""
+        found = self._distance(theta)
+        return found if self.prior is None else found + self.prior(theta)
 
 
-class StyleObjective(_Objective):
-    """Distance between a candidate's embedding, averaged over the input's excerpts, and the reference's."""
+@dataclass(frozen=True, eq=False)
+class StemCandidates:
+    """One stem: each excerpt of it through the chain."""
 
-    def __init__(
-        self, sources: Sequence[Prepared], encoder: Encoder, target: Tensor, prior: Prior | None = None
-    ) -> None:
-        self.sources = sources
-        self.encoder = encoder
-        self.target = target
-        self.prior = prior
-        self.device = target.device
+    sources: Sequence[Prepared]
 
-    def _style(self, theta: Tensor) -> Tensor:
-        embeddings = [self.encoder.embed(source.render(theta)) for source in self.sources]
+    def __call__(self, theta: Tensor) -> list[Tensor]:
+        """The audio (b, 2, t) of each excerpt."""
+        return [source.render(theta) for source in self.sources]
+
+
+@dataclass(frozen=True, eq=False)
+class SumCandidates:
+    """Several stems at once: each row of theta holds all their chains, and the stems are summed."""
+
+    stems: Sequence[Sequence[Prepared]]
+
+    def __call__(self, theta: Tensor) -> list[Tensor]:
+        """The audio (b, 2, t) of each excerpt of the sum."""
+        parts = torch.split(theta, [sources[0].chain.dim for sources in self.stems], dim=1)
+        return [
+            torch.stack([source.render(part) for source, part in zip(sources, parts, strict=True)]).sum(0)
+            for sources in zip(*self.stems, strict=True)
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddingDistance:
+    """Distance between a candidate's embedding, averaged over the excerpts, and the reference's (1, dim)."""
+
+    encoder: Encoder
+    target: Tensor
+
+    def __call__(self, excerpts: Sequence[Tensor]) -> Tensor:
+        """Distances (b,)."""
+        embeddings = [self.encoder.embed(excerpt) for excerpt in excerpts]
         return distance(self.encoder, torch.stack(embeddings).mean(0), self.target)
 
 
-class SumObjective(_Objective):
-    """The same for several stems at once: each row of theta holds all their chains, and their sum is embedded."""
+@dataclass(frozen=True, eq=False)
+class AudioDistance:
+    """An objective of one's own, averaged over the excerpts; the reference is its excerpts in a row (2, t')."""
 
-    def __init__(
-        self,
-        stems: Sequence[Sequence[Prepared]],
-        encoder: Encoder,
-        target: Tensor,
-        prior: Prior | None = None,
-    ) -> None:
-        self.stems = stems
-        self.encoder = encoder
-        self.target = target
-        self.prior = prior
-        self.device = target.device
-        self.dims = [sources[0].chain.dim for sources in stems]
+    function: AudioObjective
+    reference: Tensor
+    sample_rate: int
 
-    def _style(self, theta: Tensor) -> Tensor:
-        parts = torch.split(theta, self.dims, dim=1)
-        embeddings = []
-        for excerpt in range(len(self.stems[0])):
-            rendered = [sources[excerpt].render(part) for sources, part in zip(self.stems, parts, strict=True)]
-            embeddings.append(self.encoder.embed(torch.stack(rendered).sum(0)))
-        return distance(self.encoder, torch.stack(embeddings).mean(0), self.target)
+    def __call__(self, excerpts: Sequence[Tensor]) -> Tensor:
+        """Losses (b,)."""
+        losses = [self.function(excerpt, self.reference, self.sample_rate) for excerpt in excerpts]
+        return torch.stack(losses).mean(0)
 
 
-class SpectralObjective(_Objective):
-    """Multi-scale spectral distance, left/right plus mid/side, to waveforms that are known, one for each source.
+class SpectralDistance:
+    """Multi-scale spectral distance, left/right plus mid/side, to waveforms that are known, one for each excerpt.
 
     With `frames` (see `SampledSpectral`) it is estimated, from the same frames for every candidate.
     """
 
-    def __init__(
-        self,
-        sources: Sequence[Prepared],
-        targets: Sequence[Tensor],
-        prior: Prior | None = None,
-        *,
-        frames: Mapping[int, int] | None = None,
-    ) -> None:
-        self.sources = sources
+    def __init__(self, targets: Sequence[Tensor], *, frames: Mapping[int, int] | None = None) -> None:
         generator = torch.Generator().manual_seed(0)
-        self.metrics: list[Callable[[Tensor], Spectral]] = [
+        self._metrics: list[Callable[[Tensor], Spectral]] = [
             SampledSpectral(target[None], frames, generator=generator) if frames else MultiScaleSpectral(target[None])
             for target in targets
         ]
-        self.prior = prior
-        self.device = targets[0].device
 
-    def _style(self, theta: Tensor) -> Tensor:
+    def __call__(self, excerpts: Sequence[Tensor]) -> Tensor:
+        """Distances (b,)."""
         distances = []
-        for source, metric in zip(self.sources, self.metrics, strict=True):
-            spectral = metric(source.render(theta))
+        for excerpt, metric in zip(excerpts, self._metrics, strict=True):
+            spectral = metric(excerpt)
             distances.append(0.5 * (spectral.left_right + spectral.mid_side))
         return torch.stack(distances).mean(0)

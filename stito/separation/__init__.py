@@ -43,7 +43,7 @@ def load_separator(separator: str | Separator) -> Separator | None:
     """
     if not isinstance(separator, str):
         return separator
-    name, _, weights = separator.partition(":")
+    name, weights = registry.parse_name(separator)
     if name == "none":
         return None
     make: Callable[..., Separator] = registry.load("separator", name)

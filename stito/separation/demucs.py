@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from stito.errors import MissingFileError, WeightsError
+from stito.registry import parse_name
 from stito.separation.overlap import at_one_level
 
 __all__ = ["Demucs"]
@@ -41,10 +42,10 @@ class Demucs:
     name: ClassVar[str] = "demucs"
 
     def __init__(self, model: str = DEFAULT_MODEL) -> None:
-        folder, _, which = model.partition(":")
+        folder, which = parse_name(model)
         if Path(folder).is_dir():
-            self._model = _local(Path(folder), which)
-            self.digest = _digest_of_folder(Path(folder), which)
+            self._model = _local(Path(folder), which or "")
+            self.digest = _digest_of_folder(Path(folder), which or "")
         else:
             self._model = _named(model)
             self.digest = hashlib.sha256(f"demucs {version('demucs')} {model}".encode()).hexdigest()

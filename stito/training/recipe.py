@@ -12,7 +12,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from stito.errors import MissingFileError, RecipeError
 from stito.files.documents import parse_toml
@@ -21,6 +30,7 @@ __all__ = [
     "Batch",
     "Converter",
     "Data",
+    "Guidance",
     "Loss",
     "Network",
     "Objective",
@@ -49,14 +59,25 @@ class Network(_Section):
     config: dict[str, Any] = {}
 
 
+class Guidance(_Section):
+    """What is tuned to the weights of a predictor and goes into their header: see `stito.models.predictor.Guidance`."""
+
+    corrections: dict[str, Share] = {}
+    evaluations: PositiveInt = 200
+    prior_std: PositiveFloat = 3**-0.5
+
+
 class Predictor(_Section):
-    """What a predictor hears with, which chain it sets, and its network: see `stito.models.predictor`."""
+    """What a predictor embeds with, which chain it sets, and its network: see `stito.models.predictor`."""
 
     chain: str = "mixing"
-    ears: str = "fxencoder"
+    backbone: str = Field(default="fxencoder", validation_alias=AliasChoices("backbone", "ears"))
     """A trained encoder: a copy of its network learns on."""
     encoders: list[str] = ["features"]
-    """What else is heard with; these stay as they are."""
+    """What else is embedded with; these stay as they are."""
+    begin: dict[str, Share] = {}
+    """Where knobs (as `label.param`) of the untrained network stand in theta, if not at neutral."""
+    guidance: Guidance = Guidance()
     hidden: PositiveInt = 512
     dropout: float = Field(default=0.1, ge=0, lt=1)
     mixed: Share = Field(default=0.0, ge=0, le=1)
@@ -64,14 +85,14 @@ class Predictor(_Section):
     mild: Share = Field(default=0.0, ge=0, le=1)
     """Share of configurations, inputs' own ones too, that are anywhere between nothing and full strength."""
     known: float = Field(default=0.0, ge=0)
-    """Weight of the distance to those settings that are known, beside that of the audio."""
+    """Weight of the distance to the target settings, beside that of the audio."""
 
 
 class Converter(_Section):
-    """What a converter hears with, and from what it learns: see `stito.training.tasks.converter`."""
+    """What a converter embeds with, and from what it learns: see `stito.training.tasks.converter`."""
 
     encoders: list[str] = ["fxencoder"]
-    """Their embeddings, side by side, are the style that it is told; they stay as they are."""
+    """Their embeddings, side by side, are the style that it is conditioned on; they stay as they are."""
     mixed: Share = Field(default=0.0, ge=0, le=1)
     """Share of inputs that arrive with random effects of their own."""
     mild: Share = Field(default=0.0, ge=0, le=1)
@@ -79,7 +100,7 @@ class Converter(_Section):
 
 
 class Data(_Section):
-    """What it is trained on, as it will be told in the header of the weights."""
+    """What it is trained on, as the header will say of the weights."""
 
     description: str = ""
     licences: list[str] = []

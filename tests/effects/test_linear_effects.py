@@ -227,7 +227,7 @@ def test_equaliser_match_finds_an_equaliser(effect: type[LinearEffect]) -> None:
     params = [param.name for param in effect.params if param.name.endswith("_gain_db")]
     tone = dict(zip(params, (6.0, -5.0, 4.0, -3.0, 6.0, -4.0), strict=False))
     x, reference = noise(3.0, seed=1), 0.3 * rendered(effect(), noise(2.0, seed=2), **tone)
-    guess = effect().match(x, reference, RATE)
+    guess = effect().initial_settings(x, reference, RATE)
     grid = log_grid(40.0, 15_000.0, 3)
 
     def distance(audio: Tensor) -> float:
@@ -239,7 +239,7 @@ def test_equaliser_match_finds_an_equaliser(effect: type[LinearEffect]) -> None:
 
 @pytest.mark.parametrize("effect", EQUALISERS)
 def test_equaliser_match_leaves_equal_tones_alone(effect: type[LinearEffect]) -> None:
-    guess = effect().match(noise(3.0, seed=1), 0.1 * noise(3.0, seed=2), RATE)
+    guess = effect().initial_settings(noise(3.0, seed=1), 0.1 * noise(3.0, seed=2), RATE)
     assert all(abs(value) < 0.8 for name, value in guess.items() if name.endswith("_gain_db"))
 
 
@@ -249,29 +249,29 @@ def test_match_stays_in_range_whatever_it_hears(effect: type[LinearEffect]) -> N
     one_sided = x * torch.tensor([[1.0], [0.0]])
     mono = x.mean(dim=0).expand(2, -1)
     for ours, theirs in ((x, 1e-3 * x), (1e-3 * x, x), (x, one_sided), (one_sided, x), (mono, x), (x, mono)):
-        guess = effect().match(ours, theirs, RATE)
+        guess = effect().initial_settings(ours, theirs, RATE)
         assert guess.keys() == effect.neutral().keys()
         for param in effect.params:
             param.check(guess[param.name])
-    effect().match(x, silence, RATE)
+    effect().initial_settings(x, silence, RATE)
 
 
 def test_gain_match_brings_loudness_together() -> None:
     x = noise(2.0)
-    assert Gain().match(x, 0.25 * noise(3.0, seed=3), RATE)["gain_db"] == pytest.approx(-12.04, abs=0.2)
+    assert Gain().initial_settings(x, 0.25 * noise(3.0, seed=3), RATE)["gain_db"] == pytest.approx(-12.04, abs=0.2)
 
 
 @given(st.floats(-0.8, 0.8))
 @settings(max_examples=10)
 def test_panner_match_finds_the_place(pan: float) -> None:
-    guess = Panner().match(noise(0.5), rendered(Panner(), noise(0.5, seed=4), pan=pan), RATE)
+    guess = Panner().initial_settings(noise(0.5), rendered(Panner(), noise(0.5, seed=4), pan=pan), RATE)
     assert guess["pan"] == pytest.approx(pan, abs=0.02)
 
 
 @given(st.floats(0.1, 1.9))
 @settings(max_examples=10)
 def test_imager_match_finds_the_width(width: float) -> None:
-    guess = Imager().match(noise(0.5), rendered(Imager(), noise(0.5, seed=4), width=width), RATE)
+    guess = Imager().initial_settings(noise(0.5), rendered(Imager(), noise(0.5, seed=4), width=width), RATE)
     assert guess["width"] == pytest.approx(width, rel=0.03)
 
 
@@ -297,8 +297,8 @@ def test_a_correction_starts_from_the_settings_that_made_it() -> None:
 def test_no_equaliser_is_told_to_go_further_than_twelve_decibels(effect: type[LinearEffect]) -> None:
     x = noise(3.0, seed=1)
     dull = rendered(effect(), rendered(effect(), noise(3.0, seed=2), low_gain_db=15.0), low_gain_db=15.0)
-    assert effect().match(x, dull, RATE)["low_gain_db"] == 12
-    assert effect().match(dull, x, RATE)["low_gain_db"] == -12
+    assert effect().initial_settings(x, dull, RATE)["low_gain_db"] == 12
+    assert effect().initial_settings(dull, x, RATE)["low_gain_db"] == -12
     loud = effect.neutral() | {"low_gain_db": 14.0}
     assert effect().correct(loud, x, dull, RATE)["low_gain_db"] == pytest.approx(14.0)
     assert -12 <= effect().correct(loud, dull, x, RATE)["low_gain_db"] < 0

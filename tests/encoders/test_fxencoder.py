@@ -12,7 +12,7 @@ from stito.demo import compose
 from stito.effects.chain_files import load_chain
 from stito.errors import AudioError, MissingFileError, UnknownNameError, WeightsError
 from stito.models.encoder import distance
-from stito.models.encoders import load_encoder
+from stito.models.loading import load_encoder
 from stito.models.weights import save_weights
 from stito.testing import check_encoder
 from stito_encoders.fxencoder import SHIPPED, FXencoder

@@ -15,7 +15,7 @@ from stito.effects.chain_files import load_chain
 from stito.errors import AudioError, MissingFileError, UnknownNameError, WeightsError
 from stito.metrics.spectral import multi_scale_spectral
 from stito.models.converter import Conversion, convert
-from stito.models.converters import load_converter
+from stito.models.loading import load_converter
 from stito.models.weights import save_weights
 from stito.testing import check_converter, probe
 from stito_encoders.band_tcn import BandTCN
@@ -81,14 +81,14 @@ def test_it_keeps_the_contract(converter: MixFXcloner) -> None:
 
 def test_it_does_as_the_reference_says(converter: MixFXcloner) -> None:
     x = probe(RATE, 1.0)
-    one, other = (converter.hear(sound) for sound in (x, 0.05 * x.flip(1).cumsum(-1)))
+    one, other = (converter.embed(sound) for sound in (x, 0.05 * x.flip(1).cumsum(-1)))
     assert not torch.allclose(converter.render(x, one, one), converter.render(x, other, one), atol=1e-3)
 
 
 @pytest.mark.parametrize("block", [30_000, 44_100, 100_000])
 def test_the_size_of_a_block_changes_nothing(converter: MixFXcloner, block: int) -> None:
     x = probe(RATE, 4.0)[0]
-    reference, own = converter.hear(0.1 * x[None].flip(-1))[0], converter.hear(x[None])[0]
+    reference, own = converter.embed(0.1 * x[None].flip(-1))[0], converter.embed(x[None])[0]
     whole = convert(converter, x, reference, own)
     assert torch.equal(whole, converter.render(x[None], reference[None], own[None])[0])
     assert (convert(converter, x, reference, own, block=block) - whole).abs().max() < 10**-4.5 * whole.abs().max()
@@ -163,7 +163,7 @@ def test_the_shipped_converter_brings_songs_nearer_to_their_truth() -> None:
             normalize(torch.from_numpy(compose(name, seconds=6.0)[stem].copy()), stem) for name in ("night", "street")
         )
         truth, reference = (chain.render_one(sound, settings, RATE) for sound in (x, other))
-        styles = (converter.hear(sound[None])[0] for sound in (reference, x))
+        styles = (converter.embed(sound[None])[0] for sound in (reference, x))
         made = Conversion(converter, "mixfxcloner", *styles).render(x, RATE)
         level = (truth.square().mean() / made.square().mean()).sqrt()
         apart.append([sum(multi_scale_spectral(sound[None], truth[None])) for sound in (level * made, x)])

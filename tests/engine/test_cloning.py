@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -12,22 +13,22 @@ import soundfile
 import torch
 from torch import Tensor
 
-import stito.models.converters
-from conftest import RATE, as_mix, song, write_song
+import stito.models.loading
+from conftest import RATE, as_mix, solved, song, write_song
 from stito.console.preset import ConversionPreset, StripPreset, load_preset
 from stito.console.strips import gain, loudness, render_strip
-from stito.engine.transfer import match_style, transfer
-from stito.errors import PresetError, SettingsError, UnknownNameError
+from stito.errors import PresetError, SettingsError
 from stito.evaluation.transfers.plan import TransferPlan
 from stito.evaluation.transfers.run import evaluate_transfers
 from stito.evaluation.transfers.sources import DemoSource
 from stito.mix import Mix
-from stito.models.converter import Conversion, Converter
+from stito.models.converter import Conversion
 from stito.search.base import Budget
 from stito.testing import check_converter
-from stito.workflows.transfer import run_apply, run_transfer
+from stito.workflows.apply import run_apply
+from stito.workflows.transfer import Transfer, run_transfer, transfer
 
-QUICK = {"excerpt_seconds": 1.5, "excerpt_count": 1}
+QUICK: dict[str, Any] = {"excerpt_seconds": 1.5, "excerpt_count": 1}
 
 
 class Leveller:
@@ -35,7 +36,7 @@ class Leveller:
 
     name, sample_rate, reach, step, digest = "leveller", RATE, 0, 1, "abc"
 
-    def hear(self, x: Tensor) -> Tensor:
+    def embed(self, x: Tensor) -> Tensor:
         return x.square().mean(-1).clamp_min(1e-12).log()
 
     def render(self, x: Tensor, reference: Tensor, own: Tensor) -> Tensor:
@@ -46,12 +47,12 @@ class Leveller:
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes it the converter `mixfxcloner`."""
 
-    def load(name: str) -> Converter:
-        if name != "mixfxcloner":
-            raise UnknownNameError.of("converter", name, ["mixfxcloner"])
-        return Leveller()
+    load = stito.models.loading._installed
 
-    monkeypatch.setattr(stito.models.converters, "_installed", load)
+    def installed(kind: Literal["encoder", "converter"], name: str) -> Any:
+        return Leveller() if (kind, name) == ("converter", "mixfxcloner") else load(kind, name)
+
+    monkeypatch.setattr(stito.models.loading, "_installed", installed)
 
 
 def stem(name: str, *, styled: bool = False) -> Mix:
@@ -72,10 +73,10 @@ def test_the_stand_in_keeps_the_contract() -> None:
 
 def test_the_result_is_what_the_converter_makes_of_the_reference() -> None:
     mix, reference = stem("night"), stem("street", styled=True)
-    result = transfer(mix, reference, method="neural", **QUICK)  # type: ignore[arg-type]
+    result = transfer(mix, reference, method="neural", **QUICK)
     made, wanted, was = (balance(x) for x in (result.rendered.mix, reference.stems["other"], mix.stems["other"]))
     assert abs(made - wanted) < 0.5 * abs(was - wanted)
-    match = result.matched.matches["other"]
+    match = result.solutions["other"]
     assert (match.evaluations, match.stop) == (0, "Converted by a network, no search.")
     assert match.loss_after < match.loss_before
     assert any("no settings" in note for note in result.notes)
@@ -85,7 +86,7 @@ def test_the_result_is_what_the_converter_makes_of_the_reference() -> None:
 def test_with_less_amount_it_goes_a_part_of_the_way(amount: float) -> None:
     mix, reference = stem("night"), stem("street", styled=True)
     found = [
-        match_style(mix, reference, method="neural", amount=share, **QUICK).preset.stems["other"]  # type: ignore[arg-type]
+        solved(mix, reference, method="neural", amount=share, **QUICK).preset.stems["other"]
         for share in (0.0, amount, 1.0)
     ]
     assert (found[0].conversion, found[0].fader_db) == (None, 0.0)  # not even the network's own idea of the input
@@ -95,7 +96,7 @@ def test_with_less_amount_it_goes_a_part_of_the_way(amount: float) -> None:
 
 
 def test_a_preset_keeps_what_makes_the_sound_again(songs: Path, tmp_path: Path) -> None:
-    result = run_transfer(songs / "night", songs / "street", tmp_path / "out", method="neural", **QUICK)
+    result = run_transfer(Transfer(method="neural", **QUICK), songs / "night", songs / "street", tmp_path / "out")
     assert {"mix.wav", "stems", "preset.json", "preset.csv", "result.json", "report.html"} <= {
         file.name for file in (tmp_path / "out").iterdir()
     }
@@ -151,19 +152,19 @@ def test_a_preset_that_cannot_be_rendered_says_why(tmp_path: Path, changes: dict
 
 def test_a_converter_needs_stems_of_the_reference() -> None:
     with pytest.raises(SettingsError, match="stem by stem") as caught:
-        match_style(song("night"), as_mix(song("street")), method="neural", **QUICK)  # type: ignore[arg-type]
+        solved(song("night"), as_mix(song("street")), method="neural", **QUICK)
     assert "--separator" in (caught.value.hint or "")
 
 
 def test_a_whole_mix_is_converted_with_a_word_of_warning() -> None:
-    matched = match_style(as_mix(song("night")), as_mix(song("street")), method="neural", **QUICK)  # type: ignore[arg-type]
-    assert any("trained on single stems" in note for note in matched.notes)
+    found = solved(as_mix(song("night")), as_mix(song("street")), method="neural", **QUICK)
+    assert any("trained on single stems" in note for note in found.notes)
 
 
 def test_a_search_may_start_at_settings_that_render_what_the_converter_made() -> None:
     mix, reference = stem("night"), stem("street", styled=True)
     options = {"init": "neural", "chain": "panner | gain", "budget": Budget(evaluations=1), **QUICK}
-    match = match_style(mix, reference, **options).matches["other"]  # type: ignore[arg-type]
+    match = solved(mix, reference, **options).solutions["other"]
     assert (match.start, match.evaluations) == ("neural", 1)
     chain, settings = match.strips["other"]
     made = chain.render_one(mix.stems["other"], settings, RATE)
@@ -173,8 +174,8 @@ def test_a_search_may_start_at_settings_that_render_what_the_converter_made() ->
 
 def test_several_stems_at_once_start_elsewhere() -> None:
     options = {"init": "neural", "budget": Budget(evaluations=1), **QUICK}
-    matched = match_style(song("night"), as_mix(song("street", styled=True)), **options)  # type: ignore[arg-type]
-    assert {match.start for match in matched.matches.values()} <= {"match", "neutral"}
+    found = solved(song("night"), as_mix(song("street", styled=True)), **options)
+    assert {match.start for match in found.solutions.values()} <= {"match", "neutral"}
 
 
 def test_an_evaluation_counts_it_among_the_methods(tmp_path: Path) -> None:
@@ -188,6 +189,6 @@ def test_mono_stays_mono(tmp_path: Path) -> None:
         folder = write_song(tmp_path / name, replace(stem(name), kind="stems"))
         x, rate = soundfile.read(folder / "other.wav")
         soundfile.write(folder / "other.wav", x.mean(1) * gain(-6.0 if name == "street" else 0.0), rate)
-    result = transfer(tmp_path / "night", tmp_path / "street", method="neural", **QUICK)  # type: ignore[arg-type]
+    result = transfer(tmp_path / "night", tmp_path / "street", method="neural", **QUICK)
     assert result.rendered.mix.shape[0] == 1
     assert loudness(result.rendered.mix, RATE) > -60

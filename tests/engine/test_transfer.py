@@ -8,19 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import CHAIN, RATE, as_mix, song
+from conftest import CHAIN, RATE, as_mix, solved, song
 from stito.audio import AudioFormat, resample
 from stito.console.preset import Preset, StripPreset
 from stito.console.strips import gain, loudness, render_preset
 from stito.dsp.loudness import true_peak_db
 from stito.effects.chain_files import load_chain
-from stito.engine.pairs import Listener, Pair
-from stito.engine.render import render_match, render_part
+from stito.engine.pairs import ExcerptCutter, Pair
+from stito.engine.render import render_part, settle
 from stito.engine.result import Progress
-from stito.engine.transfer import match_style, separated, transfer
 from stito.errors import AudioError, ChainError, PluginError, SettingsError, UnknownNameError
 from stito.mix import Mix
 from stito.search.base import Budget, StopReason
+from stito.workflows.sources import separated
+from stito.workflows.transfer import transfer
 
 BUDGET = Budget(evaluations=48)
 QUICK = {"chain": CHAIN, "excerpt_seconds": 1.5, "excerpt_count": 1}
@@ -37,7 +38,7 @@ def test_every_method_comes_nearer_and_says_how(method: str) -> None:
     steps: list[Progress] = []
     mix, reference = one("night", "drums"), one("night", "drums", styled=True)
     result = transfer(mix, reference, method=method, budget=BUDGET, on_step=steps.append, **QUICK)
-    match = result.matched.matches["drums"]
+    match = result.solutions["drums"]
     assert match.loss_after < match.loss_before
     assert match.evaluations <= 48
     assert result.preset.provenance is not None
@@ -50,14 +51,14 @@ def test_every_method_comes_nearer_and_says_how(method: str) -> None:
 
 def test_between_songs_a_search_is_drawn_to_where_it_starts_from() -> None:
     mix, reference = one("night", "drums"), one("street", "drums", styled=True)
-    match = match_style(mix, reference, init="match", budget=Budget(evaluations=1), **QUICK).matches["drums"]
+    match = solved(mix, reference, init="match", budget=Budget(evaluations=1), **QUICK).solutions["drums"]
     assert match.objective_start == pytest.approx(match.loss_after)  # the prior takes nothing there
     assert match.objective_before is None  # how far the untouched input is from the guess says nothing of its style
 
 
 def test_of_a_search_the_distances_are_known_without_the_prior() -> None:
     mix, reference = one("night", "drums"), one("street", "drums", styled=True)
-    match = match_style(mix, reference, init="neutral", budget=BUDGET, **QUICK).matches["drums"]
+    match = solved(mix, reference, init="neutral", budget=BUDGET, **QUICK).solutions["drums"]
     assert len(match.distances) == len(match.history)
     assert match.distances[-1] == pytest.approx(match.loss_after, abs=1e-4)
     assert match.distances[-1] < match.history[-1].loss
@@ -68,14 +69,14 @@ def test_same_seed_same_result_byte_for_byte() -> None:
     first, again, other = (transfer(mix, reference, budget=BUDGET, seed=seed, **QUICK) for seed in (3, 3, 4))
     assert first.preset.stems == again.preset.stems
     assert torch.equal(first.rendered.mix, again.rendered.mix)
-    tried = [[step.generation_loss for step in found.matched.matches["drums"].history] for found in (first, other)]
+    tried = [[step.generation_loss for step in found.solutions["drums"].history] for found in (first, other)]
     assert tried[0] != tried[1]
 
 
 def test_stems_are_matched_by_name_and_balanced_like_the_reference() -> None:
     mix, reference = song("night"), song("street", styled=True)
     result = transfer(mix, reference, method="match", **QUICK)
-    assert set(result.matched.matches) == {"drums", "bass", "other", "vocals"}
+    assert set(result.solutions) == {"drums", "bass", "other", "vocals"}
     total = loudness(reference.sum(), RATE)
     lifted = result.rendered.output_gain_db
     for name in mix.stems:
@@ -103,9 +104,9 @@ def test_stems_to_a_mix_are_searched_jointly() -> None:
         as_mix(song("street", styled=True, stems=("drums", "bass"))),
     )
     result = transfer(mix, reference, method="gradient", budget=Budget(evaluations=64), **QUICK)
-    assert list(result.matched.matches) == ["sum"]
+    assert list(result.solutions) == ["sum"]
     assert set(result.preset.stems) == {"drums", "bass"}
-    match = result.matched.matches["sum"]
+    match = result.solutions["sum"]
     assert match.loss_after < match.loss_before
     assert any("jointly" in note for note in result.notes)
 
@@ -113,8 +114,8 @@ def test_stems_to_a_mix_are_searched_jointly() -> None:
 def test_a_joint_search_is_drawn_to_the_guess_for_the_sum() -> None:
     mix, reference = song("night", stems=("drums", "bass")), as_mix(song("street", styled=True))
     options = {"init": "match", "budget": BUDGET, "prior_weight": 1e4, **QUICK}
-    searched = match_style(mix, reference, **options).matches["sum"]  # type: ignore[arg-type]
-    guessed = match_style(mix, reference, method="match", **QUICK).matches["sum"]  # type: ignore[arg-type]
+    searched = solved(mix, reference, **options).solutions["sum"]
+    guessed = solved(mix, reference, method="match", **QUICK).solutions["sum"]
     assert searched.start == "match"
     for stem, (chain, settings) in searched.strips.items():
         assert torch.allclose(chain.encode(settings), chain.encode(guessed.strips[stem][1]), atol=1e-3)
@@ -129,15 +130,15 @@ def test_a_mix_to_stems_is_a_mix_to_their_sum() -> None:
 
 
 def test_whole_mixes_get_the_mastering_chain() -> None:
-    matched = match_style(as_mix(song("night")), as_mix(song("street")), method="match", excerpt_seconds=1.0)
-    assert matched.matches["mix"].strips["mix"][0].name == "mastering"
+    found = solved(as_mix(song("night")), as_mix(song("street")), method="match", excerpt_seconds=1.0)
+    assert found.solutions["mix"].strips["mix"][0].name == "mastering"
 
 
 def test_the_same_performance_is_heard_at_the_same_places() -> None:
-    matched = match_style(one("night", "drums"), one("night", "drums", styled=True), method="match", **QUICK)
-    assert matched.matches["drums"].same_performance
-    other = match_style(one("night", "drums"), one("street", "drums"), method="match", **QUICK)
-    assert not other.matches["drums"].same_performance
+    found = solved(one("night", "drums"), one("night", "drums", styled=True), method="match", **QUICK)
+    assert found.solutions["drums"].same_performance
+    other = solved(one("night", "drums"), one("street", "drums"), method="match", **QUICK)
+    assert not other.solutions["drums"].same_performance
 
 
 def test_the_same_performance_at_another_rate_and_a_little_shorter_is_heard_at_the_same_places() -> None:
@@ -145,25 +146,25 @@ def test_the_same_performance_at_another_rate_and_a_little_shorter_is_heard_at_t
     x = resample(styled.stems["drums"], RATE, 48_000)[:, :-400]
     faster = Mix({"drums": x}, 48_000, AudioFormat(48_000, 2, "PCM_16"), "night", (), "stem", {})
     pair = Pair("drums", mix.stems, x, RATE, 48_000)
-    heard = Listener(RATE, 1.5, 2, "cpu").listen(pair)
-    assert heard.aligned
+    heard = ExcerptCutter(RATE, 1.5, 2, "cpu").cut(pair)
+    assert heard.same_performance
     assert [part.shape for part in heard.inputs] == [part.shape for part in heard.references]
-    assert match_style(mix, faster, method="match", **QUICK).matches["drums"].same_performance  # type: ignore[arg-type]
+    assert solved(mix, faster, method="match", **QUICK).solutions["drums"].same_performance
 
 
 def test_where_nothing_is_searched_a_start_changes_nothing() -> None:
     mix, reference = one("night", "drums"), one("street", "drums", styled=True)
-    usual, asked = (match_style(mix, reference, method="match", init=init, **QUICK) for init in ("auto", "predict"))  # type: ignore[arg-type]
+    usual, asked = (solved(mix, reference, method="match", init=init, **QUICK) for init in ("auto", "predict"))
     assert usual.preset.stems == asked.preset.stems
     with pytest.raises(UnknownNameError):
-        match_style(mix, reference, method="match", init="nowhere", **QUICK)  # type: ignore[arg-type]
+        solved(mix, reference, method="match", init="nowhere", **QUICK)
 
 
 def test_a_start_that_several_stems_do_not_have_is_said() -> None:
     mix = song("night", stems=("drums", "bass"))
     options = {"chain": "mixing", "budget": Budget(evaluations=8), "excerpt_seconds": 1.0, "excerpt_count": 1}
-    matched = match_style(mix, as_mix(song("street")), init="predict", **options)  # type: ignore[arg-type]
-    assert any("no such start as predict" in note for note in matched.notes)
+    found = solved(mix, as_mix(song("street")), init="predict", **options)
+    assert any("no such start as predict" in note for note in found.notes)
 
 
 def test_amount_zero_is_the_input_and_half_is_between() -> None:
@@ -173,7 +174,7 @@ def test_amount_zero_is_the_input_and_half_is_between() -> None:
     gains = [r.preset.stems["drums"].build()[1]["eq"]["high_gain_db"] for r in (none, half, full)]
     assert gains[1] == pytest.approx((gains[0] + gains[2]) / 2, abs=1e-3)
     with pytest.raises(SettingsError, match="amount"):
-        match_style(mix, reference, method="match", amount=1.5)
+        solved(mix, reference, method="match", amount=1.5)
 
 
 @pytest.mark.parametrize("method", ["match", "neural"])
@@ -236,14 +237,14 @@ def test_ctrl_c_applies_the_best_so_far_and_leaves_the_rest_at_its_start() -> No
         if progress.phase == "search" and progress.index == 1:
             raise KeyboardInterrupt
 
-    matched = match_style(mix, reference, budget=BUDGET, on_step=interrupt, **QUICK)
-    names = list(matched.matches)
-    assert matched.interrupted
-    assert matched.matches[names[1]].stop == StopReason.INTERRUPTED.value
-    assert matched.matches[names[3]].evaluations == 0
-    assert set(matched.preset.stems) == set(mix.stems)
-    assert any("interrupted" in note for note in matched.notes)
-    render_match(mix, matched)
+    found = solved(mix, reference, budget=BUDGET, on_step=interrupt, **QUICK)
+    names = list(found.solutions)
+    assert found.interrupted
+    assert found.solutions[names[1]].stop == StopReason.INTERRUPTED.value
+    assert found.solutions[names[3]].evaluations == 0
+    assert set(found.preset.stems) == set(mix.stems)
+    assert any("interrupted" in note for note in found.notes)
+    settle(dict(mix.stems), mix.sample_rate, found.preset)
 
 
 def test_ctrl_c_twice_gives_up() -> None:
@@ -257,7 +258,7 @@ def test_ctrl_c_twice_gives_up() -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        match_style(one("night", "drums"), one("street", "drums"), encoder=Stubborn(), on_step=interrupt, **QUICK)
+        solved(one("night", "drums"), one("street", "drums"), encoder=Stubborn(), on_step=interrupt, **QUICK)
 
 
 def test_seconds_are_shared_by_the_stems() -> None:
@@ -267,31 +268,31 @@ def test_seconds_are_shared_by_the_stems() -> None:
         if progress.budget is not None:
             budgets.append(progress.budget.seconds)
 
-    match_style(song("night"), song("street"), budget=Budget(seconds=2.0), on_step=note, **QUICK)
+    solved(song("night"), song("street"), budget=Budget(seconds=2.0), on_step=note, **QUICK)
     assert budgets[0] is not None
     assert budgets[0] <= 0.5
 
 
 def test_gradients_need_a_differentiable_chain() -> None:
     with pytest.raises(ChainError, match="pedalboard"):
-        match_style(one("night", "drums"), one("street", "drums"), method="gradient", chain="pedalboard")
+        solved(one("night", "drums"), one("street", "drums"), method="gradient", chain="pedalboard")
 
 
 def test_unknown_methods_fail_before_anything_long() -> None:
     with pytest.raises(UnknownNameError) as caught:
-        match_style(one("night", "drums"), one("street", "drums"), method="cmaa", **QUICK)
+        solved(one("night", "drums"), one("street", "drums"), method="cmaa", **QUICK)
     assert "cma" in (caught.value.hint or "")
 
 
 def test_no_common_stem_is_an_error_with_both_lists() -> None:
     with pytest.raises(AudioError, match="drums against bass"):
-        match_style(song("night", stems=("drums",)), song("street", stems=("bass",)), method="match", **QUICK)
+        solved(song("night", stems=("drums",)), song("street", stems=("bass",)), method="match", **QUICK)
 
 
 def test_silence_cannot_be_transferred_from() -> None:
     silent = Mix({"drums": torch.zeros(2, RATE)}, RATE, AudioFormat(RATE, 2, "PCM_16"), "silent", (), "stem")
     with pytest.raises(AudioError, match="silent"):
-        match_style(silent, one("street", "drums"), method="match", **QUICK)
+        solved(silent, one("street", "drums"), method="match", **QUICK)
 
 
 def test_a_third_partys_encoder_needs_no_base_class() -> None:
@@ -305,7 +306,7 @@ def test_a_third_partys_encoder_needs_no_base_class() -> None:
             return torch.stack([band.mean(-1) for band in spectrum.chunk(4, dim=-1)], dim=-1).log()
 
     result = transfer(one("night", "drums"), one("street", "drums"), encoder=Levels(), budget=BUDGET, **QUICK)
-    match = result.matched.matches["drums"]
+    match = result.solutions["drums"]
     assert match.loss_after <= match.loss_before
 
 
@@ -328,8 +329,8 @@ def test_mono_comes_back_mono() -> None:
 def test_an_effect_file_chain_and_a_loaded_chain_are_the_same() -> None:
     mix, reference = one("night", "drums"), one("street", "drums")
     quick = {"excerpt_seconds": 1.5, "excerpt_count": 1, "method": "match"}
-    by_name = match_style(mix, reference, chain=CHAIN, **quick)
-    by_object = match_style(mix, reference, chain=load_chain(CHAIN), **quick)
+    by_name = solved(mix, reference, chain=CHAIN, **quick)
+    by_object = solved(mix, reference, chain=load_chain(CHAIN), **quick)
     assert by_name.preset.stems == by_object.preset.stems
 
 
@@ -346,7 +347,7 @@ class Halves:
 def test_a_separator_makes_stems_of_mixes() -> None:
     mix, reference = as_mix(song("night")).at(48_000), as_mix(song("street", styled=True))
     result = transfer(mix, reference, separator=Halves(), method="match", **QUICK)
-    assert set(result.matched.matches) == {"vocals", "other"}
+    assert set(result.solutions) == {"vocals", "other"}
     assert sum("separated into vocals, other by halves" in note for note in result.notes) == 2
     assert result.rendered.sample_rate == 48_000
     assert result.rendered.mix.shape == mix.sum().shape

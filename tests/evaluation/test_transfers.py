@@ -30,7 +30,7 @@ from stito.evaluation.transfers.sources import DemoSource
 from stito.evaluation.transfers.summary import catches, courses, pairs, summarise
 from stito.metrics.levels import si_sdr
 from stito.metrics.spectral import multi_scale_spectral
-from stito.models.encoders import load_encoder
+from stito.models.loading import load_encoder
 from stito.search.base import Budget, Found, Search, Step
 from stito.search.driver import Loss, minimise
 
@@ -230,7 +230,7 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(tmp_path: Path) -> N
 
 def test_half_a_search_is_no_result(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     log = tmp_path / "cases.jsonl"
-    monkeypatch.setattr("stito.engine.solve.minimise", interrupted)
+    monkeypatch.setattr("stito.engine.methods.search.minimise", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(replace(PLAN, cases=1, methods=("input", "random:features"), evaluations=200), log)
     assert [kept.method for kept in Log(log, replace(PLAN, evaluations=200)).rows] == ["input"]

@@ -9,41 +9,41 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import stito.engine.solve
-import stito.engine.transfer
-import stito.models.predictor
-from conftest import RATE, song
+import stito.engine.networks
+import stito.engine.starts
+from conftest import RATE, solved, song
 from stito.console.strips import loudness
 from stito.effects.chain_files import load_chain
-from stito.engine.conversion import Cloner
-from stito.engine.solve import Matcher
-from stito.engine.transfer import match_style
+from stito.engine.methods import search
 from stito.errors import SettingsError, UnknownNameError, WeightsError
 from stito.metrics.levels import level_errors
 from stito.mix import Mix
-from stito.models.encoders import load_encoder
+from stito.models.loading import load_encoder
 from stito.models.predictor import Predictor, SettingsNet, knob_ranges, load_predictor, same_effects
-from stito.models.weights import save_weights
+from stito.models.weights import load_weights, save_weights
 from stito.search.base import Budget
 from stito_encoders.fxencoder import FXencoder
 
-EARS = {"front": "spectral", "bands": 4, "width": 4, "depth": 1, "hidden": 4, "dim": 3}
+LEVEL = {"corrections": {"gain": 1.0}, "evaluations": 16}
+"""Predictions as the network makes them, but for the level."""
+BACKBONE = {"front": "spectral", "bands": 4, "width": 4, "depth": 1, "hidden": 4, "dim": 3}
 QUICK = {"excerpt_seconds": 1.5, "excerpt_count": 1}
 
 
 def write(path: Path, theta: Tensor, **changes: Any) -> Path:
     """A predictor for `mixing` whose network always says `theta`."""
     chain = load_chain("mixing")
-    net = SettingsNet(FXencoder.network(EARS), [load_encoder("features")], chain.dim, hidden=4)
+    net = SettingsNet(FXencoder.network(BACKBONE), [load_encoder("features")], chain.dim, hidden=4)
     net.begin_at(theta)
-    torch.nn.init.zeros_(net.layers[-1].weight)  # type: ignore[arg-type]
+    torch.nn.init.zeros_(net.layers[-1].weight)
     header = {
         "architecture": "predictor",
         "config": {"hidden": 4},
         "chain": "mixing",
-        "ears": {"encoder": "fxencoder", "config": EARS},
+        "backbone": {"encoder": "fxencoder", "config": BACKBONE},
         "knobs": knob_ranges(chain),
         "encoders": [["features", ""]],
+        "guidance": LEVEL,
     }
     save_weights(path, net.state_dict(), header | changes, overwrite=True)
     return path
@@ -71,16 +71,9 @@ def stem(name: str, *, styled: bool = False) -> Mix:
 @pytest.fixture
 def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is predicted is taken to lead towards the reference."""
-    monkeypatch.setattr(Matcher, "_nearer", lambda *_: True)
+    monkeypatch.setattr(stito.engine.starts, "reduces", lambda *_: True)
 
 
-@pytest.fixture
-def uncorrected(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Predictions as the network says them, but for the level."""
-    monkeypatch.setattr(stito.models.predictor, "CORRECTED", {"gain": 1.0})
-
-
-@pytest.mark.usefixtures("uncorrected")
 def test_a_prediction_is_theta_of_the_chain(predictor: Predictor, theta: Tensor) -> None:
     drums = stem("night").stems["drums"][:, : 2 * RATE]
     found = predictor.predict([drums], [drums], load_chain("mixing"), RATE)
@@ -108,19 +101,16 @@ def test_a_prediction_has_the_level_of_the_reference(predictor: Predictor) -> No
     assert loudness(made, RATE) == pytest.approx(loudness(0.7 * drums, RATE), abs=0.2)
 
 
-def test_a_prediction_is_corrected_by_what_can_be_measured(
-    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_prediction_is_corrected_by_what_can_be_measured(predictor: Predictor, tmp_path: Path, theta: Tensor) -> None:
+    guidance = {"corrections": {"eq": 0.6, "imager": 1.0, "gain": 1.0}}
+    measured = Predictor(write(tmp_path / "measured.safetensors", theta, guidance=guidance))
     drums, other = (stem("night", styled=styled).stems["drums"][:, : 4 * RATE] for styled in (False, True))
 
-    def error() -> dict[str, float]:
-        theta = predictor.predict([drums], [other], predictor.chain, RATE)
-        made = predictor.chain.render_one(drums, predictor.chain.settings(theta), RATE)
+    def error(by: Predictor) -> dict[str, float]:
+        made = by.chain.render_one(drums, by.chain.settings(by.predict([drums], [other], by.chain, RATE)), RATE)
         return {name: abs(float(value)) for name, value in level_errors(made[None], other[None], RATE).items()}
 
-    corrected = error()
-    monkeypatch.setattr(stito.models.predictor, "CORRECTED", {"gain": 1.0})
-    said = error()
+    corrected, said = error(measured), error(predictor)
     for name in ("width_difference_db", "spectrum_distance_db"):
         assert corrected[name] < said[name] - 1
 
@@ -136,7 +126,6 @@ def test_what_is_frozen_is_heard_when_it_is_corrected(tmp_path: Path) -> None:
     assert loudness(made, RATE) == pytest.approx(loudness(drums, RATE), abs=0.5)
 
 
-@pytest.mark.usefixtures("uncorrected")
 def test_a_chain_with_other_ranges_gets_the_same_physical_settings(
     predictor: Predictor, tmp_path: Path, theta: Tensor
 ) -> None:
@@ -188,38 +177,37 @@ def test_embeddings_that_are_compared_by_angle_are_heard_at_unit_length() -> Non
     class Measured(Loud):
         distance = "euclidean"
 
-    heard = SettingsNet(Constant(), [Loud(), Measured()], 5).hear(torch.zeros(2, 2, 100))
+    heard = SettingsNet(Constant(), [Loud(), Measured()], 5).embed(torch.zeros(2, 2, 100))
     assert torch.allclose(heard, torch.tensor([0.6, 0.8, 0, 0.6, 0.8, 0, 30, 40]).expand(2, -1))
 
 
 def test_what_is_said_depends_on_which_is_the_reference() -> None:
     torch.manual_seed(0)
-    net = SettingsNet(FXencoder.network(EARS), [load_encoder("features")], 5, hidden=8).eval()
+    net = SettingsNet(FXencoder.network(BACKBONE), [load_encoder("features")], 5, hidden=8).eval()
     quiet, loud = 0.01 * torch.randn(1, 2, RATE), torch.randn(1, 2, RATE)
     there, back = (net(torch.stack(pair, dim=1)) for pair in ((loud, quiet), (quiet, loud)))
     assert there.shape == (1, 5)
     assert not torch.allclose(there, back, atol=1e-3)
-    assert torch.allclose(there, net.settle(torch.cat([net.hear(loud), net.hear(quiet)], dim=-1)), atol=1e-5)
+    assert torch.allclose(there, net.head(torch.cat([net.embed(loud), net.embed(quiet)], dim=-1)), atol=1e-5)
 
 
-def test_ears_learn_and_the_other_encoders_do_not() -> None:
-    net = SettingsNet(FXencoder.network(EARS), [load_encoder("features")], 5, hidden=8)
+def test_the_backbone_learns_and_the_other_encoders_do_not() -> None:
+    net = SettingsNet(FXencoder.network(BACKBONE), [load_encoder("features")], 5, hidden=8)
     net(torch.randn(2, 2, 2, RATE)).sum().backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is not None for p in net.parameters())
-    assert {name.split(".")[0] for name in net.state_dict()} == {"ears", "layers"}
+    assert {name.split(".")[0] for name in net.state_dict()} == {"backbone", "layers"}
 
 
 def test_the_untrained_network_says_where_it_begins(theta: Tensor) -> None:
     net = SettingsNet(Constant(), [], len(theta))
     net.begin_at(theta)
-    assert torch.allclose(net.eval().settle(torch.randn(5, 4)), theta.expand(5, -1), atol=0.05)
+    assert torch.allclose(net.eval().head(torch.randn(5, 4)), theta.expand(5, -1), atol=0.05)
 
 
-@pytest.mark.usefixtures("uncorrected")
 def test_a_file_predicts_in_place_of_what_is_installed(tmp_path: Path, theta: Tensor) -> None:
     file = write(tmp_path / "mine.safetensors", theta)
     mix, reference = stem("night"), stem("street", styled=True)
-    match = match_style(mix, reference, method="predict", predictor=file, **QUICK).matches["drums"]
+    match = solved(mix, reference, method="predict", predictor=file, **QUICK).solutions["drums"]
     chain, settings = match.strips["drums"]
     assert torch.allclose(chain.encode(settings)[:-1], theta[:-1], atol=1e-5)
 
@@ -230,23 +218,21 @@ def test_a_file_for_other_effects_is_refused_whether_or_not_it_is_asked(
 ) -> None:
     file = write(tmp_path / "mine.safetensors", theta)
     with pytest.raises(WeightsError, match="for the effects of 'mixing'"):
-        match_style(stem("night"), stem("street"), method=method, predictor=file, chain="eq", **QUICK)
+        solved(stem("night"), stem("street"), method=method, predictor=file, chain="eq", **QUICK)
 
 
 class TestTransfers:
     @pytest.fixture(autouse=True)
-    def installed(self, predictor: Predictor, uncorrected: None, monkeypatch: pytest.MonkeyPatch) -> None:
-        del uncorrected
-
+    def installed(self, predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
         def load(chain: Any, weights: Any = None) -> Predictor | None:
             assert weights is None
             return predictor if same_effects(predictor.chain, chain) else None
 
-        monkeypatch.setattr(stito.engine.transfer, "load_predictor", load)
+        monkeypatch.setattr(stito.engine.networks, "load_predictor", load)
 
     def test_without_a_search_the_prediction_is_the_result(self, theta: Tensor) -> None:
         mix, reference = stem("night"), stem("street", styled=True)
-        match = match_style(mix, reference, method="predict", **QUICK).matches["drums"]
+        match = solved(mix, reference, method="predict", **QUICK).solutions["drums"]
         chain, settings = match.strips["drums"]
         assert torch.allclose(chain.encode(settings)[:-1], theta[:-1], atol=1e-5)
         assert (match.start, match.stop, match.evaluations) == ("predict", "Predicted, no search.", 0)
@@ -254,7 +240,7 @@ class TestTransfers:
     @pytest.mark.parametrize("init", ["ensemble", "predict", "neural", "match", "neutral"])
     def test_a_search_starts_where_it_is_told(self, init: str) -> None:
         mix, reference = stem("night"), stem("street", styled=True)
-        match = match_style(mix, reference, init=init, budget=Budget(evaluations=1), **QUICK).matches["drums"]
+        match = solved(mix, reference, init=init, budget=Budget(evaluations=1), **QUICK).solutions["drums"]
         assert match.start == init
         chain, settings = match.strips["drums"]
         if init == "neutral":
@@ -262,7 +248,7 @@ class TestTransfers:
 
     def test_left_to_itself_it_starts_at_the_best_place(self) -> None:
         mix, reference = stem("night"), stem("night", styled=True)
-        match = match_style(mix, reference, budget=Budget(evaluations=1), **QUICK).matches["drums"]
+        match = solved(mix, reference, budget=Budget(evaluations=1), **QUICK).solutions["drums"]
         assert match.same_performance
         assert match.start == "match"  # for the prediction is the same whatever is heard
         assert match.objective_before is not None
@@ -272,9 +258,9 @@ class TestTransfers:
         mix, reference = stem("night"), stem("street", styled=True)
         said = {}
         for start in ("predict", "neural"):
-            match = match_style(mix, reference, init=start, budget=Budget(evaluations=1), **QUICK).matches["drums"]
+            match = solved(mix, reference, init=start, budget=Budget(evaluations=1), **QUICK).solutions["drums"]
             said[start] = match.strips["drums"]
-        match = match_style(mix, reference, method="ensemble", **QUICK).matches["drums"]
+        match = solved(mix, reference, method="ensemble", **QUICK).solutions["drums"]
         assert (match.start, match.stop) == ("ensemble", "The mean of two networks' settings, no search.")
         chain, settings = match.strips["drums"]
         both = [chain.encode(settings) for _, settings in said.values()]
@@ -287,10 +273,10 @@ class TestTransfers:
         self, name: str, start: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         asked = []
-        conversion = Cloner.conversion
-        monkeypatch.setattr(Cloner, "conversion", lambda *args: asked.append(name) or conversion(*args))
+        conversion = stito.engine.starts.conversion_of
+        monkeypatch.setattr(stito.engine.starts, "conversion_of", lambda *args: asked.append(name) or conversion(*args))
         budget = Budget(evaluations=1)
-        match = match_style(stem("night"), stem(name, styled=True), budget=budget, **QUICK).matches["drums"]
+        match = solved(stem("night"), stem(name, styled=True), budget=budget, **QUICK).solutions["drums"]
         assert match.start == start
         assert asked == ([name] if start == "ensemble" else [])
 
@@ -301,16 +287,16 @@ class TestTransfers:
     def test_left_to_itself_it_hears_with_the_trained_encoder_what_that_has_learnt(
         self, name: str, chain: str, encoder: str
     ) -> None:
-        matched = match_style(stem("night"), stem(name, styled=True), method="match", chain=chain, **QUICK)
-        assert matched.preset.provenance is not None
-        assert matched.preset.provenance.encoder == encoder
+        found = solved(stem("night"), stem(name, styled=True), method="match", chain=chain, **QUICK)
+        assert found.preset.provenance is not None
+        assert found.preset.provenance.encoder == encoder
 
     def test_the_sum_of_several_stems_is_heard_by_measured_features(self) -> None:
         whole = song("street", styled=True).sum()
         reference = Mix({"mix": whole}, RATE, song("night").format, "street", (), "mix", {})
-        matched = match_style(song("night"), reference, method="match", **QUICK)
-        assert matched.preset.provenance is not None
-        assert matched.preset.provenance.encoder == "features"
+        found = solved(song("night"), reference, method="match", **QUICK)
+        assert found.preset.provenance is not None
+        assert found.preset.provenance.encoder == "features"
 
     @pytest.mark.usefixtures("trusted")
     @pytest.mark.parametrize(
@@ -325,55 +311,68 @@ class TestTransfers:
     def test_without_a_budget_it_searches_as_far_as_that_is_of_use(
         self, name: str, near: float, budget: Budget | None, evaluations: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(stito.engine.solve, "GUIDED", 16)
-        monkeypatch.setattr(stito.engine.solve, "EVALUATIONS", 32)
+        monkeypatch.setattr(search, "EVALUATIONS", 32)
         encoder = FXencoder()
-        encoder.near = near
+        encoder.same_style_distance = near
         mix, reference = stem("night"), stem(name, styled=True)
-        match = match_style(mix, reference, encoder=encoder, budget=budget, **QUICK).matches["drums"]
+        match = solved(mix, reference, encoder=encoder, budget=budget, **QUICK).solutions["drums"]
         assert match.evaluations == evaluations
         assert match.start == ("ensemble" if name == "street" else "match")
-        assert (match.stop == stito.engine.solve.NEAR) == (evaluations == 0)
+        assert (match.stop == search.SAME_STYLE) == (evaluations == 0)
         assert bool(match.history) == bool(evaluations)
 
     def test_an_input_that_is_near_already_is_left_as_it_is_where_the_prediction_leads_away(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(Matcher, "_nearer", lambda *_: False)
+        monkeypatch.setattr(stito.engine.starts, "reduces", lambda *_: False)
         encoder = FXencoder()
-        encoder.near = 10.0
-        match = match_style(stem("night"), stem("street"), encoder=encoder, **QUICK).matches["drums"]
-        assert (match.start, match.evaluations, match.stop) == ("neutral", 0, stito.engine.solve.NEAR)
+        encoder.same_style_distance = 10.0
+        match = solved(stem("night"), stem("street"), encoder=encoder, **QUICK).solutions["drums"]
+        assert (match.start, match.evaluations, match.stop) == ("neutral", 0, search.SAME_STYLE)
         chain, settings = match.strips["drums"]
         assert torch.allclose(chain.encode(settings), chain.encode({}), atol=1e-5)
 
     def test_settings_are_drawn_to_the_prediction(self, theta: Tensor) -> None:
         mix, reference = stem("night"), stem("street", styled=True)
         options = {"init": "predict", "budget": Budget(evaluations=60), "prior_weight": 1e4, **QUICK}
-        match = match_style(mix, reference, **options).matches["drums"]  # type: ignore[arg-type]
+        match = solved(mix, reference, **options).solutions["drums"]
         chain, settings = match.strips["drums"]
         assert match.start == "predict"
         assert torch.allclose(chain.encode(settings)[:-1], theta[:-1], atol=1e-3)
 
     def test_left_to_itself_it_doubts_a_prediction_that_leads_away(self) -> None:
         mix, reference = stem("night"), stem("street")  # which are alike already
-        doubted = match_style(mix, reference, budget=Budget(evaluations=1), **QUICK).matches["drums"]
+        doubted = solved(mix, reference, budget=Budget(evaluations=1), **QUICK).solutions["drums"]
         assert doubted.start != "predict"
-        told = match_style(mix, reference, method="predict", encoder="fxencoder", **QUICK).matches["drums"]
+        told = solved(mix, reference, method="predict", encoder="fxencoder", **QUICK).solutions["drums"]
         assert told.loss_after > told.loss_before
 
     @pytest.mark.parametrize("method", ["predict", "ensemble"])
     def test_several_stems_at_once_are_not_predicted_and_that_is_said(self, method: str) -> None:
         mix, reference = song("night"), song("street", styled=True)
         whole = Mix({"mix": reference.sum()}, RATE, reference.format, "street", (), "mix", {"mix": reference.format})
-        matched = match_style(mix, whole, method=method, **QUICK)
-        assert {match.start for match in matched.matches.values()} == {"match"}
-        assert any("nothing is predicted for several stems" in note for note in matched.notes)
+        found = solved(mix, whole, method=method, **QUICK)
+        assert {match.start for match in found.solutions.values()} == {"match"}
+        assert any("nothing is predicted for several stems" in note for note in found.notes)
 
     def test_a_chain_without_a_predictor_says_so(self) -> None:
         mix, reference = stem("night"), stem("street")
         for options in ({"method": "predict"}, {"method": "ensemble"}, {"init": "predict"}, {"init": "ensemble"}):
             with pytest.raises(SettingsError, match="no predictor for the chain"):
-                match_style(mix, reference, chain="eq | compressor", **options, **QUICK)  # type: ignore[arg-type]
+                solved(mix, reference, chain="eq | compressor", **options, **QUICK)
         with pytest.raises(UnknownNameError, match="predikt"):
-            match_style(mix, reference, init="predikt", **QUICK)  # type: ignore[arg-type]
+            solved(mix, reference, init="predikt", **QUICK)
+
+
+def test_files_of_earlier_versions_load(tmp_path: Path, theta: Tensor) -> None:
+    path = write(tmp_path / "new.safetensors", theta)
+    state, header = load_weights(path)
+    header["ears"] = header.pop("backbone")
+    old = {name.replace("backbone.", "ears."): tensor for name, tensor in state.items()}
+    save_weights(tmp_path / "old.safetensors", old, header)
+    drums = stem("night").stems["drums"][:, :RATE]
+    new, earlier = (
+        Predictor(file).predict([drums], [drums], load_chain("mixing"), RATE)
+        for file in (path, tmp_path / "old.safetensors")
+    )
+    assert torch.equal(new, earlier)

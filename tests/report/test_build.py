@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from conftest import as_mix, song
-from stito.engine.result import TransferResult
-from stito.engine.transfer import transfer
-from stito.mix import Mix
-from stito.report.build import build_report, clip_start, hear_mix
 from stito.report.data import ReportData
 from stito.report.html import write_report
 from stito.search.base import Budget
-
-
-def built(mix: Mix, reference: Mix, result: TransferResult) -> ReportData:
-    start_s = clip_start(mix)
-    heard = hear_mix("input", mix, start_s), hear_mix("reference", reference, start_s)
-    return build_report(f"{mix.name} → {reference.name}", "stito transfer", *heard, result)
+from stito.workflows.transfer import transfer
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +26,7 @@ def report() -> ReportData:
         excerpt_seconds=1.0,
         excerpt_count=1,
     )
-    return built(mix, reference, result)
+    return result.report()
 
 
 def test_rows_are_the_mix_and_its_stems(report: ReportData) -> None:
@@ -77,14 +70,14 @@ def test_a_reverb_without_wet_signal_does_nothing_wherever_its_other_knobs_stand
     result = transfer(mix, song("street", stems=("drums",)), chain="reverb", method="match", excerpt_seconds=1.0)
     preset = result.preset.model_copy(deep=True)
     preset.stems["drums"].chain[0].settings.update(decay_mid_s=2.5, mix=0.0)
-    report = built(mix, song("street", stems=("drums",)), result.__class__(preset, result.rendered, result.matched))
+    report = replace(result, preset=preset).report()
     assert next(row for row in report.rows if row.name == "drums").settings[0].neutral
 
 
 def test_a_joint_search_is_shown_on_the_mix(tmp_path) -> None:  # type: ignore[no-untyped-def]
     mix, reference = song("night", stems=("drums", "bass")), as_mix(song("street"))
     result = transfer(mix, reference, chain="gain", budget=Budget(evaluations=16), excerpt_seconds=1.0, excerpt_count=1)
-    data = built(mix, reference, result)
+    data = result.report()
     assert data.rows[0].convergence
     write_report(tmp_path / "report.html", data)
     assert (tmp_path / "report.html").stat().st_size > 10_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,16 @@ from stito.errors import OutputExistsError, SettingsError
 from stito.report import ComparedMethod, ComparisonData, Headline, render_comparison
 from stito.search.base import Budget
 from stito.workflows.compare import compare_methods, table
-from stito.workflows.transfer import file_name
+from stito.workflows.folder import file_name
+from stito.workflows.transfer import Transfer
 
-OPTIONS = {"budget": Budget(evaluations=8), "excerpt_seconds": 1.0, "excerpt_count": 1, "stem": "drums"}
+QUICK = Transfer(budget=Budget(evaluations=8), excerpt_seconds=1.0, excerpt_count=1)
+DRUMS = replace(QUICK, stem="drums")
 
 
 def test_each_method_is_heard_and_its_settings_stand_side_by_side(songs: Path, tmp_path: Path) -> None:
     methods = ["match", "neural", "nevergrad:OnePlusOne"]
-    rows = compare_methods(songs / "night", songs / "street", tmp_path, methods, **OPTIONS)  # type: ignore[arg-type]
+    rows = compare_methods(DRUMS, songs / "night", songs / "street", tmp_path, methods)
     assert [row["method"] for row in rows] == methods
     assert json.loads((tmp_path / "compare.json").read_text()) == rows
     assert all((tmp_path / folder / "report.html").exists() for folder in ("match", "neural", "nevergrad-OnePlusOne"))
@@ -35,7 +38,7 @@ def test_each_method_is_heard_and_its_settings_stand_side_by_side(songs: Path, t
     lines = table(rows).splitlines()
     assert len(lines) == 4
     with pytest.raises(OutputExistsError):
-        compare_methods(songs / "night", songs / "street", tmp_path, methods, **OPTIONS)  # type: ignore[arg-type]
+        compare_methods(DRUMS, songs / "night", songs / "street", tmp_path, methods)
 
 
 def test_a_method_that_leads_away_says_so() -> None:
@@ -45,8 +48,7 @@ def test_a_method_that_leads_away_says_so() -> None:
 
 
 def test_without_a_choice_those_methods_are_compared_that_apply(songs: Path, tmp_path: Path) -> None:
-    options = {**OPTIONS, "stem": None}
-    rows = compare_methods(songs / "street.wav", songs / "street.wav", tmp_path, **options)  # type: ignore[arg-type]
+    rows = compare_methods(QUICK, songs / "street.wav", songs / "street.wav", tmp_path)
     assert [row["method"] for row in rows] == ["match", "neural", "cma"]
     assert (
         "predict: There is no predictor for the chain &#39;mastering&#39;." in (tmp_path / "compare.html").read_text()
@@ -56,17 +58,16 @@ def test_without_a_choice_those_methods_are_compared_that_apply(songs: Path, tmp
 @pytest.mark.parametrize(
     ("method", "why"),
     [
-        ("predict", "predicted stem by stem"),
-        ("ensemble", "predicted stem by stem"),
-        ("neural", "renders stem by stem"),
+        ("predict", "'predict' works stem by stem"),
+        ("ensemble", "'ensemble' works stem by stem"),
+        ("neural", "'neural' works stem by stem"),
     ],
 )
 def test_a_method_that_does_not_apply_is_refused_before_any_is_run(
     songs: Path, tmp_path: Path, method: str, why: str
 ) -> None:
-    options = {**OPTIONS, "stem": None}
     with pytest.raises(SettingsError, match=why):
-        compare_methods(songs / "night", songs / "street.wav", tmp_path, ["match", method], **options)  # type: ignore[arg-type]
+        compare_methods(QUICK, songs / "night", songs / "street.wav", tmp_path, ["match", method])
     assert not list(tmp_path.rglob("*.json"))
 
 
@@ -75,14 +76,14 @@ def test_what_was_compared_before_a_failure_is_kept(
 ) -> None:
     run = stito.workflows.compare.run_transfer
 
-    def failing(*args: Any, method: str, **options: Any) -> Any:
-        if method == "level":
+    def failing(engine: Transfer, *args: Any, **options: Any) -> Any:
+        if engine.method == "random":
             raise KeyboardInterrupt
-        return run(*args, method=method, **options)
+        return run(engine, *args, **options)
 
     monkeypatch.setattr("stito.workflows.compare.run_transfer", failing)
     with pytest.raises(KeyboardInterrupt):
-        compare_methods(songs / "night", songs / "street", tmp_path, ["match", "level"], **OPTIONS)  # type: ignore[arg-type]
+        compare_methods(DRUMS, songs / "night", songs / "street", tmp_path, ["match", "random"])
     assert [row["method"] for row in json.loads((tmp_path / "compare.json").read_text())] == ["match"]
     assert (tmp_path / "compare.html").exists()
 

@@ -16,10 +16,9 @@ import torch
 from click.testing import CliRunner
 from torch import Tensor
 
-from conftest import RATE, as_mix, song
+from conftest import RATE, as_mix, solved, song
 from stito.audio import AudioFormat
 from stito.cli.separate import separate
-from stito.engine.transfer import match_style, separated
 from stito.errors import MissingFileError, OutputExistsError, StitoError, UnknownNameError, WeightsError
 from stito.mix import Mix
 from stito.separation import load_separator, separate_mix
@@ -27,6 +26,7 @@ from stito.separation.cache import SeparationCache
 from stito.separation.demucs import Demucs
 from stito.separation.spleeter import DEPTH, Spleeter2
 from stito.separation.tensor_bundle import read_tensor_bundle
+from stito.workflows.sources import separated
 
 SOURCES = ["drums", "bass", "other", "vocals"]
 
@@ -294,8 +294,8 @@ def test_a_transfer_separates_what_is_a_mix(spleeter: Spleeter2) -> None:
         as_mix(song("night")), as_mix(song("street", styled=True)), spleeter, lambda p: phases.append((p.phase, p.name))
     )
     assert {name for phase, name in phases if phase == "separate"} == {"night", "street"}
-    matched = match_style(mix, reference, method="match", excerpt_seconds=1.5, excerpt_count=1)
-    assert set(matched.preset.stems) == {"vocals", "accompaniment"}
+    found = solved(mix, reference, method="match", excerpt_seconds=1.5, excerpt_count=1)
+    assert set(found.preset.stems) == {"vocals", "accompaniment"}
 
 
 def test_the_command_writes_stems_that_a_transfer_reads(songs: Path, tmp_path: Path) -> None:

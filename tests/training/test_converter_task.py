@@ -12,7 +12,7 @@ from stito.cli.train import train
 from stito.data.fxmanipulator.impulses import Impulses
 from stito.data.fxmanipulator.manipulator import Manipulator
 from stito.errors import RecipeError
-from stito.models.converters import load_converter
+from stito.models.loading import load_converter
 from stito.training.devices import make_fabric
 from stito.training.log import read_log
 from stito.training.loop import FINAL, Training
@@ -67,7 +67,7 @@ def test_a_run_leaves_a_converter_that_can_be_loaded(tmp_path: Path) -> None:
     x, reference = 0.1 * torch.randn(1, 2, RATE), 0.1 * torch.randn(1, 2, RATE).cumsum(-1)
     with torch.no_grad():
         made = training.module.eval()(torch.stack([reference, x], dim=1))
-    assert torch.allclose(converter.render(x, converter.hear(reference), converter.hear(x)), made, atol=1e-5)
+    assert torch.allclose(converter.render(x, converter.embed(reference), converter.embed(x)), made, atol=1e-5)
 
 
 def test_some_examples_are_mixed_and_milder_as_the_recipe_says() -> None:

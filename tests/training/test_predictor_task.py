@@ -16,14 +16,14 @@ from stito.data.fxmanipulator.impulses import Impulses
 from stito.data.fxmanipulator.manipulator import Manipulator
 from stito.effects.chain_files import load_chain
 from stito.errors import RecipeError, WeightsError
-from stito.models.encoders import load_encoder
+from stito.models.loading import load_encoder
 from stito.models.predictor import Predictor, same_effects
 from stito.training.devices import make_fabric
 from stito.training.loop import FINAL, Training
 from stito.training.recipe import parse_recipe
 from stito.training.tasks.predictor import PredictorTask
 from stito.training.tasks.supplies import Supplies
-from stito.training.tasks.target_settings import known_settings
+from stito.training.tasks.target_settings import target_settings
 from stito.training.tasks.truths import Examples
 from training.toys import Noise
 
@@ -67,10 +67,10 @@ def task(*changes: str) -> PredictorTask:
     return PredictorTask(parse_recipe(RECIPE, changes), Supplies(Noise(), Noise(), manipulator, make_fabric("cpu")))
 
 
-def test_known_settings_are_those_of_the_same_knobs() -> None:
+def test_target_settings_are_those_of_the_same_knobs() -> None:
     chain, the_manipulator = load_chain("mixing"), manipulator()
     drawn = the_manipulator.sample(["drums", "vocals"] * 20, np.random.default_rng(0))
-    theta, known = known_settings(chain, drawn)
+    theta, known = target_settings(chain, drawn)
     columns = {str(knob): index for index, knob in enumerate(chain.knobs)}
     assert theta.min() >= 0
     assert theta.max() <= 1
@@ -126,7 +126,7 @@ def test_one_batch_is_learnt() -> None:
     assert the_task.prepare(7) is batch
 
 
-def test_ears_begin_as_the_encoder_that_they_are_of() -> None:
+def test_the_backbone_begins_as_the_encoder_that_they_are_of() -> None:
     encoder, network = load_encoder("fxencoder"), task().network()
     assert all(module.training for module in network.modules())
     network.eval()
@@ -155,10 +155,10 @@ def test_some_examples_are_mixed_and_milder_as_the_recipe_says() -> None:
     assert (truths.mixed, truths.mild) == (0.5, 0.25)
 
 
-def test_weights_to_go_on_from_keep_ears_of_another_size(tmp_path: Path) -> None:
+def test_weights_to_go_on_from_keep_a_backbone_of_another_size(tmp_path: Path) -> None:
     small = {"front": "spectral", "bands": 64, "width": 32, "depth": 1, "hidden": 16, "dim": 8}
     began = task()
-    began._ears, began._ears_config = registry.load("encoder", "fxencoder").network(small), small
+    began._backbone, began._backbone_config = registry.load("encoder", "fxencoder").network(small), small
     Training(began, parse_recipe(RECIPE), make_fabric("cpu"), tmp_path, tensorboard=False).export(
         "small.safetensors", {}
     )
@@ -166,19 +166,19 @@ def test_weights_to_go_on_from_keep_ears_of_another_size(tmp_path: Path) -> None
     again = task(f"start={file}")
     training = Training(again, parse_recipe(RECIPE), make_fabric("cpu"), tmp_path / "on", tensorboard=False)
     training.begin_with(file)
-    assert again.header()["ears"] == {"encoder": "fxencoder", "config": small}
-    assert training.module.ears.dim == 8
+    assert again.header()["backbone"] == {"encoder": "fxencoder", "config": small}
+    assert training.module.backbone.dim == 8
 
 
-def test_an_encoder_that_cannot_learn_makes_no_ears() -> None:
+def test_an_encoder_that_cannot_learn_makes_no_backbone() -> None:
     with pytest.raises(RecipeError, match="no network"):
-        task("predictor.ears=features")
+        task("predictor.backbone=features")
 
 
 def test_ears_are_an_installed_encoder(tmp_path: Path) -> None:
     weights = Path(stito_encoders.__file__).parent / "weights" / "fxencoder.safetensors"
     with pytest.raises(RecipeError, match="no network"):
-        task(f"predictor.ears={weights}")
+        task(f"predictor.backbone={weights}")
 
 
 def test_a_chain_without_gradients_is_refused() -> None:

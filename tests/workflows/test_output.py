@@ -10,7 +10,9 @@ import torch
 
 from conftest import CHAIN
 from stito.errors import StitoError
-from stito.workflows.transfer import command_line, run_apply, run_transfer
+from stito.workflows.apply import run_apply
+from stito.workflows.command import command_line
+from stito.workflows.transfer import Transfer, run_transfer
 
 
 def test_a_command_line_can_be_typed_as_it_stands() -> None:
@@ -25,11 +27,11 @@ def test_settings_survive_an_interrupted_rendering(
         raise KeyboardInterrupt
 
     drums, out = songs / "night" / "drums.wav", tmp_path / "my out"
-    options = {"method": "match", "chain": CHAIN, "excerpt_seconds": 1.0, "excerpt_count": 1}
-    whole = run_transfer(drums, songs / "street", tmp_path / "whole", stem="drums", **options).rendered
-    monkeypatch.setattr("stito.workflows.transfer.render_match", interrupted)
+    engine = Transfer(method="match", chain=CHAIN, excerpt_seconds=1.0, excerpt_count=1, stem="drums")
+    whole = run_transfer(engine, drums, songs / "street", tmp_path / "whole").rendered
+    monkeypatch.setattr("stito.workflows.transfer.settle", interrupted)
     with pytest.raises(StitoError, match="settings are safe") as caught:
-        run_transfer(drums, songs / "street", out, stem="drums", **options)
+        run_transfer(engine, drums, songs / "street", out)
     assert caught.value.hint is not None
     assert caught.value.hint.endswith("--stem drums")
     assert f"'{out / 'preset.json'}'" in caught.value.hint

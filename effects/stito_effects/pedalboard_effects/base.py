@@ -44,8 +44,7 @@ class PedalboardEffect(Effect):
     The plug-ins must have no latency, and be the identity at the neutral settings.
     """
 
-    fusion: ClassVar[str] = "pedalboard"
-    """Neighbours in a chain that share this word are rendered by one `process_group`."""
+    host: ClassVar[str | None] = "pedalboard"
 
     @classmethod
     @abstractmethod
@@ -81,8 +80,8 @@ class PedalboardEffect(Effect):
         """The Python expressions of the plug-ins for these settings, one a line."""
         return [stage.source() for stage in cls.stages(settings)]
 
-    @staticmethod
-    def script(steps: Sequence[tuple[str, Mapping[str, float]]], *, gain_db: float = 0.0) -> str | None:
+    @classmethod
+    def script(cls, steps: Sequence[tuple[str, Mapping[str, float]]], *, gain_db: float = 0.0) -> str | None:
         """A chain of these effects as a standalone program: what `export.script` writes."""
         from stito_effects.pedalboard_effects.export import script  # it knows every effect, and they all know this
 

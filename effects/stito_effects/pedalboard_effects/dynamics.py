@@ -23,7 +23,7 @@ class PedalboardCompressor(PedalboardEffect):
     name: ClassVar[str] = "pedalboard_compressor"
     params: ClassVar[tuple[Param, ...]] = (
         Param("threshold_db", -60.0, 0.0, -20.0, doc="level (dBFS) above which it works"),
-        Param("ratio", 1.0, 20.0, 1.0, "log", doc="decibels in for each decibel out"),
+        Param("ratio", 1.0, 20.0, 1.0, "log", doc="decibels in for each decibel out", depth=True),
         Param("attack_ms", 0.1, 100.0, 5.0, "log", doc="time to turn down"),
         Param("release_ms", 10.0, 1_000.0, 100.0, "log", doc="time to let go"),
     )
@@ -60,7 +60,7 @@ class PedalboardGate(PedalboardEffect):
     name: ClassVar[str] = "pedalboard_gate"
     params: ClassVar[tuple[Param, ...]] = (
         Param("threshold_db", -80.0, 0.0, -40.0, doc="level (dBFS) below which it works"),
-        Param("ratio", 1.0, 20.0, 1.0, "log", doc="decibels out for each decibel in, below the threshold"),
+        Param("ratio", 1.0, 20.0, 1.0, "log", doc="decibels out for each decibel in, below the threshold", depth=True),
         Param("attack_ms", 0.1, 100.0, 1.0, "log", doc="time to open"),
         Param("release_ms", 10.0, 1_000.0, 100.0, "log", doc="time to close"),
     )

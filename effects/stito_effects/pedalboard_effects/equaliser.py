@@ -25,7 +25,7 @@ class _Band(NamedTuple):
 
     def params(self) -> tuple[Param, Param, Param]:
         return (
-            Param(f"{self.name}_gain_db", -24.0, 24.0, 0.0, doc="boost or cut"),
+            Param(f"{self.name}_gain_db", -24.0, 24.0, 0.0, doc="boost or cut", depth=True),
             Param(f"{self.name}_hz", self.low_hz, self.high_hz, self.usual_hz, "log", doc="corner or centre"),
             Param(f"{self.name}_q", 0.1, 4.0, 0.707, "log", doc="narrowness, or steepness of a shelf"),
         )

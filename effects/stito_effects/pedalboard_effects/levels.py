@@ -18,7 +18,7 @@ class PedalboardGain(PedalboardEffect):
     """Turns the level up or down."""
 
     name: ClassVar[str] = "pedalboard_gain"
-    params: ClassVar[tuple[Param, ...]] = (Param("gain_db", -24.0, 24.0, 0.0, doc="level change"),)
+    params: ClassVar[tuple[Param, ...]] = (Param("gain_db", -24.0, 24.0, 0.0, doc="level change", depth=True),)
 
     @classmethod
     def stages(cls, settings: Mapping[str, float]) -> list[Stage]:
@@ -33,7 +33,7 @@ class PedalboardDistortion(PedalboardEffect):
     params: ClassVar[tuple[Param, ...]] = (
         Param("drive_db", 0.0, 48.0, 12.0, doc="gain before tanh"),
         Param("output_db", -24.0, 24.0, 0.0, doc="level of the distorted signal"),
-        Param("mix", 0.0, 1.0, 0.0, doc="from clean (0) to distorted (1)"),
+        Param("mix", 0.0, 1.0, 0.0, doc="from clean (0) to distorted (1)", depth=True),
     )
 
     @classmethod

@@ -16,7 +16,7 @@ __all__ = ["PedalboardChorus", "PedalboardPhaser"]
 _RATE = Param("rate_hz", 0.1, 10.0, 1.0, "log", doc="speed of the movement")
 _DEPTH = Param("depth", 0.0, 1.0, 0.25, doc="reach of the movement")
 _FEEDBACK = Param("feedback", -0.9, 0.9, 0.0, doc="how much of the output re-enters; below 0, inverted")
-_MIX = Param("mix", 0.0, 1.0, 0.0, doc="from dry (0) to the moving signal alone (1)")
+_MIX = Param("mix", 0.0, 1.0, 0.0, doc="from dry (0) to the moving signal alone (1)", depth=True)
 
 
 class PedalboardChorus(PedalboardEffect):

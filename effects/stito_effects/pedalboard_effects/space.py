@@ -22,7 +22,7 @@ class PedalboardReverb(PedalboardEffect):
         Param("room_size", 0.0, 1.0, 0.5, doc="length of the tail"),
         Param("damping", 0.0, 1.0, 0.5, doc="how fast the tail loses its treble"),
         Param("width", 0.0, 1.0, 1.0, doc="stereo width of the tail"),
-        Param("mix", 0.0, 1.0, 0.0, doc="from dry (0) to reverb alone (1)"),
+        Param("mix", 0.0, 1.0, 0.0, doc="from dry (0) to reverb alone (1)", depth=True),
     )
 
     @classmethod
@@ -41,7 +41,7 @@ class PedalboardDelay(PedalboardEffect):
     params: ClassVar[tuple[Param, ...]] = (
         Param("delay_ms", 10.0, 1_000.0, 250.0, "log", doc="time between echoes"),
         Param("feedback", 0.0, 0.9, 0.3, doc="how much of each echo is echoed"),
-        Param("mix", 0.0, 1.0, 0.0, doc="from dry (0) to echoes alone (1)"),
+        Param("mix", 0.0, 1.0, 0.0, doc="from dry (0) to echoes alone (1)", depth=True),
     )
 
     @classmethod

@@ -14,7 +14,7 @@ from stito.data.fxnorm.normalize import Targets, fit_targets, normalize
 from stito.data.songs import SAMPLE_RATE, Song, find_songs, read_stems
 from stito.dsp.loudness import true_peak_db
 from stito.errors import OutputError, SettingsError
-from stito.mix import Mix, read_mix
+from stito.mix import Layout, read_mix
 
 __all__ = ["Normalized", "fit_songs", "normalize_files"]
 
@@ -56,7 +56,7 @@ def normalize_files(
     paths = {name: out / f"{name}.wav" if many else out for name, x in mix.stems.items() if not is_silent(x)}
     for path in paths.values():
         check_writable(path, overwrite=force)
-    return _written(mix, paths, targets, force)
+    return _written(dict(mix.stems), mix.layout, paths, targets, force)
 
 
 def _check_folder(source: Path, out: Path) -> None:
@@ -74,14 +74,15 @@ def _check_file(source: Path, out: Path, stem: str | None, targets: Targets, for
     check_writable(out, overwrite=force)
 
 
-def _written(mix: Mix, paths: dict[str, Path], targets: Targets, force: bool) -> Iterator[Normalized]:
+def _written(
+    stems: dict[str, Tensor], layout: Layout, paths: dict[str, Path], targets: Targets, force: bool
+) -> Iterator[Normalized]:
     for name, path in paths.items():
         kind = name if name in targets.stems or "other" not in targets.stems else "other"
-        subtype = mix.format_of(name).subtype
-        x = normalize(mix.stereo(name), kind, sample_rate=mix.sample_rate, targets=targets)
-        mix.release(name)
-        gain_db = 0.0 if subtype == "FLOAT" else _room(x, mix.sample_rate)
-        write_audio(path, x * 10 ** (gain_db / 20), mix.sample_rate, subtype=subtype, overwrite=force)
+        subtype, rate = layout.format_of(name).subtype, layout.sample_rate
+        x = normalize(to_stereo(stems.pop(name)), kind, sample_rate=rate, targets=targets)  # held once
+        gain_db = 0.0 if subtype == "FLOAT" else _room(x, rate)
+        write_audio(path, x * 10 ** (gain_db / 20), rate, subtype=subtype, overwrite=force)
         yield Normalized(name, kind, path, targets.of(kind).loudness_lufs + gain_db, gain_db)
 
 

@@ -27,7 +27,7 @@ from stito.evaluation.encoders.tables import as_markdown
 from stito.evaluation.page import render_page
 from stito.metrics import scikit
 from stito.models.encoder import Encoder, digest_of
-from stito.workflows.transfer import file_name
+from stito.workflows.folder import file_name
 
 __all__ = ["NAMES", "DemoSongs", "cache_material", "study_encoders", "write_study"]
 

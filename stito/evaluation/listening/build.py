@@ -19,7 +19,7 @@ from stito.errors import SettingsError
 from stito.evaluation.listening.stimuli import stimuli
 from stito.evaluation.listening.trials import ANCHORS, HIDDEN, REFERENCE, Trial
 from stito.evaluation.page import render_alone
-from stito.workflows.transfer import file_name
+from stito.workflows.folder import file_name
 
 __all__ = ["NAMES", "Questions", "build_test"]
 

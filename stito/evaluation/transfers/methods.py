@@ -10,13 +10,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from stito import registry
 from stito.audio import resample, write_audio
 from stito.console.preset import StripPreset
 from stito.console.strips import gain, loudness, render_strip
 from stito.effects.chain import Chain, ChainSettings
-from stito.engine.defaults import DEFAULT_CONVERTER, MEASURED_ENCODER
-from stito.engine.solve import AUTO, MATCH, NEURAL, NEUTRAL, PREDICT
-from stito.engine.transfer import match_style
+from stito.engine.options import AUTO, MATCH, NEURAL, NEUTRAL, PREDICT, TransferOptions
+from stito.engine.solve import prepare, solve
 from stito.evaluation.encoders.cases import SAMPLE_RATE
 from stito.evaluation.listening.trials import REFERENCE
 from stito.evaluation.transfers.cases import Case
@@ -24,13 +24,12 @@ from stito.evaluation.transfers.plan import ORACLE_EVALUATIONS, PLAIN, TransferP
 from stito.evaluation.transfers.rows import Row
 from stito.metrics.levels import level_errors
 from stito.metrics.spectral import MultiScaleSpectral
-from stito.models.converters import load_converter
 from stito.models.encoder import Encoder, digest_of, distance
-from stito.models.encoders import load_encoder
+from stito.models.loading import load_converter, load_encoder
 from stito.search.base import Step
 from stito.search.fit import fit
-from stito.training.tasks.target_settings import known_settings
-from stito.workflows.transfer import file_name
+from stito.training.tasks.target_settings import target_settings
+from stito.workflows.folder import file_name
 
 __all__ = ["MEASURES", "Asked", "ask", "audio_file", "measure", "oracle", "warm_up"]
 
@@ -86,16 +85,18 @@ class _Made:
 
 def ask(method: str) -> Asked:
     """A method by its name."""
-    how, source, init = [*method.split(":"), "", ""][:3]
     if method in PLAIN:
         return Asked(method)
-    if how == NEURAL:
-        digest = digest_of(load_converter(source or DEFAULT_CONVERTER))
-        return Asked(method, method, encoder=load_encoder(MEASURED_ENCODER), digest=digest)
-    encoder = load_encoder(source or MEASURED_ENCODER)
+    name, argument = registry.parse_name(method)
+    measured = registry.default("measured encoder")
+    if name == NEURAL:
+        digest = digest_of(load_converter(argument or registry.default("converter")))
+        return Asked(method, method, encoder=load_encoder(measured), digest=digest)
+    source, init = registry.parse_name(argument or measured)
+    encoder = load_encoder(source)
     alone = (MATCH, NEUTRAL, PREDICT)  # these have no part of the converter's
-    start = "" if how in alone or init in alone else digest_of(load_converter(DEFAULT_CONVERTER))
-    return Asked(method, how, init or AUTO, encoder, digest_of(encoder) + start)
+    start = "" if name in alone or init in alone else digest_of(load_converter(registry.default("converter")))
+    return Asked(method, name, init or AUTO, encoder, digest_of(encoder) + start)
 
 
 def measure(
@@ -153,7 +154,7 @@ def oracle(source: Tensor, truth: Tensor, chain: Chain, evaluations: int, seed: 
 
     The gradient's, from the closed form and on a sample of frames, where the chain has one; else that of CMA-ES.
     """
-    start = chain.encode(chain.match(source, truth, SAMPLE_RATE))
+    start = chain.encode(chain.initial_settings(source, truth, SAMPLE_RATE))
     return chain.settings(fit([chain.prepare(source, SAMPLE_RATE)], [truth], start, evaluations, seed))
 
 
@@ -168,9 +169,7 @@ def _make(case: Case, asked: Asked, chain: Chain, plan: TransferPlan) -> _Made:
         strips = {name: StripPreset.of(chain, found) for name, found in settings.items()}
         return _Made(strips, settings, evaluations * len(settings))
     started = time.perf_counter()
-    matched = match_style(
-        case.inputs(),
-        case.references(),
+    options = TransferOptions(
         method=asked.how,
         init=asked.init,
         predictor=plan.predictor or None,
@@ -180,16 +179,17 @@ def _make(case: Case, asked: Asked, chain: Chain, plan: TransferPlan) -> _Made:
         seed=plan.seed,
         prior_weight=plan.prior,
     )
-    if matched.interrupted:
+    solved = solve(prepare(case.inputs(), case.references(), options))
+    if solved.interrupted:
         raise KeyboardInterrupt
     seconds = time.perf_counter() - started
-    matches = matched.matches.values()
-    settings = {stem: settings for match in matches for stem, (_, settings) in match.strips.items()}
-    history, distances = (next(iter(matches)).history, next(iter(matches)).distances) if len(matches) == 1 else ((), ())
+    solutions = list(solved.solutions.values())
+    settings = {stem: settings for found in solutions for stem, (_, settings) in found.strips.items()}
+    history, distances = (solutions[0].history, solutions[0].distances) if len(solutions) == 1 else ((), ())
     return _Made(
-        {stem: matched.preset.stems[stem] for stem in case.parts},
+        {stem: solved.preset.stems[stem] for stem in case.parts},
         settings,
-        sum(match.evaluations for match in matches),
+        sum(found.evaluations for found in solutions),
         history,
         distances,
         seconds - (history[-1].seconds if history else 0.0),
@@ -225,7 +225,7 @@ def _knobs_off(case: Case, made: _Made, chain: Chain, plan: TransferPlan) -> dic
     for name, part in case.parts.items():
         if part.effects is None or name not in made.settings or plan.mixed:
             return {}
-        there, known = known_settings(chain, part.effects)
+        there, known = target_settings(chain, part.effects)
         off = (chain.encode(made.settings[name]) - there[0]).abs() * known[0]
         wrong, count = wrong + float(off.sum()), count + float(known.sum())
     return {"knobs_off": wrong / count} if count else {}

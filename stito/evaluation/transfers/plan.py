@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from stito.effects.chain_files import load_chain
-from stito.engine.transfer import PRIOR_WEIGHT
+from stito.engine.methods.base import method_names
+from stito.engine.options import TransferOptions
 from stito.errors import SettingsError
 from stito.models.encoder import digest_of
-from stito.models.encoders import load_encoder
+from stito.models.loading import load_encoder
 from stito.models.predictor import load_predictor
 from stito.search.base import Budget
 from stito.separation import load_separator
 
-__all__ = ["METHODS", "ORACLE_EVALUATIONS", "PLAIN", "TransferPlan"]
+__all__ = ["ORACLE_EVALUATIONS", "PLAIN", "TransferPlan", "default_methods"]
 
-METHODS = (
-    "input",
-    "level",
-    "match",
-    "predict",
-    "neural",
-    "ensemble",
-    "random:features",
-    "cma:features",
-    "cma:fxencoder",
-    "cma:features:neural",
-    "oracle",
-)
-"""`input` does nothing, `level` only settles the loudness; a search is written with its encoder behind a colon, and
-behind another where it starts (`cma:fxencoder:match`), a converter with its weights (`neural:FILE`)."""
+SEARCHES = ("random:features", "cma:features", "cma:fxencoder", "cma:features:neural")
+"""A search is written with its encoder behind a colon, and behind another where it starts (`cma:fxencoder:match`)."""
 
 PLAIN = ("input", "level", "oracle")
-"""These hear with no encoder."""
+"""These ask no encoder: `input` does nothing, `level` only settles the loudness, the oracle is shown the truth."""
+
+
+def default_methods() -> tuple[str, ...]:
+    """What is compared where nothing is named: every installed method without a search, and a choice of searches."""
+    return ("input", "level", *method_names(direct=True), *SEARCHES, "oracle")
+
 
 ORACLE_EVALUATIONS = 300
 """Candidates for the oracle, unless told otherwise."""
@@ -47,7 +41,7 @@ class TransferPlan:
         cases: how many.
         seconds: the length of input and reference.
         evaluations: candidates for each search; None leaves it to `at`, and without that to the search, as a transfer.
-        methods: see `METHODS`.
+        methods: see `default_methods`; a converter with its weights is `neural:FILE`.
         chain: what the searches set.
         predictor: a file of weights to predict settings with; "" for the installed ones.
         prior: how strongly settings are drawn to the guess that a search starts from, see `stito.transfer`.
@@ -64,10 +58,10 @@ class TransferPlan:
     cases: int = 40
     seconds: float = 12.0
     evaluations: int | None = None
-    methods: tuple[str, ...] = METHODS
+    methods: tuple[str, ...] = field(default_factory=default_methods)
     chain: str = "mixing"
     predictor: str = ""
-    prior: float = PRIOR_WEIGHT
+    prior: float = TransferOptions.prior_weight
     judge: str = "fxencoder"
     seed: int = 0
     data: str = ""

@@ -24,7 +24,7 @@ from stito.evaluation.transfers.rows import Log, Row
 from stito.evaluation.transfers.sources import Source, opened
 from stito.files.locks import sole_writer
 from stito.models.encoder import Encoder
-from stito.models.encoders import load_encoder
+from stito.models.loading import load_encoder
 
 __all__ = ["evaluate_transfers"]
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from stito.models.encoder import hear
-from stito.models.encoders import load_encoder, told_encoders
+from stito.models.encoder import embed_all
+from stito.models.loading import conditioning_of, load_encoder
 from stito.training.recipe import Recipe
 from stito.training.tasks.supplies import Supplies
 from stito.training.tasks.truths import LOUDEST, Arrivals, Examples, Truths
@@ -55,7 +55,7 @@ class ConverterTask:
     def network(self) -> nn.Module:
         """A fresh network, and the frozen encoders that tell it what to do."""
         net = self.factory(dict(self.recipe.network.config), sum(encoder.dim for encoder in self.encoders))
-        return ConverterNet(net, lambda x: hear(self.encoders, x))
+        return ConverterNet(net, lambda x: embed_all(self.encoders, x))
 
     def prepare(self, step: int) -> Arrivals | Examples:
         """The batch of a step."""
@@ -85,6 +85,6 @@ class ConverterTask:
         return {
             "architecture": recipe.network.encoder,
             "config": recipe.network.config,
-            "encoders": told_encoders(self.encoders),
+            "encoders": conditioning_of(self.encoders),
             **self._origin,
         }

@@ -153,5 +153,6 @@ class FXencoderTask:
         return {
             "architecture": recipe.network.encoder,
             "config": recipe.network.config,
+            "learnt_effects": sorted(self.train_manipulator.probabilities),
             **self._origin,
         }

@@ -17,12 +17,12 @@ from stito import registry
 from stito.effects.chain_files import load_chain
 from stito.errors import RecipeError
 from stito.models.encoder import TrainedEncoder
-from stito.models.encoders import load_encoder, told_encoders
-from stito.models.predictor import SettingsNet, knob_ranges
+from stito.models.loading import conditioning_of, load_encoder
+from stito.models.predictor import SettingsNet, backbone_of, knob_ranges
 from stito.models.weights import read_header
 from stito.training.recipe import Recipe
 from stito.training.tasks.supplies import Supplies
-from stito.training.tasks.target_settings import known_settings
+from stito.training.tasks.target_settings import target_settings
 from stito.training.tasks.truths import LOUDEST, Arrivals, Examples, Truths
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PredictorTask"]
 
-START = {"reverb.mix": 0.1, "compressor.ratio": 0.15, "compressor.threshold_db": 0.7}
-"""Where the untrained network stands: near neutral, with every effect a little in use, so that gradients arrive."""
 EDGE = 0.03
 
 
@@ -47,16 +45,16 @@ class PredictorTask:
                 f"The chain '{self.chain.name}' cannot be differentiated.", hint="Name one of stito's own effects."
             )
         self.encoders = [load_encoder(name) for name in recipe.predictor.encoders]
-        self._ears, self._ears_config = _ears(recipe)
+        self._backbone, self._backbone_config = _backbone(recipe)
         self._truths = Truths(recipe, supplies, mixed=recipe.predictor.mixed, mild=recipe.predictor.mild)
 
     def network(self) -> nn.Module:
-        """A network that hears what its encoder hears, and stands near neutral."""
-        ears = copy.deepcopy(self._ears)
-        network = SettingsNet(ears, self.encoders, self.chain.dim, **self._config())
+        """A network with a copy of its encoder as backbone, that predicts what the recipe begins with."""
+        backbone = copy.deepcopy(self._backbone)
+        network = SettingsNet(backbone, self.encoders, self.chain.dim, **self._config())
         start = self.chain.encode({}).clamp(EDGE, 1 - EDGE)
         for column, knob in enumerate(self.chain.knobs):
-            start[column] = START.get(str(knob), float(start[column]))
+            start[column] = self.recipe.predictor.begin.get(str(knob), float(start[column]))
         network.begin_at(start)
         return network
 
@@ -72,7 +70,7 @@ class PredictorTask:
         examples = self._truths.rendered(batch)
         theta = network(examples.pairs()).float()
         apart = examples.distance(self._render(theta, examples))
-        there, known = (part.to(theta.device) for part in known_settings(self.chain, examples.effects))
+        there, known = (part.to(theta.device) for part in target_settings(self.chain, examples.effects))
         wrong = (known * (theta - there).square()).sum() / known.sum().clamp_min(1)
         loss = apart.clamp_max(LOUDEST).mean() + self.recipe.predictor.known * wrong
         return loss, {"distance": apart.detach().mean(), "settings": wrong.detach()}
@@ -99,26 +97,30 @@ class PredictorTask:
             "config": self._config(),
             "chain": self.chain.name,
             "knobs": knob_ranges(self.chain),
-            "ears": {"encoder": self.recipe.predictor.ears, "config": self._ears_config},
-            "encoders": told_encoders(self.encoders),
+            "backbone": {"encoder": self.recipe.predictor.backbone, "config": self._backbone_config},
+            "guidance": self.recipe.predictor.guidance.model_dump(),
+            "encoders": conditioning_of(self.encoders),
             **self._origin,
         }
 
 
-def _ears(recipe: Recipe) -> tuple[nn.Module, Mapping[str, Any]]:
-    """A network that hears and learns on, and its config: the encoder's own, or such as weights to go on from have.
+def _backbone(recipe: Recipe) -> tuple[nn.Module, Mapping[str, Any]]:
+    """A network that learns on, and its config: the encoder's own, or such as weights to go on from have.
 
     The encoder may have become another since those were trained. `RecipeError` for one that is not installed, or that
     cannot learn.
     """
-    name = recipe.predictor.ears
+    name = recipe.predictor.backbone
     encoder = load_encoder(name)
     if name not in registry.names("encoder") or not isinstance(encoder, TrainedEncoder):
         raise RecipeError(f"The encoder '{name}' has no network that could learn on.", hint="Name fxencoder.")
     config, network = encoder.header["config"], encoder.net
-    told = read_header(Path(recipe.start)).get("ears") if recipe.start else None
-    if told and told != {"encoder": name, "config": config}:
-        if told["encoder"] != name:
-            raise RecipeError(f"{recipe.start} hears with '{told['encoder']}'.", hint="Give predictor.ears that name.")
-        config, network = told["config"], registry.load("encoder", name).network(told["config"])
+    start = read_header(Path(recipe.start)) if recipe.start else {}
+    found = backbone_of(start) if start.get("architecture") == "predictor" else None
+    if found and found != {"encoder": name, "config": config}:
+        if found["encoder"] != name:
+            raise RecipeError(
+                f"{recipe.start} has the backbone '{found['encoder']}'.", hint="Give predictor.backbone that name."
+            )
+        config, network = found["config"], registry.load("encoder", name).network(found["config"])
     return copy.deepcopy(network).requires_grad_(True).train(), config

@@ -1,7 +1,7 @@
-"""Settings that are known: what a random configuration of the FXmanipulator is in the knobs of a chain.
+"""Target settings: what random configurations of the FXmanipulator are in the knobs of a chain.
 
-The two are close relatives and not the same: rooms, and the compressor's range, differ. So this only helps a predictor
-on its way; what counts is how the result sounds.
+Each effect says it of itself (`Effect.target_settings`). The two are close relatives and not the same: rooms, and the
+compressor's range, differ. So this only helps a predictor on its way; what counts is how the result sounds.
 """
 
 from __future__ import annotations
@@ -10,36 +10,30 @@ import torch
 from torch import Tensor
 
 from stito.data.fxmanipulator.manipulation import Manipulation
-from stito.effects.chain import Chain, Knob
+from stito.effects.chain import Chain
 
-__all__ = ["known_settings"]
-
-DEPTHS = ("gain_db", "pan", "width", "ratio", "mix")
-"""Knobs (by the end of their name) that an effect which does nothing has at neutral; its others are anywhere."""
+__all__ = ["target_settings"]
 
 
-def known_settings(chain: Chain, manipulation: Manipulation) -> tuple[Tensor, Tensor]:
-    """Theta (b, dim) of b configurations, and where it is known: 1 or 0, (b, dim)."""
+def target_settings(chain: Chain, manipulation: Manipulation) -> tuple[Tensor, Tensor]:
+    """Theta (b, dim) of b configurations, and where it is known: 1 or 0, (b, dim).
+
+    Of an effect that is not active, only its depth is known: neutral.
+    """
     theta = chain.encode({}).repeat(len(manipulation), 1)
     known = torch.zeros_like(theta)
+    targets = {
+        slot.label: slot.effect.target_settings(manipulation.settings[slot.effect.name])
+        for slot in chain.slots
+        if slot.effect.name in manipulation.settings
+    }
+    effects = {slot.label: slot.effect.name for slot in chain.slots}
     for column, knob in enumerate(chain.knobs):
-        value = _value(knob, manipulation)
+        value = targets.get(knob.label, {}).get(knob.param.name)
         if value is None:
             continue
-        active = manipulation.active[knob.label].cpu()
+        active = manipulation.active[effects[knob.label]].cpu()
         placed = knob.param.to_unit(value.cpu().clamp(knob.param.low, knob.param.high))
         theta[:, column] = torch.where(active, placed, theta[:, column])
-        known[:, column] = torch.ones_like(placed) if knob.param.name.endswith(DEPTHS) else active.float()
+        known[:, column] = torch.ones_like(placed) if knob.param.depth else active.float()
     return theta, known
-
-
-def _value(knob: Knob, manipulation: Manipulation) -> Tensor | None:
-    """The physical values (b,) that configurations have for a knob; None where they have no such knob."""
-    settings = manipulation.settings.get(knob.label)
-    if settings is None:
-        return None
-    if knob.label == "reverb" and knob.param.name == "mix":
-        return 1 - settings["dry"]
-    if knob.label == "reverb" and knob.param.name.startswith("decay"):
-        return settings["decay_s"]
-    return settings.get(knob.param.name)

@@ -9,5 +9,6 @@ MANIFEST = Manifest(
     encoders={"example_encoder": "stito_example_plugin.bands:BandEncoder"},
     chains={"example_chain": "stito_example_plugin:example_chain.toml"},
     separators={"example_split": "stito_example_plugin.split:BandSplit"},
+    methods={"example_halfway": "stito_example_plugin.halfway:Halfway"},
     searches={"example_hillclimb": "stito_example_plugin.hillclimb:HillClimb"},
 )

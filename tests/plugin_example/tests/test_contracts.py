@@ -5,14 +5,17 @@ from __future__ import annotations
 import pytest
 import torch
 from stito_example_plugin.bands import BandEncoder
+from stito_example_plugin.halfway import Halfway
 from stito_example_plugin.hillclimb import HillClimb
 from stito_example_plugin.manifest import MANIFEST
 from stito_example_plugin.tremolo import Tremolo
 
+import stito
 from stito import registry
 from stito.effects.chain_files import load_chain
+from stito.engine.methods.base import method_names, summary_of
 from stito.search import Budget, create, minimise
-from stito.testing import check_effect, check_encoder, check_search
+from stito.testing import check_effect, check_encoder, check_method, check_search
 
 
 def test_the_effect_keeps_the_contract() -> None:
@@ -27,7 +30,20 @@ def test_the_search_keeps_the_contract() -> None:
     check_search(lambda dim, seed: HillClimb(dim, seed=seed))
 
 
-@pytest.mark.parametrize("kind", ["effect", "encoder", "chain", "search", "separator"])
+def test_the_method_keeps_the_contract() -> None:
+    check_method(Halfway(), "eq | gain")
+
+
+def test_the_method_is_one_like_the_others() -> None:
+    assert "example_halfway" in method_names(direct=True)
+    assert summary_of("example_halfway") == "Half of the closed form: for those who find statistics too bold."
+    mix = stito.Mix.from_arrays(0.1 * torch.randn(2, 44_100, generator=torch.Generator().manual_seed(1)), 44_100)
+    reference = stito.Mix.from_arrays(0.25 * mix.sum().flip(-1), 44_100)
+    result = stito.transfer(mix, reference, method="example_halfway", chain="gain", excerpt_seconds=1.0)
+    assert result.settings["mix"]["gain"]["gain_db"] == pytest.approx(-6.0, abs=0.5)
+
+
+@pytest.mark.parametrize("kind", ["effect", "encoder", "chain", "method", "search", "separator"])
 def test_every_name_is_installed_and_loads(kind: registry.Kind) -> None:
     for name in MANIFEST.of(kind):
         assert registry.find(kind, name).distribution == "stito-example-plugin"

@@ -1,0 +1,84 @@
+"""What a method works with: the options, the chain, the encoder, the networks, its share of the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from stito.effects.chain import Chain, ChainSettings
+from stito.engine.networks import Networks
+from stito.engine.options import TransferOptions
+from stito.engine.pairs import PairExcerpts
+from stito.engine.solution import Solution
+from stito.models.encoder import Encoder, embed_excerpts
+from stito.search.base import Budget, Step
+from stito.search.objective import (
+    AudioDistance,
+    EmbeddingDistance,
+    Measure,
+    Objective,
+    StemCandidates,
+    SumCandidates,
+)
+
+__all__ = ["Context"]
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """What a method works with on one pair.
+
+    Attributes:
+        options: those of the transfer.
+        chain: whose settings are looked for, the same for each stem.
+        encoder: the metric of style.
+        networks: the predictor and converters, loaded when they are asked for.
+        seed: of this pair.
+        budget: this pair's share; None where the user named none.
+        on_step: to be called after every generation of a search.
+        interrupted: the user wants an end: do what can be done at once.
+    """
+
+    options: TransferOptions
+    chain: Chain
+    encoder: Encoder
+    networks: Networks
+    seed: int = 0
+    budget: Budget | None = None
+    on_step: Callable[[Step], None] | None = None
+    interrupted: bool = False
+
+    def measure(self, pair: PairExcerpts) -> Measure:
+        """How far audio is from the reference: the encoder's distance, or the objective that the user gave."""
+        if self.options.objective is not None:
+            return AudioDistance(self.options.objective, torch.cat(list(pair.references), dim=-1), pair.sample_rate)
+        return EmbeddingDistance(self.encoder, embed_excerpts(self.encoder, pair.references))
+
+    def objective(self, pair: PairExcerpts) -> Objective:
+        """What is minimised, without a prior: theta (b, stems * dim) to the distance of the rendered excerpts."""
+        prepared = [[self.chain.prepare(x, pair.sample_rate) for x in part] for part in pair.candidates.values()]
+        candidates = SumCandidates(prepared) if pair.joint else StemCandidates(prepared[0])
+        return Objective(candidates, self.measure(pair), torch.device(self.options.device))
+
+    def solution(
+        self, pair: PairExcerpts, settings: Mapping[str, ChainSettings], *, stop: str, seconds: float = 0.0
+    ) -> Solution:
+        """The solution of a direct method: physical settings of the chain by stem, measured against the input."""
+        thetas = [self.chain.encode(settings.get(stem, {})) for stem in pair.candidates]
+        neutral = self.chain.encode({}).repeat(len(thetas))
+        with torch.no_grad():
+            before, after = self.objective(pair).distance(torch.stack([neutral, torch.cat(thetas)])).tolist()
+        return Solution(
+            name=pair.name,
+            loss_before=before,
+            loss_after=after,
+            seconds=seconds,
+            stop=stop,
+            strips={
+                stem: (self.chain, self.chain.settings(theta))
+                for stem, theta in zip(pair.candidates, thetas, strict=True)
+            },
+            same_performance=pair.same_performance,
+        )

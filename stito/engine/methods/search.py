@@ -1,0 +1,71 @@
+"""Any search as a method: from a start that can be trusted, under a prior around it, until the budget is spent."""
+
+from __future__ import annotations
+
+import time
+
+from stito.engine.context import Context
+from stito.engine.pairs import PairExcerpts
+from stito.engine.solution import Solution
+from stito.engine.starts import Problem, pose, solution_from
+from stito.errors import ChainError
+from stito.search.base import Budget, StopReason
+from stito.search.driver import minimise
+from stito.search.factory import create
+
+__all__ = ["EVALUATIONS", "SAME_STYLE", "SearchMethod"]
+
+EVALUATIONS = 1000
+"""Candidates of a search where no budget is named and no network guides it."""
+
+SAME_STYLE = "The start is as near as other music under the same effects; nothing was searched."
+
+
+class SearchMethod:
+    """The search of that name (`cma`, `nevergrad:DE`) as a method."""
+
+    direct, joint = False, True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def check(self, context: Context) -> None:
+        """Whether the search exists, and has the gradient that it needs."""
+        chain = context.chain
+        search = create(self.name, chain.dim, seed=context.seed)
+        search.close()
+        if search.needs_gradient and not chain.differentiable:
+            names = [slot.label for slot in chain.slots if not slot.effect.differentiable]
+            raise ChainError(
+                f"The {self.name} search needs differentiable effects; {', '.join(names)} cannot be differentiated.",
+                hint="Use --method cma, or a chain of stito's own effects such as mixing.",
+            )
+
+    def solve(self, pair: PairExcerpts, context: Context) -> Solution:
+        """Search from the start that `init` names; interrupted, or where nothing is to be gained, take the start."""
+        started = time.perf_counter()
+        init = context.options.init
+        problem = pose(pair, context, wanted=init)
+        start = problem.choose(init)
+        budget = context.budget or _allowance(problem, start)
+        if context.interrupted or budget is None:
+            stop = StopReason.INTERRUPTED.value if context.interrupted else SAME_STYLE
+            return solution_from(pair, context, problem, start, started=started, stop=stop)
+        theta, prior = problem.starts[start], problem.prior_around(start)
+        search = create(self.name, len(theta), seed=context.seed, start=theta)
+        if prior is not None and prior is not problem.prior:
+            search.expect(prior.std.cpu())
+        found = minimise(problem.objective.with_prior(prior), search, budget=budget, on_step=context.on_step)
+        stop = found.detail or found.stop.value
+        return solution_from(pair, context, problem, start, started=started, stop=stop, found=found)
+
+    def __repr__(self) -> str:
+        return f"SearchMethod({self.name})"
+
+
+def _allowance(problem: Problem, start: str) -> Budget | None:
+    """The budget of a search where none is named; None where the start is as near as other music in the same style."""
+    if problem.guidance is None or problem.prior is None:
+        return Budget(EVALUATIONS)
+    near = problem.distances[start] <= problem.same_style_distance
+    return None if near else Budget(problem.guidance.evaluations)

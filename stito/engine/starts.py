@@ -1,0 +1,195 @@
+"""Where a search may start, how far each place is from the reference, and which one to trust.
+
+`neutral` is the input as it is, `match` the closed form, `predict` the predicted settings, `neural` those that render
+what a converter makes, `ensemble` the mean of these two.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stito.engine.context import Context
+from stito.engine.conversion import conversion_of, converted
+from stito.engine.options import AUTO, ENSEMBLE, MATCH, NEURAL, NEUTRAL, PREDICT
+from stito.engine.pairs import PairExcerpts
+from stito.engine.solution import Solution
+from stito.models.encoder import embed_excerpts, same_style_distance
+from stito.models.predictor import Guidance, Predictor
+from stito.search.base import Found, Step
+from stito.search.fit import fit
+from stito.search.objective import EmbeddingDistance, Objective, Prior, StemCandidates
+
+__all__ = ["Problem", "pose", "solution_from"]
+
+FITTED = 20
+"""Evaluations spent on settings that render what a converter made of one excerpt; more excerpts come no nearer."""
+
+START_STD = 3**-0.5
+"""The standard deviation of the prior around a closed form, as a share of that of the chain's prior."""
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A pair made ready: the objective, the places to start from, and how far each is from the reference.
+
+    Attributes:
+        objective: without a prior.
+        prior: that of the chain; None for the same performance, where nothing is needed to tell style from content.
+        starts: theta (stems * dim,) by name.
+        distances: of each start to the reference.
+        same_style_distance: that of the encoder: the mean distance between other music under the same effects.
+        guidance: of the predictor whose settings may be trusted here; None where there is none.
+    """
+
+    objective: Objective
+    prior: Prior | None
+    starts: Mapping[str, Tensor]
+    distances: Mapping[str, float]
+    same_style_distance: float = 0.0
+    guidance: Guidance | None = None
+
+    def choose(self, init: str) -> str:
+        """The start of that name; with `auto`, or where there is none of that name, the one to trust.
+
+        Between different songs that is what networks have learnt, or else the input as it is, if that is as near as
+        other music under the same effects; for the same performance it is what is nearest.
+        """
+        if init in self.starts:
+            return init
+        if self.prior is not None:
+            if ENSEMBLE in self.starts:
+                return ENSEMBLE
+            if self.distances[NEUTRAL] <= self.same_style_distance:
+                return NEUTRAL
+        return min(self.distances, key=lambda name: self.distances[name])
+
+    def prior_around(self, start: str) -> Prior | None:
+        """What a search from there is regularised towards: the start itself, and from neutral what is usual."""
+        if self.prior is None or start == NEUTRAL:
+            return self.prior
+        return self.prior.around(self.starts[start], self.guidance.prior_std if self.guidance else START_STD)
+
+
+def pose(pair: PairExcerpts, context: Context, *, wanted: str = AUTO) -> Problem:
+    """Everything about a pair that does not change during a search, computed once.
+
+    Places that need a network are there where they are `wanted` by name, and with `auto` where they reduce the
+    distance.
+    """
+    stems = len(pair.candidates)
+    objective = context.objective(pair)
+    # several stems start from one closed form for their sum, the same for each: what is linear does the same to both
+    places = {NEUTRAL: context.chain.encode({}), MATCH: _closed_form(pair, context)}
+    predictor = None
+    if not pair.joint:
+        predictor = context.networks.predictor if wanted in (AUTO, PREDICT, ENSEMBLE) else None
+        places |= _learnt(pair, context, predictor, places[MATCH], wanted)
+    places = {place: theta.repeat(stems) for place, theta in places.items()}
+    with torch.no_grad():
+        distances = objective.distance(torch.stack(list(places.values()))).tolist()
+    found = dict(zip(places, distances, strict=True))
+    prior = Prior.of(context.chain, context.options.prior_weight * found[NEUTRAL])
+    return Problem(
+        objective=objective,
+        prior=None if pair.same_performance else Prior.join([prior] * stems).to(context.options.device),
+        starts=places,
+        distances=found,
+        same_style_distance=same_style_distance(context.encoder) if context.options.objective is None else 0.0,
+        guidance=predictor.guidance if predictor else None,
+    )
+
+
+def _learnt(
+    pair: PairExcerpts, context: Context, predictor: Predictor | None, closed_form: Tensor, wanted: str
+) -> dict[str, Tensor]:
+    """What networks say of one stem: those that are wanted by name, and those that may be trusted."""
+    (excerpts,) = pair.candidates.values()
+    places: dict[str, Tensor] = {}
+    if predictor is not None:
+        predicted = predictor.predict(pair.inputs, pair.references, context.chain, pair.sample_rate)
+        if wanted in (PREDICT, ENSEMBLE) or reduces(predicted, predictor, excerpts, pair, context):
+            places[PREDICT] = predicted
+    trusted = PREDICT in places and not pair.same_performance
+    if wanted in (NEURAL, ENSEMBLE) or (wanted == AUTO and trusted):
+        converter, source = context.networks.converter()
+        made = converted(conversion_of(pair, converter, source), pair)
+        source_excerpt = context.chain.prepare(excerpts[0], pair.sample_rate)
+        places[NEURAL] = fit([source_excerpt], made[:1], closed_form, FITTED)
+    if len(places) == 2:
+        places[ENSEMBLE] = (places[PREDICT] + places[NEURAL]) / 2
+    return places
+
+
+def reduces(
+    predicted: Tensor, predictor: Predictor, excerpts: Sequence[Tensor], pair: PairExcerpts, context: Context
+) -> bool:
+    """Whether a prediction brings the input nearer to the reference, by the predictor's own evaluation encoder.
+
+    Where it does not, the input is unlike those that the predictor has learnt from.
+    """
+    encoder = predictor.evaluation_encoder
+    if encoder.sample_rate != pair.sample_rate:
+        return True
+    sources = [context.chain.prepare(x, pair.sample_rate) for x in excerpts]
+    measure = EmbeddingDistance(encoder, embed_excerpts(encoder, pair.references))
+    objective = Objective(StemCandidates(sources), measure, torch.device(context.options.device))
+    neutral, there = objective.distance(torch.stack([context.chain.encode({}), predicted])).tolist()
+    return bool(there < neutral)
+
+
+def _closed_form(pair: PairExcerpts, context: Context) -> Tensor:
+    """Theta (dim,) of the chain's closed form."""
+    source, reference = (torch.cat(list(part), dim=-1).cpu() for part in (pair.inputs, pair.references))
+    return context.chain.encode(context.chain.initial_settings(source, reference, pair.sample_rate))
+
+
+def solution_from(
+    pair: PairExcerpts,
+    context: Context,
+    problem: Problem,
+    start: str,
+    *,
+    started: float,
+    stop: str,
+    found: Found | None = None,
+) -> Solution:
+    """What a search found from a start, or the start itself; `started` is when the work on the pair began."""
+    prior = problem.prior_around(start)
+    guided = prior is not problem.prior
+    theta = problem.starts[start]
+    with torch.no_grad():
+        before, at_start = problem.objective.with_prior(prior)(torch.stack([problem.starts[NEUTRAL], theta])).tolist()
+        theta = found.theta if found else theta
+        after = float(problem.objective.distance(theta[None])[0])
+    parts = torch.split(theta, context.chain.dim)
+    return Solution(
+        name=pair.name,
+        loss_before=problem.distances[NEUTRAL],
+        loss_after=after,
+        seconds=time.perf_counter() - started,
+        stop=stop,
+        strips={
+            stem: (context.chain, context.chain.settings(part))
+            for stem, part in zip(pair.candidates, parts, strict=True)
+        },
+        objective_before=None if guided else before,
+        objective_start=at_start,
+        start=start,
+        evaluations=found.evaluations if found else 0,
+        history=found.history if found else (),
+        distances=_distances(found.history, prior) if found else (),
+        same_performance=pair.same_performance,
+    )
+
+
+def _distances(history: Sequence[Step], prior: Prior | None) -> tuple[float, ...]:
+    """What is left of the losses without the prior: nothing has to be rendered for that."""
+    losses = torch.tensor([step.loss for step in history])
+    if prior is not None:
+        losses -= prior(torch.stack([step.theta for step in history]).to(prior.mean.device)).cpu()
+    return tuple(losses.tolist())

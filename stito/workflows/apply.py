@@ -1,0 +1,40 @@
+"""A preset on files: the same settings on other audio."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stito.audio import check_writable, write_audio
+from stito.console.preset import load_preset
+from stito.console.strips import Rendered
+from stito.engine.render import render_part
+from stito.errors import StitoError
+from stito.mix import read_mix
+from stito.workflows.folder import AUDIO, prepare, write_audio_files
+
+__all__ = ["run_apply"]
+
+
+def run_apply(
+    preset_path: Path, source: Path, out: Path, *, stem: str | None = None, amount: float = 1.0, force: bool = False
+) -> Rendered:
+    """Render a preset, or a part of it, on files: into a folder, or into one file if `out` names a .wav."""
+    preset = load_preset(preset_path)
+    single = out.suffix.lower() == ".wav"
+    if single:
+        check_writable(out, overwrite=force)
+    else:
+        prepare(out, force=force, names=AUDIO)
+    mix = read_mix(source, stem=stem)
+    unknown = [name for name in mix.stems if name not in preset.stems]
+    if len(unknown) == len(mix.stems):
+        raise StitoError(
+            f"The preset has settings for {', '.join(preset.stems)}, the input is {', '.join(unknown)}.",
+            hint="Say what the file is with --stem, or give a folder of stems.",
+        )
+    rendered = render_part(mix, preset, amount)
+    if single:
+        write_audio(out, rendered.mix, rendered.sample_rate, subtype=mix.format.subtype, overwrite=force)
+    else:
+        write_audio_files(rendered, mix.layout, out)
+    return rendered

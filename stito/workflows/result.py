@@ -1,0 +1,174 @@
+"""The result of a transfer: what it shows in a notebook, and what it leaves in a folder."""
+
+from __future__ import annotations
+
+import html
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stito.audio import write_atomic
+from stito.engine.result import Outcome
+from stito.errors import MissingDependencyError
+from stito.mix import Layout
+from stito.report.audio import player
+from stito.report.build import Sources, build_report
+from stito.report.data import ReportData
+from stito.report.html import write_report
+from stito.workflows.folder import NAMES, prepare, write_audio_files
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["TransferResult", "result_json", "summary", "write_results"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TransferResult(Outcome):
+    """A finished transfer: settings, audio, and how they were found.
+
+    >>> result.settings["drums"]["compressor"]["ratio"]  # doctest: +SKIP
+    3.2
+    >>> result.save("out/")  # doctest: +SKIP
+
+    Attributes:
+        sources: input and reference as the report shows them.
+        layout: how the input came, and goes back out.
+        command: the command line that makes it again, "" for one from Python.
+    """
+
+    sources: Sources = field(kw_only=True)
+    layout: Layout = field(kw_only=True)
+    command: str = field(default="", kw_only=True)
+
+    def save(self, folder: str | Path, *, force: bool = False) -> Path:
+        """Write mix.wav, stems/, preset.json, preset.csv, result.json and report.html, as the command line does.
+
+        Args:
+            folder: is made if need be.
+            force: overwrite what is there.
+
+        Returns:
+            The folder.
+
+        Raises:
+            OutputError, OutputExistsError: it cannot be written there.
+        """
+        folder = Path(folder)
+        prepare(folder, force=force)
+        write_audio_files(self.rendered, self.layout, folder)
+        write_results(self, folder)
+        return folder
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """A row for each knob: stem, effect, label, param, value, unit. `MissingDependencyError` without pandas."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise MissingDependencyError("A data frame needs pandas.", hint="pip install pandas") from error
+        return pandas.DataFrame(self.preset.rows(), columns=list(self.preset.COLUMNS))
+
+    def report(self) -> ReportData:
+        """What the report shows."""
+        return build_report(self.command, self.sources, self)
+
+    def __repr__(self) -> str:
+        found = "; ".join(repr(solution) for solution in self.solutions.values())
+        seconds = self.audio.shape[-1] / self.sample_rate
+        return f"TransferResult({len(self.stems)} stems, {seconds:.1f} s at {self.sample_rate} Hz; {found})"
+
+    def _repr_html_(self) -> str:
+        """Players of input, result and reference, and the settings: what a notebook shows."""
+        report = self.report()
+        players = "".join(
+            f"<tr><td>{html.escape(clip.voice)}</td><td>{player(clip)}</td></tr>" for clip in report.rows[0].players
+        )
+        header = "".join(f"<th>{column}</th>" for column in self.preset.COLUMNS)
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(_cell(value))}</td>" for value in row) + "</tr>"
+            for row in self.preset.rows()
+        )
+        return (
+            f"<p>{html.escape(repr(self))}</p><table>{players}</table>"
+            f"<details><summary>Settings</summary><table><tr>{header}</tr>{rows}</table></details>"
+        )
+
+
+def _cell(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def write_results(result: TransferResult, folder: Path) -> None:
+    """Everything but the audio."""
+    write_atomic(folder / "preset.json", result.preset.to_json(), overwrite=True)
+    write_atomic(folder / "preset.csv", result.preset.to_csv(), overwrite=True)
+    _write_scripts(result, folder)
+    data = result.report()
+    write_atomic(folder / "result.json", json.dumps(result_json(result, data), indent=2) + "\n", overwrite=True)
+    write_report(folder / "report.html", data)
+
+
+def _write_scripts(result: Outcome, folder: Path) -> None:
+    """`<stem>.<host>.py` for each stem whose effects all come from one host that offers to write such a script."""
+    for name, strip in result.preset.stems.items():
+        chain, settings = strip.build()
+        hosts = {slot.effect.host for slot in chain.slots}
+        if len(hosts) != 1 or (host := hosts.pop()) is None:
+            continue
+        steps = [(slot.effect.name, settings[slot.label]) for slot in chain.slots]
+        text = chain.slots[0].effect.script(steps, gain_db=strip.fader_db + result.preset.output_gain_db)
+        if text is not None:
+            write_atomic(folder / f"{name}.{host}.py", text, overwrite=True)
+
+
+def result_json(result: Outcome, data: ReportData) -> dict[str, Any]:
+    """What `result.json` holds: losses, metrics and levels, per search and per stem."""
+    provenance = result.preset.provenance
+    return {
+        "format": "stito.result",
+        "version": 1,
+        "method": provenance.method if provenance else "",
+        "encoder": provenance.encoder if provenance else "",
+        "seed": provenance.seed if provenance else 0,
+        "interrupted": result.solved.interrupted,
+        "output_gain_db": result.rendered.output_gain_db,
+        "true_peak_dbtp": result.rendered.true_peak_db,
+        "searches": {
+            name: {
+                "loss_before": found.loss_before,
+                "loss_after": found.loss_after,
+                "reduction_percent": found.reduction,
+                "evaluations": found.evaluations,
+                "seconds": round(found.seconds, 3),
+                "stop": found.stop,
+                "same_performance": found.same_performance,
+            }
+            for name, found in result.solutions.items()
+        },
+        "stems": {
+            row.name: {
+                metric.name: {"input": metric.input, "result": metric.result, "reference": metric.reference}
+                for metric in row.metrics
+            }
+            for row in data.rows
+        },
+        "notes": list(result.notes),
+    }
+
+
+def summary(result: Outcome, outdir: Path, *, as_json: bool = False) -> str:
+    """The answer on stdout: a few lines, or the JSON of `result.json`."""
+    if as_json:
+        return (outdir / "result.json").read_text(encoding="utf-8").rstrip()
+    lines = []
+    for name, found in result.solutions.items():
+        lines.append(
+            f"{name:<10} distance to reference {found.loss_before:.4f} -> {found.loss_after:.4f} "
+            f"(reduction {found.reduction or 0.0:.0f} %), {found.evaluations} evaluations in {found.seconds:.1f} s: "
+            f"{found.stop}"
+        )
+    lines += [f"note: {note}" for note in result.notes]
+    written = [name for name in NAMES if (outdir / name).exists()]
+    lines.append(f"{outdir}: {', '.join(written)}")
+    return "\n".join(lines)

@@ -1,0 +1,49 @@
+"""Input and reference: read from files or folders, and separated if a separator is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stito.engine.result import OnStep, Progress
+from stito.mix import Mix, read_mix
+from stito.separation import Separator, load_separator, separate_mix
+
+__all__ = ["Source", "read_pair", "separated"]
+
+Source = Mix | str | Path
+"""A `Mix`, an audio file, or a folder of stems."""
+
+
+def read_pair(
+    source: Source,
+    reference: Source,
+    *,
+    stem: str | None = None,
+    separator: str | Separator = "none",
+    on_step: OnStep | None = None,
+) -> tuple[Mix, Mix]:
+    """Input and reference, read from files or folders, and separated if a separator is named."""
+    the_separator = load_separator(separator)  # before anything long is read
+    return separated(_read(source, stem), _read(reference, stem), the_separator, on_step)
+
+
+def separated(mix: Mix, reference: Mix, separator: Separator | None, on_step: OnStep | None = None) -> tuple[Mix, Mix]:
+    """Input and reference with every mix among them separated into stems; as they are without a separator."""
+    if separator is None:
+        return mix, reference
+    mixes = [one for one in (mix, reference) if one.kind == "mix"]
+    apart = []
+    for index, one in enumerate(mixes):
+
+        def report(share: float, name: str = one.name, index: int = index) -> None:
+            if on_step:
+                on_step(Progress("separate", name, index, len(mixes), share=share))
+
+        report(0.0)
+        apart.append(separate_mix(one, separator, on_progress=report))
+    left = iter(apart)
+    return (next(left) if mix.kind == "mix" else mix), (next(left) if reference.kind == "mix" else reference)
+
+
+def _read(source: Source, stem: str | None) -> Mix:
+    return source if isinstance(source, Mix) else read_mix(source, stem=stem)
