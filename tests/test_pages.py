@@ -86,9 +86,10 @@ def test_every_work_is_written_out_under_its_key(hooks: ModuleType) -> None:
     assert "Christian J. Steinmetz, Shubhr Singh" in text
 
 
-def test_the_api_page_has_every_public_name() -> None:
-    listed = re.findall(r"^::: stito\.(\w+)$", (DOCS / "api.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert sorted(listed) == sorted(set(stito.__all__) - {"__version__"})
+def test_every_public_name_is_on_one_of_the_two_pages_of_the_api() -> None:
+    pages = "\n".join((DOCS / page).read_text(encoding="utf-8") for page in ("api.md", "contracts.md"))
+    listed = re.findall(r"^::: stito\.(\w+)$", pages, re.MULTILINE)
+    assert sorted(name for name in listed if name != "errors") == sorted(set(stito.__all__) - {"__version__"})
 
 
 def test_the_example_plug_in_is_told_whole() -> None:
