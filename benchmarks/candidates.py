@@ -23,6 +23,7 @@ from stito.effects.chain import Prepared
 from stito.effects.chain_files import load_chain
 from stito.models.encoder import Encoder
 from stito.models.loading import load_encoder
+from stito.streams import Purpose, torch_generator
 
 RATE = 44_100
 CHAINS = ("mixing", "pedalboard")
@@ -74,7 +75,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_grad_enabled(False)
 
-    generator = torch.Generator().manual_seed(0)
+    generator = torch_generator(0, Purpose.TIMING)
     encoder = load_encoder(arguments.encoder)
     threads = torch.get_num_threads()
     for stems in (1, 4):

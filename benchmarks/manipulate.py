@@ -13,15 +13,16 @@ import argparse
 from collections.abc import Callable
 from itertools import pairwise
 
-import numpy as np
 import torch
 from timing import turns
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from stito import streams
 from stito.data.fxmanipulator.impulses import Impulses
 from stito.data.fxmanipulator.manipulator import EFFECTS, Manipulator
 from stito.data.stems import STEMS
+from stito.streams import Purpose
 
 RATE = 44_100
 BANDS, HOP = 128, 512
@@ -55,9 +56,9 @@ def main() -> None:
     arguments = parser.parse_args()
     rows, device = arguments.rows, torch.device(arguments.device)
 
-    generator = np.random.default_rng(0)
+    generator = streams.generator(0, Purpose.TIMING)
     samples = round(arguments.seconds * RATE)
-    x = 0.05 * torch.randn(rows, 2, samples, generator=torch.Generator().manual_seed(0)).to(device)
+    x = 0.05 * torch.randn(rows, 2, samples, generator=streams.torch_generator(0, Purpose.TIMING)).to(device)
     stems = [STEMS[row % len(STEMS)] for row in range(rows)]
     manipulator = Manipulator(Impulses.synthetic(RATE))
     whole = manipulator.sample(stems, generator)

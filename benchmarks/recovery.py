@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stito import streams
 from stito.audio import resample
 from stito.console.strips import gain, loudness
 from stito.demo import compose
@@ -34,9 +35,12 @@ from stito.engine.excerpts import active_starts
 from stito.engine.options import TransferOptions
 from stito.evaluation.transfers.cases import as_stem
 from stito.evaluation.transfers.methods import oracle
+from stito.files.atomic import write_atomic
 from stito.metrics.spectral import multi_scale_spectral
 from stito.mix import read_mix
 from stito.search.base import Budget
+from stito.streams import Purpose
+from stito.terminal import text_table
 from stito.workflows.transfer import Transfer
 
 RATE = 44_100
@@ -96,15 +100,15 @@ def sample(chain: Chain, stem: str, generator: np.random.Generator) -> ChainSett
 def cases(count: int, seed: int, content: str, chain: Chain, library: dict[str, dict[str, Tensor]]) -> Iterator[Case]:
     """Seeded cases, cycling through the kinds of stems."""
     for index in range(count):
-        generator = np.random.default_rng([seed, index])
+        settings = streams.generator(seed, Purpose.RECOVERY_SETTINGS, index)
         stem = STEMS[index % len(STEMS)]
         having = sorted(name for name, stems in library.items() if stem in stems)
-        first, second = generator.choice(having, size=2, replace=False)
+        first, second = streams.generator(seed, Purpose.RECOVERY_SONGS, index).choice(having, size=2, replace=False)
         source = library[first][stem]
         other = source if content == "same" else library[second][stem]
         audible = 0.0
         while audible < AUDIBLE:  # settings that hardly change the sound are drawn again: there is nothing to find
-            hidden = sample(chain, stem, generator)
+            hidden = sample(chain, stem, settings)
             truth = chain.render_one(source, hidden, RATE)
             audible = spectral(source, truth)
         reference = truth if content == "same" else chain.render_one(other, hidden, RATE)
@@ -145,7 +149,7 @@ def solve(case: Case, method: str, chain: Chain, arguments: argparse.Namespace) 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
     """A 95 % bootstrap interval of the median."""
-    generator = np.random.default_rng(0)
+    generator = streams.generator(0, Purpose.BOOTSTRAP)
     medians = np.median(generator.choice(values, size=(2000, len(values))), axis=1)
     low, high = np.percentile(medians, [2.5, 97.5])
     return float(low), float(high)
@@ -188,14 +192,14 @@ def main() -> None:
             line.append(f"{method} {apart:.3f}")
         print(f"{case.name:<34}" + "  ".join(line), flush=True)
         if arguments.json:
-            arguments.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+            write_atomic(arguments.json, json.dumps(rows, indent=1) + "\n", overwrite=True)
     report(rows, methods)
 
 
 def report(rows: list[dict], methods: list[str]) -> None:  # type: ignore[type-arg]
     """The table."""
     by_case = {row["case"]: row["distance"] for row in rows if row["method"] == methods[0]}
-    print(f"\n{'method':<12}{'distance (95 %)':>26}{'removed (95 %)':>28}{'knobs off':>11}{'seconds':>9}")
+    cells = []
     for method in methods:
         mine = [row for row in rows if row["method"] == method]
         distances = np.array([row["distance"] for row in mine])
@@ -204,10 +208,16 @@ def report(rows: list[dict], methods: list[str]) -> None:  # type: ignore[type-a
         low, high = interval(distances)
         removed_low, removed_high = interval(removed)
         seconds = np.median([row["seconds"] for row in mine])
-        print(
-            f"{method:<12}{np.median(distances):>10.3f} ({low:.3f} to {high:.3f})"
-            f"{np.median(removed):>12.0%} ({removed_low:.0%} to {removed_high:.0%}){knobs:>11.3f}{seconds:>9.1f}"
+        cells.append(
+            (
+                method,
+                f"{np.median(distances):.3f} ({low:.3f} to {high:.3f})",
+                f"{np.median(removed):.0%} ({removed_low:.0%} to {removed_high:.0%})",
+                f"{knobs:.3f}",
+                f"{seconds:.1f}",
+            )
         )
+    print("\n" + text_table(("method", "distance (95 %)", "removed (95 %)", "knobs off", "seconds"), cells))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the engine itself brings: its methods, searches and separators."""
+"""What the engine itself brings: its methods, metrics, searches and separators."""
 
 from stito.registry import Manifest
 
@@ -10,6 +10,16 @@ MANIFEST = Manifest(
         "predict": "stito.engine.methods.direct:Predict",
         "ensemble": "stito.engine.methods.direct:Ensemble",
         "neural": "stito.engine.methods.neural:Neural",
+    },
+    metrics={
+        "left_right": "stito.metrics.spectral:LEFT_RIGHT",
+        "mid_side": "stito.metrics.spectral:MID_SIDE",
+        "loudness_lu": "stito.metrics.levels:LOUDNESS",
+        "loudness_range_lu": "stito.metrics.levels:LOUDNESS_RANGE",
+        "crest_db": "stito.metrics.levels:CREST",
+        "true_peak_db": "stito.metrics.levels:TRUE_PEAK",
+        "width_db": "stito.metrics.levels:WIDTH",
+        "spectrum_db": "stito.metrics.levels:SPECTRUM",
     },
     searches={
         "cma": "stito.search.cma:Cma",

@@ -37,7 +37,7 @@ __all__ = [
     "problems",
 ]
 
-Kind = Literal["effect", "encoder", "chain", "search", "method", "separator", "predictor", "converter"]
+Kind = Literal["effect", "encoder", "chain", "search", "method", "separator", "predictor", "converter", "metric"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Role = Literal["chain of a mix", "chain of stems", "measured encoder", "trained encoder", "converter"]
@@ -73,6 +73,7 @@ class Manifest:
     predictors: Mapping[str, str] = field(default_factory=dict)
     converters: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[Role, str] = field(default_factory=dict)
+    metrics: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, kind: Kind) -> Mapping[str, str]:
         """The names of one kind."""
@@ -85,6 +86,7 @@ class Manifest:
             "separator": self.separators,
             "predictor": self.predictors,
             "converter": self.converters,
+            "metric": self.metrics,
         }
         return kinds[kind]
 
@@ -180,7 +182,7 @@ def find(kind: Kind, name: str) -> Plugin:
 
 @lru_cache(maxsize=256)
 def load(kind: Kind, name: str) -> Any:
-    """The object behind a name: a class or factory; a chain's TOML text; the path of a predictor's weights.
+    """The object behind a name: a class, factory or metric; a chain's TOML text; the path of a predictor's weights.
 
     Every search is a method too, so a search's class is found under either kind.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ import stito
 
 ROOT = Path(__file__).parents[1]
 HOMES = {"stito": ROOT / "stito", "stito_effects": ROOT / "effects", "stito_encoders": ROOT / "encoders"}
+
+PACKAGES = {name: home if name == "stito" else home / name for name, home in HOMES.items()}
+DATA = {".json", ".toml", ".j2", ".css", ".js", ".safetensors"}
 
 
 def modules() -> dict[str, Path]:
@@ -26,11 +30,18 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def test_every_package_is_distributed() -> None:
-    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
-    present = {name for name, path in modules().items() if path.name == "__init__.py"}
-    data = {"stito.data.splits", "stito.evaluation.templates", "stito.report.templates", "stito_effects.chains"}
-    assert listed == present | data
+def test_every_package_and_its_data_are_distributed() -> None:
+    about = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    find, data = about["packages"]["find"], about["package-data"]
+    for name, path in modules().items():
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        assert any(fnmatch(package, pattern) for pattern in find["include"]), name
+    for root, folder in PACKAGES.items():
+        for path in (path for path in folder.rglob("*") if path.suffix in DATA):
+            package = ".".join([root, *path.parent.relative_to(folder).parts])
+            parent, inside = package.rpartition(".")[0], f"{path.parent.name}/{path.name}"
+            named = any(fnmatch(path.name, pattern) for pattern in data.get(package, []))
+            assert named or any(fnmatch(inside, pattern) for pattern in data.get(parent, [])), path
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

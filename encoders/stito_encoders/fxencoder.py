@@ -43,7 +43,7 @@ class FXencoder:
         path = Path(weights)
         state, self.header = load_weights(path)
         self.digest = digest_of_weights(path)
-        self.same_style_distance = float(self.header.get("same_style_distance", self.header.get("near", 0.0)))
+        self.same_style_distance = float(self.header.get("same_style_distance", 0.0))
         self.learnt_effects = frozenset(self.header.get("learnt_effects", ()))
         self.net = self.network(self.header["config"])
         freeze(self.net, state, path)

@@ -26,10 +26,13 @@ from arrange import excerpt, only, parts_of, stems_of, substitutes
 from midi import Event, MidiError, read_midi, write_midi
 from torch import Tensor
 
+from stito import streams
 from stito.audio import AUDIO_SUFFIXES, read_audio, resample
 from stito.audio.compressed import write_compressed
 from stito.data.songs import SAMPLE_RATE, SPLIT_FILE, find_songs
 from stito.data.stems import STEMS
+from stito.files.atomic import replacing_folder, write_atomic
+from stito.streams import Purpose
 
 ABOUT = "song.json"
 """Written last into each song's folder: what it was made of. A folder without it is made again."""
@@ -112,7 +115,7 @@ def render_all(files: Sequence[tuple[str, Path]], options: argparse.Namespace) -
 
 def render_song(name: str, path: Path, options: argparse.Namespace) -> str:
     """Render the stems of one song into its folder; a line about it."""
-    generator = np.random.default_rng([options.seed, hashed(name)])
+    generator = streams.generator(options.seed, Purpose.RENDERED_SONG, name)
     try:
         events = read_midi(path.read_bytes())
     except MidiError as error:
@@ -121,15 +124,11 @@ def render_song(name: str, path: Path, options: argparse.Namespace) -> str:
     length = max((event.time for event in events), default=0.0)
     start = generator.uniform(0, max(0.0, length - speed * options.seconds))
     seconds = min(options.seconds, length / speed)
-    part = options.output / f".{name}.part"
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
     events = excerpt(events, start, seconds, speed=speed)
-    stems = render_stems(events, seconds, semitones, part, options.soundfont, generator)
-    about = {"source": path.name, "start_s": start, "speed": speed, "semitones": semitones, "stems": stems}
-    (part / ABOUT).write_text(json.dumps(about, indent=1) + "\n")
-    shutil.rmtree(options.output / name, ignore_errors=True)
-    part.rename(options.output / name)
+    with replacing_folder(options.output / name) as part:
+        stems = render_stems(events, seconds, semitones, part, options.soundfont, generator)
+        about = {"source": path.name, "start_s": start, "speed": speed, "semitones": semitones, "stems": stems}
+        write_atomic(part / ABOUT, json.dumps(about, indent=1) + "\n")
     return f"{name}: {' '.join(stems) or 'nothing to hear'}"
 
 
@@ -208,12 +207,12 @@ def string_voices(root: Path, out: Path, seed: int) -> None:
         folder = out / name
         if (folder / ABOUT).is_file():
             continue
-        x = torch.cat(list(phrases(paths, np.random.default_rng([seed, hashed(name)]))), -1)
+        x = torch.cat(list(phrases(paths, streams.generator(seed, Purpose.STRUNG_VOICES, name))), -1)
         folder.mkdir(exist_ok=True)
         write_compressed(folder / "vocals.flac", x, SAMPLE_RATE, overwrite=True)
         seconds = x.shape[-1] / SAMPLE_RATE
         about = {"source": [path.name for path in paths], "stems": {"vocals": {"seconds": seconds}}}
-        (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n")
+        write_atomic(folder / ABOUT, json.dumps(about, indent=1) + "\n", overwrite=True)
         print(f"{name}: {seconds:.0f} s of {len(paths)} recordings", flush=True)
 
 
@@ -250,7 +249,7 @@ def write_split(out: Path, hold_out: Iterable[str]) -> None:
         rendered = (song / ABOUT).is_file() and not song.name.startswith("voice-")
         if rendered and hashed(re.sub(r"-\d+$", "", song.name)) % 100 < VALID_PERCENT:
             valid.add(song.name)
-    path.write_text(json.dumps(split | {"valid": sorted(valid)}, indent=1) + "\n")
+    write_atomic(path, json.dumps(split | {"valid": sorted(valid)}, indent=1) + "\n", overwrite=True)
 
 
 def report(out: Path) -> None:

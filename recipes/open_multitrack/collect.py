@@ -15,13 +15,14 @@ from glob import glob
 from pathlib import Path
 
 import numpy as np
-from build import hashed
 from torch import Tensor
 
+from stito import streams
 from stito.audio import AUDIO_SUFFIXES, read_audio, resample
 from stito.audio.compressed import write_compressed
 from stito.data.stems import STEMS
 from stito.errors import StitoError
+from stito.streams import Purpose
 
 RATE = 44_100
 SHORTEST_S = 10.0
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         except StitoError as error:
             print(f"left out {place}: {error.message}")
             continue
-        x = stretch(x, arguments.seconds, np.random.default_rng([arguments.seed, hashed(name)]))
+        x = stretch(x, arguments.seconds, streams.generator(arguments.seed, Purpose.TAKEN_STRETCH, name))
         if x.shape[-1] < SHORTEST_S * RATE:
             continue
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from heapq import merge
+
+import mido
 
 __all__ = ["Event", "MidiError", "read_midi", "write_midi"]
 
 META, SYSEX, SYSEX_MORE = 0xFF, 0xF0, 0xF7
-TEMPO, END_OF_TRACK = 0x51, 0x2F
 DEFAULT_TEMPO = 500_000
 """Microseconds per quarter note, until a file says otherwise."""
 WRITTEN_DIVISION = 960
 """Ticks per quarter note of what is written: at the default tempo, 1920 a second."""
-DATA_BYTES = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}
 
 
 class MidiError(ValueError):
@@ -46,101 +46,57 @@ def read_midi(content: bytes) -> list[Event]:
 
     Raises `MidiError` for what is no MIDI file, for format 2 and for time counted in film frames.
     """
-    try:
-        division, tracks = _chunks(content)
-        return list(_in_seconds(merge(*tracks, key=lambda event: event[0]), division))
-    except (IndexError, struct.error) as error:
-        raise MidiError("the file is cut short") from error
-
-
-def _chunks(content: bytes) -> tuple[int, list[list[tuple[int, int, bytes]]]]:
-    """The ticks per quarter note, and each track as (tick, status, data)."""
     if content[:4] == b"RIFF" and content[8:12] == b"RMID":
         content = content[content.index(b"MThd") :]
     if content[:4] != b"MThd":
         raise MidiError("there is no MIDI header")
-    size, form, count, division = struct.unpack(">IHHH", content[4:14])
-    if form not in (0, 1) or division & 0x8000 or not division:
-        raise MidiError(f"format {form} with division {division:#x} is not read")
-    tracks: list[list[tuple[int, int, bytes]]] = []
-    at = 8 + size
-    while len(tracks) < count and at + 8 <= len(content):
-        name, length = struct.unpack(">4sI", content[at : at + 8])
-        if name == b"MTrk":
-            tracks.append(list(_track(content[at + 8 : at + 8 + length])))
-        at += 8 + length
-    return division, tracks
+    try:
+        form, _, division = struct.unpack(">HHH", content[8:14])
+        if form not in (0, 1) or division & 0x8000 or not division:
+            raise MidiError(f"format {form} with division {division:#x} is not read")
+        file = mido.MidiFile(file=io.BytesIO(content), clip=True)
+        return list(_in_seconds(file))
+    except (EOFError, struct.error) as error:
+        raise MidiError("the file is cut short") from error
+    except (OSError, ValueError, LookupError, mido.KeySignatureError) as error:
+        raise error if isinstance(error, MidiError) else MidiError(str(error)) from error
 
 
-def _track(content: bytes) -> Iterator[tuple[int, int, bytes]]:
-    at, tick, running = 0, 0, 0
-    while at < len(content):
-        wait, at = _number(content, at)
-        tick += wait
-        status = content[at]
-        if status >= 0x80:
-            at += 1
-        elif running:
-            status = running
+def _in_seconds(file: mido.MidiFile) -> Iterator[Event]:
+    time, tempo = 0.0, DEFAULT_TEMPO
+    for message in mido.merge_tracks([_ended(track) for track in file.tracks]):
+        time += mido.tick2second(message.time, file.ticks_per_beat, tempo)
+        if message.type == "set_tempo":
+            tempo = message.tempo or tempo
         else:
-            raise MidiError("data without a status")
-        if status == META:
-            size, start = _number(content, at + 1)
-            yield tick, status, content[at : at + 1] + content[start : start + size]
-            if content[at] == END_OF_TRACK:
-                return
-            at = start + size
-        elif status in (SYSEX, SYSEX_MORE):
-            size, start = _number(content, at)
-            yield tick, status, content[start : start + size]
-            at = start + size
-        elif status >> 4 in DATA_BYTES:
-            running, size = status, DATA_BYTES[status >> 4]
-            if at + size > len(content):
-                raise MidiError("the file is cut short")
-            yield tick, status, content[at : at + size]
-            at += size
-        else:
-            raise MidiError(f"status {status:#x} has no place in a file")
+            yield Event(time, *_raw(message))
 
 
-def _number(content: bytes, at: int) -> tuple[int, int]:
-    """A number of variable length, seven bits to the byte, and the place after it."""
-    value = 0
-    while True:
-        value = value << 7 | content[at] & 0x7F
-        at += 1
-        if content[at - 1] < 0x80:
-            return value, at
+def _ended(track: mido.MidiTrack) -> mido.MidiTrack:
+    """A track without what stands behind its end."""
+    ends = (at for at, message in enumerate(track, 1) if message.type == "end_of_track")
+    return mido.MidiTrack(track[: next(ends, len(track))])
 
 
-def _in_seconds(events: Iterator[tuple[int, int, bytes]], division: int) -> Iterator[Event]:
-    time, before, tempo = 0.0, 0, DEFAULT_TEMPO
-    for tick, status, data in events:
-        time += (tick - before) * tempo / division / 1e6
-        before = tick
-        if status == META and data[0] == TEMPO:
-            tempo = int.from_bytes(data[1:], "big") or tempo
-        else:
-            yield Event(time, status, data)
+def _raw(message: mido.Message | mido.MetaMessage) -> tuple[int, bytes]:
+    """Status and data; of a meta event its type and content, without the length between them."""
+    status, *data = message.bytes()
+    if not message.is_meta:
+        return status, bytes(data)
+    kind, *rest = data
+    length = next(at for at, byte in enumerate(rest) if byte < 0x80) + 1
+    return status, bytes([kind, *rest[length:]])
 
 
 def write_midi(events: Sequence[Event], end: float) -> bytes:
     """A file of format 0 with the channel events in order, ending `end` seconds after its beginning."""
-    body, before = bytearray(), 0
-    ticks_per_second = WRITTEN_DIVISION * 1_000_000 / DEFAULT_TEMPO
+    track, before = mido.MidiTrack(), 0
     for event in events:
-        tick = round(event.time * ticks_per_second)
-        body += _written(tick - before) + bytes([event.status]) + event.data
+        tick = round(mido.second2tick(event.time, WRITTEN_DIVISION, DEFAULT_TEMPO))
+        track.append(mido.Message.from_bytes([event.status, *event.data], time=tick - before))
         before = tick
-    body += _written(max(0, round(end * ticks_per_second) - before)) + bytes([META, END_OF_TRACK, 0])
-    head = struct.pack(">4sIHHH", b"MThd", 6, 0, 1, WRITTEN_DIVISION)
-    return head + struct.pack(">4sI", b"MTrk", len(body)) + bytes(body)
-
-
-def _written(value: int) -> bytes:
-    """A number of variable length."""
-    out = [value & 0x7F]
-    while value := value >> 7:
-        out.append(value & 0x7F | 0x80)
-    return bytes(reversed(out))
+    last = round(mido.second2tick(end, WRITTEN_DIVISION, DEFAULT_TEMPO))
+    track.append(mido.MetaMessage("end_of_track", time=max(0, last - before)))
+    written = io.BytesIO()
+    mido.MidiFile(type=0, ticks_per_beat=WRITTEN_DIVISION, tracks=[track]).save(file=written)
+    return written.getvalue()

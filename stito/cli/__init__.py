@@ -24,6 +24,7 @@ _COMMANDS = {
     "evaluate": ("stito.cli.evaluate:evaluate", "Measure encoders and methods, as the papers do and beyond."),
     "listen": ("stito.cli.listen:listen", "Make listening tests, and say what listeners' answers come to."),
     "manipulate": ("stito.cli.manipulate:manipulate", "Give stems a random mixing style."),
+    "metrics": ("stito.cli.catalogue:metrics", "List what is reported of results, and what it means."),
     "normalize": ("stito.cli.normalize:normalize", "Bring stems to the average sound of their kind."),
     "plugins": ("stito.cli.catalogue:plugins", "List what is installed, and who brought it."),
     "separate": ("stito.cli.separate:separate", "Take a mix apart into stems."),

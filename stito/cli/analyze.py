@@ -23,6 +23,7 @@ def analyze(source: Path, stem: str | None, as_json: bool) -> None:
     """
     from stito.analysis.mixing import analyse
     from stito.mix import read_mix
+    from stito.terminal import text_table
 
     features = analyse(read_mix(source, stem=stem))
     if as_json:
@@ -30,9 +31,8 @@ def analyze(source: Path, stem: str | None, as_json: bool) -> None:
         return
     for name, values in features.items():
         click.echo(name)
-        for feature, value in values.items():
-            if isinstance(value, float):
-                click.echo(f"  {feature:<34}{value:>10.3f}")
-            else:
-                bands = " ".join(f"{band:.1f}" for band in value)
-                click.echo(f"  {feature:<34}{bands}")
+        rows = [
+            (feature, f"{value:.3f}" if isinstance(value, float) else " ".join(f"{band:.1f}" for band in value))
+            for feature, value in values.items()
+        ]
+        click.echo(text_table((), rows, align="ll", indent=2))

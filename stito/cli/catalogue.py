@@ -1,13 +1,17 @@
-"""`stito plugins`, `stito effects` and `stito encoders`: what is installed."""
+"""`stito plugins`, `stito effects`, `stito encoders` and `stito metrics`: what is installed."""
 
 from __future__ import annotations
 
 import json
 from inspect import cleandoc
+from typing import TYPE_CHECKING
 
 import click
 
-__all__ = ["effects", "encoders", "plugins"]
+if TYPE_CHECKING:
+    from stito.registry import Kind
+
+__all__ = ["effects", "encoders", "metrics", "plugins"]
 
 
 @click.command()
@@ -78,8 +82,7 @@ def encoders(name: str | None) -> None:
     from stito.models.loading import load_encoder
 
     if name is None:
-        for plugin in registry.plugins("encoder"):
-            click.echo(f"{plugin.name:<24}{plugin.distribution}")
+        click.echo(_owners("encoder", indent=0))
         return
     encoder = load_encoder(name)
     owner = registry.find("encoder", encoder.name).distribution
@@ -90,40 +93,61 @@ def encoders(name: str | None) -> None:
             click.echo(f"{key}: {value if isinstance(value, str) else json.dumps(value)}")
 
 
+@click.command()
+def metrics() -> None:
+    """List what is reported of results: units, which way is better, and definitions.
+
+    \b
+    Example:
+      stito metrics
+    """
+    from stito.metrics import load_metrics
+    from stito.terminal import text_table
+
+    rows = [(metric.name, metric.unit, metric.better, metric.doc) for metric in load_metrics().values()]
+    click.echo(text_table(("metric", "unit", "better", "definition"), rows, align="llll"))
+
+
 def _listing() -> str:
     from stito import registry
 
-    lines = ["Effects:"]
-    lines += [f"  {plugin.name:<26}{plugin.distribution}" for plugin in registry.plugins("effect")]
-    lines += ["Chains:"]
-    lines += [f"  {plugin.name:<26}{plugin.distribution}" for plugin in registry.plugins("chain")]
+    lines = ["Effects:", _owners("effect"), "Chains:", _owners("chain")]
     lines += [f"Left out: {problem.distribution}: {problem.reason}" for problem in registry.problems()]
     return "\n".join(lines)
 
 
+def _owners(kind: Kind, indent: int = 2) -> str:
+    """All of one kind, and the distributions that brought them."""
+    from stito import registry
+    from stito.terminal import text_table
+
+    rows = [(plugin.name, plugin.distribution) for plugin in registry.plugins(kind)]
+    return text_table((), rows, align="ll", indent=indent)
+
+
 def _effect(name: str) -> str:
     from stito import registry
+    from stito.terminal import text_table
 
     effect = registry.load("effect", name)
     kind = "differentiable" if effect.differentiable else "black box"
-    lines = [f"{name} ({kind}): {(effect.__doc__ or '').strip().splitlines()[0] if effect.__doc__ else ''}", ""]
-    lines.append(f"  {'knob':<20}{'from':>10}{'to':>10}{'neutral':>10}  scale   ")
-    for param in effect.params:
-        lines.append(
-            f"  {param.name:<20}{param.low:>10.4g}{param.high:>10.4g}{param.neutral:>10.4g}  "
-            f"{param.scale:<8}{param.doc}"
-        )
-    return "\n".join(lines)
+    title = f"{name} ({kind}): {(effect.__doc__ or '').strip().splitlines()[0] if effect.__doc__ else ''}"
+    heads = ("knob", "from", "to", "neutral", "scale", "")
+    rows = [
+        (param.name, *(f"{value:.4g}" for value in (param.low, param.high, param.neutral)), param.scale, param.doc)
+        for param in effect.params
+    ]
+    return f"{title}\n\n{text_table(heads, rows, align='lrrrll', indent=2)}"
 
 
 def _chain(name: str) -> str:
     from stito.effects.chain_files import load_chain
+    from stito.terminal import text_table
 
     chain = load_chain(name)
     lines = [f"{chain.name}: {chain.dim} knobs, {'differentiable' if chain.differentiable else 'black box'}"]
     for slot in chain.slots:
-        lines.append(f"  {slot.label}")
-        for param in slot.free:
-            lines.append(f"    {param.name:<20}{param.low:>10.4g} to {param.high:.4g} {param.unit}".rstrip())
-        lines += [f"    {knob:<20}{value:>10.4g} (frozen)" for knob, value in slot.frozen.items()]
+        rows = [(of.name, f"{of.low:.4g}", f"to {of.high:.4g} {of.unit}".rstrip()) for of in slot.free]
+        rows += [(knob, f"{value:.4g}", "(frozen)") for knob, value in slot.frozen.items()]
+        lines += [f"  {slot.label}", text_table((), rows, align="lrl", indent=4)]
     return "\n".join(lines)

@@ -133,17 +133,19 @@ def info(source: Path, as_json: bool) -> None:
 def _tell(cache: Cache) -> None:
     """Minutes and songs by split and stem, as a table on stdout."""
     from stito.data.stems import STEMS
+    from stito.terminal import text_table
 
     seconds = cache.seconds()
     click.echo(f"{len(cache.pieces)} pieces, prepared: {cache.prepared}")
-    click.echo(f"{'':<8}" + "".join(f"{stem:>20}" for stem in STEMS))
+    rows = []
     for split in _SPLITS:
         cells = []
         for stem in STEMS:
             songs = {piece.song for piece in cache.pieces if (piece.split, piece.stem) == (split, stem)}
             cells.append(f"{seconds.get(split, {}).get(stem, 0) / 60:.1f} min, {len(songs)} songs")
         if split in seconds:
-            click.echo(f"{split:<8}" + "".join(f"{cell:>20}" for cell in cells))
+            rows.append((split, *cells))
+    click.echo(text_table(("", *STEMS), rows))
 
 
 def _say_built(step: Built) -> None:

@@ -21,6 +21,7 @@ from stito.engine.result import OnStep
 from stito.metrics.spectral import multi_scale_spectral
 from stito.mix import Mix
 from stito.search.base import Budget
+from stito.terminal import text_table
 from stito.workflows.folder import prepare
 from stito.workflows.result import TransferResult
 from stito.workflows.transfer import Transfer, run_transfer
@@ -51,12 +52,13 @@ class Demo:
 
     def table(self) -> str:
         """The outcome as text."""
-        lines = [f"{'stem':<8}{'distance to the truth':>26}{'removed':>9}   found settings (hidden ones in brackets)"]
+        heads = ("stem", "distance to the truth", "removed", "found settings (hidden ones in brackets)")
+        rows = []
         for name, stem in self.stems.items():
             removed = 1 - stem.after / stem.before
             knobs = ", ".join(f"{knob} {found:.2g} ({hidden:.2g})" for knob, (hidden, found) in stem.knobs.items())
-            lines.append(f"{name:<8}{stem.before:>14.3f} -> {stem.after:>8.3f}{removed:>9.0%}   {knobs}")
-        return "\n".join(lines)
+            rows.append((name, f"{stem.before:.3f} -> {stem.after:.3f}", f"{removed:.0%}", knobs))
+        return text_table(heads, rows, align="lrrl")
 
 
 def run_demo(

@@ -27,6 +27,7 @@ from stito.mix import Mix
 from stito.models.encoder import digest_of, has_learnt
 from stito.models.loading import load_encoder
 from stito.search.base import Budget, Step, StopReason
+from stito.streams import Purpose, derived_seed
 from stito.version import __version__
 
 __all__ = ["Task", "context_for", "prepare", "solve"]
@@ -139,7 +140,7 @@ def _solve_all(task: Task, on_step: OnStep | None) -> dict[str, Solution]:
 
         context = replace(
             task.context,
-            seed=task.context.seed + index,
+            seed=derived_seed(task.context.seed, Purpose.STEM_SEARCH, pair.name),
             budget=budget,
             on_step=report,
             interrupted=interrupted,

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stito import streams
+from stito.streams import Purpose
+
 __all__ = ["Estimate", "Paired", "bootstrap", "estimate", "paired"]
 
 CONFIDENCE = 0.95
@@ -70,7 +73,7 @@ def bootstrap(values: Values, statistic: Statistic = lambda drawn: drawn.mean(1)
     count = len(values)
     reach = math.sqrt(count / (count - 1)) * stats.t.ppf(0.5 + CONFIDENCE / 2, count - 1) if count > 1 else 0.0
     share = float(stats.norm.cdf(reach))
-    picks = np.random.default_rng(0).integers(count, size=(DRAWS, count))
+    picks = streams.generator(0, Purpose.BOOTSTRAP).integers(count, size=(DRAWS, count))
     low, high = np.percentile(statistic(values[picks]), [100 * (1 - share), 100 * share])
     return float(low), float(high)
 

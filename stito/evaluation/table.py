@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stito.terminal import text_table
+
 __all__ = ["NOTHING", "SIGNIFICANT", "Table", "figure", "finite", "probability"]
 
 NOTHING = "–"
@@ -26,15 +28,8 @@ class Table:
 
     def text(self) -> str:
         """The table for a terminal."""
-        widths = [max(len(row[i]) for row in (self.heads, *self.rows)) for i in range(len(self.heads))]
-        lines = [self.title]
-        for row in (self.heads, *self.rows):
-            cells = [
-                cell.rjust(width) if i else cell.ljust(width)
-                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ]
-            lines.append("  " + "   ".join(cells).rstrip())
-        return "\n".join([*lines, *textwrap.wrap(self.note, WIDTH, initial_indent="  ", subsequent_indent="  ")])
+        note = textwrap.wrap(self.note, WIDTH, initial_indent="  ", subsequent_indent="  ")
+        return "\n".join([self.title, text_table(self.heads, self.rows, indent=2), *note])
 
     def markdown(self) -> str:
         """The table for a document."""

@@ -1,4 +1,4 @@
-"""Writing so that a file is there whole or not at all."""
+"""Writing so that a file, or a folder, is there whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import BinaryIO
 
 from stito.errors import OutputError, OutputExistsError, StitoError
 
-__all__ = ["check_writable", "replacing", "write_atomic"]
+__all__ = ["check_writable", "replacing", "replacing_folder", "write_atomic"]
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
@@ -55,7 +56,7 @@ def write_atomic(path: str | os.PathLike[str], data: bytes | str, overwrite: boo
 @contextlib.contextmanager
 def replacing(path: Path, overwrite: bool) -> Iterator[BinaryIO]:
     """A file to write into, which becomes `path` when the block ends well and vanishes when it does not."""
-    part = path.with_name(f".stito-{secrets.token_hex(4)}.part")  # beside it: only within a disk is a move atomic
+    part = _beside(path)
     try:
         _refuse_existing(path, overwrite)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,6 +69,26 @@ def replacing(path: Path, overwrite: bool) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A folder to write into, which becomes `path`, in place of one that is there, when the block ends well."""
+    part = _beside(path)
+    try:
+        part.mkdir(parents=True)
+        yield part
+        shutil.rmtree(path, ignore_errors=True)
+        part.rename(path)
+    except OSError as error:
+        raise _explained(path, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _beside(path: Path) -> Path:
+    """A name that nobody has, in the same folder: only within a disk is a move atomic."""
+    return path.with_name(f".stito-{secrets.token_hex(4)}.part")
 
 
 def _refuse_existing(path: Path, overwrite: bool) -> None:

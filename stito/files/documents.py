@@ -6,7 +6,6 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Sequence
-from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -84,7 +83,7 @@ def _json_position(text: str, path: Path) -> int:
             name: str | int = index
             start = at
             if text[position] == "{":
-                name, at = scanstring(text, at + 1)
+                name, at = decoder.raw_decode(text, at)
                 at = skip(at)
             if name == part:
                 position = at if text[at] in "[{" else start

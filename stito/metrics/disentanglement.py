@@ -15,8 +15,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stito import streams
 from stito.errors import SettingsError
 from stito.metrics.scikit import regression_forest
+from stito.streams import Purpose
 
 __all__ = ["dci_explicitness", "dcimig", "validate"]
 
@@ -114,7 +116,7 @@ def _remembered(codes: Matrix, factors: Matrix, seed: int) -> float:
 
 def _unseen(codes: Matrix, factors: Matrix, contents: NDArray[np.generic], seed: int) -> float:
     """Guesses of clips whose content was not fitted; one forest guesses all factors."""
-    names = np.random.default_rng(seed).permutation(np.unique(contents))
+    names = streams.generator(seed, Purpose.FOLDS).permutation(np.unique(contents))
     guesses = np.empty_like(factors)
     for fold in np.array_split(names, min(FOLDS, len(names))):
         held = np.isin(contents, fold)

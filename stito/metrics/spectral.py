@@ -10,9 +10,9 @@ from torch import Tensor
 
 from stito.dsp.fourier import rfft
 from stito.dsp.stft import hann, magnitude
-from stito.metrics import validate
+from stito.metrics.metric import Metric, validate
 
-__all__ = ["MultiScaleSpectral", "SampledSpectral", "Spectral", "multi_scale_spectral"]
+__all__ = ["LEFT_RIGHT", "MID_SIDE", "MultiScaleSpectral", "SampledSpectral", "Spectral", "multi_scale_spectral"]
 
 FFT_SIZES = (4096, 2048, 1024, 512)
 LINEAR_WEIGHT, LOG_WEIGHT = 0.9, 0.1
@@ -115,3 +115,21 @@ def _magnitudes(x: Tensor, n: int) -> Tensor:
     """Of left, right, mid and side: (b, 4, n // 2 + 1, frames)."""
     left, right = x.unbind(1)
     return magnitude(torch.stack([left, right, left + right, left - right], dim=1), n, n // 4, eps=EPS)
+
+
+LEFT_RIGHT = Metric(
+    "left_right",
+    "",
+    "less",
+    lambda x, truth, sample_rate: multi_scale_spectral(x, truth).left_right,
+    "The multi-scale spectral distance of Koo et al. (2022), of left and right.",
+    aligned=True,
+)
+MID_SIDE = Metric(
+    "mid_side",
+    "",
+    "less",
+    lambda x, truth, sample_rate: multi_scale_spectral(x, truth).mid_side,
+    "The multi-scale spectral distance of Koo et al. (2022), of mid and side.",
+    aligned=True,
+)

@@ -32,15 +32,11 @@ __all__ = [
     "Guidance",
     "Predictor",
     "SettingsNet",
-    "backbone_of",
     "knob_ranges",
     "load_predictor",
     "no_predictor",
     "same_effects",
 ]
-
-LEGACY = "ears"
-"""What the backbone was called in files of earlier versions."""
 
 
 @dataclass(frozen=True)
@@ -134,13 +130,13 @@ class Predictor:
         self.chain = load_chain(str(self.header["chain"]))
         self._check(weights)
         encoders = load_conditioning(self.header["encoders"], weights)
-        backbone = backbone_of(self.header)
+        backbone = self.header["backbone"]
         self.evaluation_encoder = load_encoder(backbone["encoder"])
         self.sample_rate = self.evaluation_encoder.sample_rate
         self.guidance = Guidance(**self.header.get("guidance", {}))
         network = registry.load("encoder", backbone["encoder"]).network(backbone["config"])
         self._net = SettingsNet(network, encoders, self.chain.dim, **self.header["config"])
-        freeze(self._net, {_current(name): tensor for name, tensor in state.items()}, weights)
+        freeze(self._net, state, weights)
 
     def _check(self, weights: Path) -> None:
         again = f"Train it again: stito train recipes/predictor/{self.chain.name}.toml"
@@ -173,17 +169,6 @@ class Predictor:
 
     def __repr__(self) -> str:
         return f"Predictor({self.chain.name}, weights {self.digest[:12]})"
-
-
-def backbone_of(header: Mapping[str, Any]) -> dict[str, Any]:
-    """Of the header of a predictor, which encoder its backbone has been, and the config of that network."""
-    found: dict[str, Any] = header["backbone"] if "backbone" in header else header[LEGACY]
-    return found
-
-
-def _current(name: str) -> str:
-    """The name of a tensor today, in a file of any version."""
-    return f"backbone.{name.removeprefix(LEGACY + '.')}" if name.startswith(LEGACY + ".") else name
 
 
 def load_predictor(chain: Chain, weights: str | Path | None = None) -> Predictor | None:

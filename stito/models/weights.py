@@ -28,11 +28,10 @@ __all__ = ["FORMAT", "digest_of_file", "digest_of_weights", "freeze", "load_weig
 FORMAT = 1
 KEY = "stito"
 REQUIRED = ("architecture", "config")
-DESCRIPTIVE = (
-    *("recipe", "data", "licences", "scores", "version"),
-    *("near", "same_style_distance", "learnt_effects", "guidance"),
-)
-"""Of a header, what has no part in what the network computes (`near` is `same_style_distance` in earlier files)."""
+DESCRIPTIVE = ("recipe", "data", "licences", "scores", "version", "same_style_distance", "learnt_effects", "guidance")
+"""Of a header, what has no part in what the network computes."""
+RENAMED = {"near": "same_style_distance", "ears": "backbone"}
+"""Keys of headers in files of earlier versions, and what they are called now."""
 
 
 def save_weights(
@@ -63,11 +62,16 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         state = safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, OSError) as error:
         raise _damaged(path, error) from error
-    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}, header
+    named = {_current_name(name, header): tensor for name, tensor in state.items()}
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in named.items()}, header
 
 
 def read_header(path: Path) -> dict[str, Any]:
     """What the file says of itself, without reading the weights; errors as those of `load_weights`."""
+    return {RENAMED.get(key, key): value for key, value in _header_as_written(path).items()}
+
+
+def _header_as_written(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MissingFileError(f"{path}: no weights there.", hint="Weights are .safetensors files.")
     try:
@@ -107,7 +111,7 @@ def digest_of_weights(path: Path) -> str:
     That is every tensor, and the header but for what only tells of them: new scores make no other network. Errors are
     those of `load_weights`.
     """
-    header = {key: value for key, value in read_header(path).items() if key not in DESCRIPTIVE}
+    header = {key: value for key, value in _header_as_written(path).items() if RENAMED.get(key, key) not in DESCRIPTIVE}
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     with safetensors.safe_open(path, framework="np") as file:
         for name in sorted(file.keys()):
@@ -124,6 +128,12 @@ def digest_of_file(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise MissingFileError(f"{path}: no weights there.", hint="Weights are .safetensors files.") from error
+
+
+def _current_name(tensor: str, header: Mapping[str, Any]) -> str:
+    """What a tensor is called now: the backbone of a predictor had another name once."""
+    former = header["architecture"] == "predictor" and tensor.startswith("ears.")
+    return f"backbone.{tensor.removeprefix('ears.')}" if former else tensor
 
 
 def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:

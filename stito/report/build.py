@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from stito.audio import is_silent, resample, to_stereo
 from stito.console.preset import StripPreset
 from stito.console.strips import loudness
-from stito.dsp.loudness import crest_db, measure, true_peak_db
-from stito.dsp.statistics import log_grid, long_term_spectrum, width_db
+from stito.dsp.statistics import log_grid, long_term_spectrum
 from stito.effects.chain import Chain, Slot
 from stito.effects.param import Settings
 from stito.engine.excerpts import active_starts
 from stito.engine.result import Outcome
 from stito.engine.solution import Solution
+from stito.metrics import Metric, Property, load_metrics
 from stito.mix import Mix
 from stito.report.data import (
     Clip,
@@ -29,7 +29,7 @@ from stito.report.data import (
     Fact,
     Headline,
     Knob,
-    Metric,
+    Measured,
     ReportData,
     ReportRow,
     Voice,
@@ -39,19 +39,27 @@ __all__ = ["Sound", "Sounds", "Sources", "build_report", "effects_of", "sounds_o
 
 CLIP_SECONDS = 15.0
 MAX_CLIP_RATE = 48_000
-LONGEST_S = 60
+LONGEST_S = 60.0
 """Spectra are taken over the most active minute."""
+COMPARED_S = 20.0
+"""And sounds are compared with the reference over the most active 20 s: these are held until the result is there."""
 PROBE_RATE = 44_100
 INAUDIBLE = 1e-3
 
 
 @dataclass(frozen=True)
 class Sound:
-    """What a report needs of one sound: small, so that the audio itself can be forgotten."""
+    """What a report needs of one sound: small, so that the audio itself can be forgotten.
+
+    `properties` are those of metrics that have one, by the metric's name; `compared` (1, 2, t) is what the other
+    metrics compare, None if all of it is silent.
+    """
 
     clip: Clip
     curve: Curve | None
-    measures: Mapping[str, float | None]
+    properties: Mapping[str, float | None]
+    compared: Tensor | None
+    sample_rate: int
 
 
 Sounds = Mapping[str, Sound]
@@ -152,7 +160,7 @@ def _row(name: str, source: Sound, made: Sound, reference: Sound | None, outcome
         name=name,
         players=[sound.clip for sound in sounds],
         spectra=[sound.curve for sound in sounds if sound.curve is not None],
-        metrics=_metrics(source, made, reference),
+        metrics=_measured(source, made, reference),
         convergence=[(step.evaluations, step.loss) for step in solution.history] if solution else [],
         distances=(solution.loss_before, solution.loss_after) if solution else None,
         loss_before=solution.objective_before if solution else None,
@@ -195,49 +203,63 @@ def _does_nothing(slot: Slot, settings: Settings) -> bool:
     return float((out - noise).abs().max()) < INAUDIBLE
 
 
-MEASURES: Mapping[str, tuple[str, Callable[[Tensor, int], Tensor | float]]] = {
-    "Integrated loudness": ("LUFS", loudness),
-    "Loudness range (IQR)": ("LU", lambda x, rate: measure(x[None], rate).range()[0]),
-    "Crest factor": ("dB", lambda x, rate: crest_db(x[None])[0]),
-    "True peak": ("dBTP", lambda x, rate: true_peak_db(x[None], rate)[0]),
-    "Width (side over mid)": ("dB", lambda x, rate: max(-50.0, width_db(_minute(x, rate)))),
-}
-"""Name, unit and function of (2, t) and its rate: over the whole length, the width over the most active minute."""
-
-
-def _minute(x: Tensor, rate: int) -> Tensor:
-    (start,) = active_starts(x, rate, seconds=LONGEST_S, count=1)
-    return x[:, start : start + LONGEST_S * rate]
+def _most_active(x: Tensor, rate: int, seconds: float) -> Tensor:
+    """The most active stretch of audio (2, t); all of what is shorter."""
+    (start,) = active_starts(x, rate, seconds=seconds, count=1)
+    return x[:, start : start + round(seconds * rate)]
 
 
 def _sound(voice: Voice, x: Tensor, rate: int, start_s: float) -> Sound:
-    measures = {name: float(function(x, rate)) for name, (_, function) in MEASURES.items()}
-    finite = {name: value if math.isfinite(value) else None for name, value in measures.items()}
-    silent = is_silent(x)
-    return Sound(_clip(voice, x, rate, start_s), None if silent else _curve(voice, x, rate), finite)
+    metrics, silent = load_metrics().values(), is_silent(x)
+    properties = {metric.name: _own(metric, metric.property, x, rate) for metric in metrics if metric.property}
+    return Sound(
+        _clip(voice, x, rate, start_s),
+        None if silent else _curve(voice, x, rate),
+        properties,
+        None if silent else _most_active(x, rate, COMPARED_S)[None].clone(),
+        rate,
+    )
 
 
-def _metrics(source: Sound, made: Sound, reference: Sound | None) -> list[Metric]:
-    metrics = [
-        Metric(name, unit, source.measures[name], made.measures[name], reference.measures[name] if reference else None)
-        for name, (unit, _) in MEASURES.items()
-    ]
-    if reference is not None and reference.curve is not None:
-        was, now = (_apart(sound.curve, reference.curve) for sound in (source, made))
-        metrics.append(Metric("Spectrum, distance to reference", "dB", was, now, 0.0))
-    return metrics
+def _own(metric: Metric, of: Property, x: Tensor, rate: int) -> float | None:
+    """What can be measured of one sound (2, t)."""
+    stretch = x if of.longest_s is None else _most_active(x, rate, of.longest_s)
+    return _taken(metric, lambda: of.function(stretch[None], rate))
 
 
-def _apart(curve: Curve | None, reference: Curve) -> float | None:
-    """The standard deviation over frequency of the difference of two spectra, in dB: their level does not count.
-
-    Both count down to 60 dB below their loudest place.
-    """
-    if curve is None:
+def _taken(metric: Metric, value: Callable[[], Tensor]) -> float | None:
+    """One value; nothing where it is not finite, or where a metric fails: a report is not lost to somebody's metric."""
+    try:
+        found = float(value())
+    except Exception as error:
+        warnings.warn(f"The metric '{metric.name}' failed: {error}", stacklevel=2)
         return None
-    shared = min(len(curve.db), len(reference.db))
-    a, b = (np.maximum(db[:shared], db.max() - 60) for db in (curve.db, reference.db))
-    return float(np.std(a - b))
+    return found if math.isfinite(found) else None
+
+
+def _measured(source: Sound, made: Sound, reference: Sound | None) -> list[Measured]:
+    """A line for each metric: the sounds' own values where it has a property, else how far they are off."""
+    lines = []
+    for metric in load_metrics().values():
+        if metric.aligned:  # a reference is other music
+            continue
+        if of := metric.property:
+            was, now, goal = (sound.properties[metric.name] if sound else None for sound in (source, made, reference))
+            lines.append(Measured(of.title, of.unit, was, now, goal, metric.doc))
+        elif reference is not None and reference.compared is not None:
+            aim = None if metric.better == "neither" else reference
+            was, now, goal = (_apart(metric, sound, reference) for sound in (source, made, aim))
+            lines.append(Measured(metric.title or metric.name, metric.unit, was, now, goal, metric.doc))
+    return lines
+
+
+def _apart(metric: Metric, sound: Sound | None, reference: Sound) -> float | None:
+    """What a metric says of a sound and the reference, at the sound's rate."""
+    if sound is None or sound.compared is None or reference.compared is None:
+        return None
+    made, rate = sound.compared, sound.sample_rate
+    other = resample(reference.compared, reference.sample_rate, rate)
+    return _taken(metric, lambda: metric(made, other, rate))
 
 
 def _clip(voice: Voice, x: Tensor, rate: int, start_s: float) -> Clip:
@@ -253,7 +275,7 @@ def _clip(voice: Voice, x: Tensor, rate: int, start_s: float) -> Clip:
 
 def _curve(voice: Voice, x: Tensor, rate: int) -> Curve:
     grid = log_grid(30.0, min(16_000.0, 0.45 * rate), 12)
-    levels = long_term_spectrum(_minute(x, rate), rate, grid)
+    levels = long_term_spectrum(_most_active(x, rate, LONGEST_S), rate, grid)
     return Curve(voice, grid.numpy(), levels.to(torch.float64).numpy())
 
 

@@ -26,7 +26,7 @@ __all__ = [
     "Fact",
     "Headline",
     "Knob",
-    "Metric",
+    "Measured",
     "ReportData",
     "ReportRow",
     "Voice",
@@ -118,14 +118,15 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Metric:
-    """One measured property, for the three voices; None where there is nothing to measure."""
+class Measured:
+    """One measured property, for the three voices; None where there is nothing to measure. `doc` defines it."""
 
     name: str
     unit: str
     input: float | None
     result: float | None
     reference: float | None
+    doc: str = ""
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,7 @@ class ReportRow:
     name: str
     players: Sequence[Clip] = ()
     spectra: Sequence[Curve] = ()
-    metrics: Sequence[Metric] = ()
+    metrics: Sequence[Measured] = ()
     convergence: Sequence[tuple[int, float]] = ()
     distances: tuple[float, float] | None = None
     loss_before: float | None = None

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import os
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
-from markupsafe import Markup
 
-from stito.errors import OutputError
+from stito.files.atomic import write_atomic
+from stito.pages import Templates
 from stito.report.audio import Excerpt, encode, level_gains_db
 from stito.report.data import Clip, ComparisonData, Headline, ReportData, ReportRow
 from stito.report.plots import convergence_plot, metric_places, spectrum_plot, waveform_path
@@ -47,22 +42,12 @@ def write_report(path: Path, data: ReportData) -> None:
     Raises:
         OutputError: the file cannot be written there.
     """
-    _write(path, render_report(data))
+    write_atomic(path, render_report(data), overwrite=True)
 
 
 def write_comparison(path: Path, data: ComparisonData) -> None:
     """Write the page of a comparison; as `write_report`."""
-    _write(path, render_comparison(data))
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        _replace(Path(path), text)
-    except OSError as error:
-        raise OutputError(
-            f"The report cannot be written to {path}: {error.strerror or error}.",
-            hint="Choose a folder that exists, that you may write to and that has room.",
-        ) from error
+    write_atomic(path, render_comparison(data), overwrite=True)
 
 
 def render_report(data: ReportData) -> str:
@@ -75,15 +60,10 @@ def render_comparison(data: ComparisonData) -> str:
     return _page("comparison.html.j2", [row.players for row in data.rows], comparison=data)
 
 
-def _page(template: str, players: Sequence[Sequence[Clip]], **shown: object) -> str:
-    """A template with its players, script and style."""
-    script, style = _source("report.js"), _source("report.css")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return (
-        _environment()
-        .get_template(template)
-        .render(tracks=_tracks(players), script=Markup(script), style=Markup(style), script_digest=digest, **shown)
-    )
+def _page(template: str, players: Sequence[Sequence[Clip]], **shown: ReportData | ComparisonData) -> str:
+    """A template with its players."""
+    values: dict[str, Any] = {"tracks": _tracks(players), **shown}
+    return _templates().render(template, scripts=["report.js"], **values)
 
 
 def _tracks(rows: Sequence[Sequence[Clip]]) -> list[list[Track]]:
@@ -106,53 +86,27 @@ def _tracks_of(players: Sequence[Clip], excerpts: Iterator[Excerpt]) -> list[Tra
     ]
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write beside the target and move over it, so that a full disk or a crash never leaves half a page."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.chmod(name, 0o644)  # mkstemp keeps a file to its owner; a report is for others too
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
 @lru_cache(maxsize=1)
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("stito.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+def _templates() -> Templates:
+    return Templates(
+        "stito.report",
+        filters={
+            "written": written,
+            "written_knob": written_knob,
+            "knob_label": knob_label,
+            "movement": movement,
+            "places": metric_places,
+            "spectrum_plot": spectrum_plot,
+            "convergence_plot": convergence_plot,
+            "share": share,
+            "distance": _distance,
+            "verdict": _verdict,
+            "lasting": _lasting,
+            "widest": _widest,
+            "cell": written_cell,
+        },
+        tests={"headed": unit_heads_line},
     )
-    filters: dict[str, Callable[..., Any]] = {
-        "written": written,
-        "written_knob": written_knob,
-        "knob_label": knob_label,
-        "movement": movement,
-        "places": metric_places,
-        "spectrum_plot": spectrum_plot,
-        "convergence_plot": convergence_plot,
-        "share": share,
-        "distance": _distance,
-        "verdict": _verdict,
-        "lasting": _lasting,
-        "widest": _widest,
-        "cell": written_cell,
-    }
-    environment.filters.update(filters)
-    environment.tests["headed"] = unit_heads_line
-    return environment
-
-
-def _source(name: str) -> str:
-    """A template file as it is: CSS and JavaScript are no templates."""
-    loader = _environment().loader
-    assert loader is not None
-    return loader.get_source(_environment(), name)[0]
 
 
 def _distance(value: float) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from stito.report.data import Array, Clip, Curve, Metric, ReportRow, Voice
+from stito.report.data import Array, Clip, Curve, Measured, ReportRow, Voice
 from stito.report.values import written
 
 __all__ = [
@@ -146,7 +146,7 @@ def waveform_path(clip: Clip, gain: float) -> str:
     return "".join(bars)
 
 
-def metric_places(metric: Metric) -> dict[Voice, float] | None:
+def metric_places(metric: Measured) -> dict[Voice, float] | None:
     """Where the three values lie between the smallest and the largest, in per cent; None unless all are known."""
     values: dict[Voice, float | None] = {
         "input": metric.input,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from stito.report.data import Knob, Metric
+from stito.report.data import Knob, Measured
 
 __all__ = ["Movement", "knob_label", "movement", "share", "unit_heads_line", "written", "written_cell", "written_knob"]
 
@@ -94,7 +94,7 @@ def knob_label(name: str) -> str:
     return " ".join(words)
 
 
-def movement(metric: Metric) -> Movement | None:
+def movement(metric: Measured) -> Movement | None:
     """Whether the result is nearer to the reference than the input was; None where one of them is missing.
 
     What reads the same in the table counts as unchanged.

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from stito.errors import SearchError, SettingsError
 from stito.search.base import NEAR, Budget, Search
+from stito.streams import Purpose, torch_generator
 
 __all__ = ["Gradient"]
 
@@ -57,7 +58,7 @@ class Gradient(Search):
             raise SettingsError(f"rate = {rate} is no step.", hint="Give a part of the range, such as 0.05.")
         self._rows = population or 4
         self._rate = rate
-        self._random = torch.Generator().manual_seed(seed)
+        self._random = torch_generator(seed, Purpose.SEARCH_ROWS)
         self._theta = torch.cat([self.start[None], self._anywhere(self._rows - 1)])
         self._mean = torch.zeros_like(self._theta)
         self._square = torch.zeros_like(self._theta)
@@ -67,7 +68,7 @@ class Gradient(Search):
 
     def expect(self, std: Tensor) -> None:
         """Begin the other rows near the start, and take steps that are small beside `std`."""
-        random = torch.Generator().manual_seed(self.seed)
+        random = torch_generator(self.seed, Purpose.SEARCH_ROWS_NEAR)
         others = self.start + std * torch.randn(self._rows - 1, self.dim, generator=random)
         self._theta = torch.cat([self.start[None], others.clamp(0, 1)])
         self._rate = min(self._rate, NEAR * float(std.mean()))

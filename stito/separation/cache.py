@@ -13,6 +13,7 @@ from torch import Tensor
 
 from stito.audio import read_audio, write_audio
 from stito.errors import AudioError, MissingFileError, OutputError
+from stito.files.atomic import replacing_folder
 
 __all__ = ["SeparationCache"]
 
@@ -45,18 +46,11 @@ class SeparationCache:
     def save(self, key: str, stems: Mapping[str, Tensor], sample_rate: int) -> None:
         """Keep stems; where the disk does not take them they are not kept, and nothing is lost but time."""
         place = self.folder / key
-        part = place.with_name(f".{key}.{os.getpid()}")
         with contextlib.suppress(OSError, OutputError):
-            try:
-                part.mkdir(parents=True, exist_ok=True)
-                for name, stem in stems.items():
-                    write_audio(part / f"{name}.wav", stem.to(torch.float32), sample_rate, subtype="FLOAT")
-                if place.is_dir() and self.load(key, sample_rate) is None:  # damaged, not somebody else's just now
-                    shutil.rmtree(place, ignore_errors=True)
-                if not place.exists():
-                    part.rename(place)
-            finally:
-                shutil.rmtree(part, ignore_errors=True)
+            if self.load(key, sample_rate) is None:  # or it is damaged, and not somebody else's just now
+                with replacing_folder(place) as part:
+                    for name, stem in stems.items():
+                        write_audio(part / f"{name}.wav", stem.to(torch.float32), sample_rate, subtype="FLOAT")
             self._prune()
 
     def _prune(self) -> None:

@@ -1,25 +1,20 @@
-"""The `hdemucs` separator: Hybrid Demucs as torchaudio has it.
-
-Of torchaudio the model's definition is all that is needed, one file of plain torch; it is loaded by itself, because
-the package as a whole only loads beside the torch that it was built with.
+"""The `hdemucs` separator: Hybrid Demucs with the weights that torchaudio publishes, through the demucs package.
 
 Source: Défossez, "Hybrid spectrogram and waveform source separation", ISMIR 2021 workshop.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import pickle
-import sys
+import re
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from stito.errors import MissingDependencyError, MissingFileError, WeightsError
+from stito.errors import MissingFileError, WeightsError
 from stito.models.weights import digest_of_file
 from stito.separation.overlap import at_one_level, overlap_add
 
@@ -30,6 +25,8 @@ URL = "https://download.pytorch.org/torchaudio/models/hdemucs_high_trained.pt"
 SHA256 = "a004b2790d73ffeaa535db458a1a79b539dfdbafbccc31f275d07e632ebd7816"
 """The weights of `torchaudio.pipelines.HDEMUCS_HIGH_MUSDB_PLUS`."""
 SEGMENT_S, STEP_S = 10, 7.5
+UNUSED = re.compile(r"tencoder\.\d+\.norm1\.")
+"""torchaudio gives the last layer in time, which only hands on to the other branch, a norm that it never applies."""
 
 
 class HDemucs:
@@ -40,7 +37,6 @@ class HDemucs:
             which are downloaded once, to where torchaudio keeps them (335 MB).
 
     Raises:
-        MissingDependencyError: torchaudio is not installed.
         MissingFileError, WeightsError: the weights are not there, cannot be downloaded, or are damaged.
     """
 
@@ -48,10 +44,9 @@ class HDemucs:
     sample_rate: ClassVar[int] = 44_100
 
     def __init__(self, weights: str | Path = "") -> None:
-        definition = _definition()
         path = Path(weights) if str(weights) else _published()
         state = _state(path)
-        self._net = _network(definition, state, path)
+        self._net = _network(state, path)
         self.digest = digest_of_file(path)
 
     @torch.no_grad()
@@ -62,42 +57,28 @@ class HDemucs:
         return dict(zip(SOURCES, stems, strict=True))
 
 
-def _definition() -> ModuleType:
-    """The file of torchaudio that defines the model."""
-    spec = importlib.util.find_spec("torchaudio")  # which imports nothing
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingDependencyError(
-            "The separator hdemucs needs torchaudio.",
-            hint="Install it with: pip install 'stito[torchaudio]', or use --separator demucs.",
-        )
-    name = "stito.separation._torchaudio_hdemucs"
-    if name in sys.modules:
-        return sys.modules[name]
-    file = Path(spec.submodule_search_locations[0]) / "models" / "_hdemucs.py"
-    alone = importlib.util.spec_from_file_location(name, file)
-    if alone is None or alone.loader is None or not file.is_file():
-        raise MissingDependencyError(
-            "This torchaudio has no Hybrid Demucs.", hint="Install torchaudio 2.0 or later, or use demucs."
-        )
-    module = importlib.util.module_from_spec(alone)
-    alone.loader.exec_module(module)
-    sys.modules[name] = module
-    return module
-
-
-def _network(definition: ModuleType, state: dict[str, Tensor], path: Path) -> Any:
+def _network(state: dict[str, Tensor], path: Path) -> Any:
     """A model of the sizes that its weights have."""
+    from demucs.hdemucs import HDemucs as Network
+
     try:
         depth = 1 + max(int(key.split(".")[1]) for key in state if key.startswith("freq_encoder."))
         channels = state["freq_encoder.0.conv.weight"].shape[0]
-        made = definition.HDemucs(sources=list(SOURCES), channels=channels, nfft=4096, depth=depth)
-        made.load_state_dict(state)
+        made = Network(sources=list(SOURCES), channels=channels, nfft=4096, depth=depth)
+        named = {re.sub(r"^(freq|time)_(en|de)coder\.", _named, key): value for key, value in state.items()}
+        known = made.state_dict()
+        made.load_state_dict({key: named[key] for key in named if key in known or not UNUSED.match(key)})
     except Exception as error:  # keys, shapes, or no weights of any kind
         raise WeightsError(
             f"{path} has no Hybrid Demucs of torchaudio: {error}",
             hint="Files of the demucs package go to --separator demucs:FOLDER.",
         ) from error
     return made.eval()
+
+
+def _named(key: re.Match[str]) -> str:
+    """What demucs calls the layers of both branches."""
+    return f"{'t' if key[1] == 'time' else ''}{key[2]}coder."
 
 
 def _state(path: Path) -> dict[str, Tensor]:

@@ -9,9 +9,9 @@ settings (ensemble, configuration, stem) ┘
 Rendering costs as much as learning, so rows are heard more than once: the `views` of an ensemble are groups of clips
 that hear different choices of its stems, one alone or several together.
 
-A batch follows from its seeds alone: (seed, step) say what is drawn, whatever was drawn before. So a run that goes on
-where another stopped needs no state of a generator, and two processes with half of the groups each hear together what
-one process hears.
+A batch follows from its seed and place alone: (seed, step) say what is drawn, whatever was drawn before. So a run that
+goes on where another stopped needs no state of a generator, and two processes with half of the groups each hear
+together what one process hears. Layout, settings, contents and levels come from streams of their own.
 """
 
 from __future__ import annotations
@@ -28,13 +28,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stito import streams
 from stito.errors import TrainingError
+from stito.streams import Place, Purpose
 from stito.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from stito.data.fxmanipulator.manipulator import Manipulation, Manipulator
 
-__all__ = ["Batches", "ContentSource", "Drawn", "Layout", "ahead", "layouts"]
+__all__ = ["TRAINING", "VALIDATION", "Batches", "ContentSource", "Drawn", "Layout", "ahead", "layouts"]
+
+TRAINING, VALIDATION = "training", "validation"
+"""What a batch is for: where its place begins."""
 
 ROW_SAMPLES = 1 << 25
 """Stems are rendered this many samples at a time: enough to fill an accelerator, little enough for its memory."""
@@ -160,39 +165,41 @@ class Batches:
         self.mine = range(rank * share, (rank + 1) * share)
         self.device = torch.device(device)
 
-    def draw(self, seeds: Sequence[int], *, kinds: Sequence[Subset] = (), only: str | None = None) -> Drawn:
-        """The batch that follows from `seeds`, on the CPU.
+    def draw(self, seed: int, *place: Place, kinds: Sequence[Subset] = (), only: str | None = None) -> Drawn:
+        """The batch of a seed at a place, on the CPU.
 
         Args:
-            seeds: any numbers; equal ones give equal batches.
+            seed: of the run.
+            place: which batch, in numbers and words; the same place of the same seed is the same batch.
             kinds: subsets of stems to choose from; by default all, as the layout's `single_stem` says.
             only: an effect that is always used, alone.
         """
-        generator = np.random.default_rng([*seeds])
-        samples = int(generator.integers(self.layout.min_samples, self.layout.max_samples, endpoint=True))
-        views = [self._views(kinds, generator) for _ in range(self.ensembles)]
+        layout = streams.generator(seed, Purpose.BATCH_LAYOUT, *place)
+        samples = int(layout.integers(self.layout.min_samples, self.layout.max_samples, endpoint=True))
+        views = [self._views(kinds, layout) for _ in range(self.ensembles)]
         stems = [[stem for stem in self.contents.stems if any(stem in view for view in subsets)] for subsets in views]
-        # settings of all processes' groups are drawn, which costs little, so that who hears what follows from seeds
+        # settings of all processes' groups are drawn, which costs little, so that who hears what follows from the place
         slots = [
             (ensemble, configuration, stem)
             for ensemble, present in enumerate(stems)
             for configuration in range(self.layout.configurations)
             for stem in present
         ]
-        manipulation = self.manipulator.sample([stem for *_, stem in slots], generator, only=only)
-        manipulation = self._alike(manipulation, [ensemble for ensemble, *_ in slots], generator)
+        settings = streams.generator(seed, Purpose.SETTINGS, *place)
+        manipulation = self.manipulator.sample([stem for *_, stem in slots], settings, only=only)
+        manipulation = self._alike(manipulation, [ensemble for ensemble, *_ in slots], settings)
         mine = [index for index, (ensemble, *_) in enumerate(slots) if ensemble in self.mine]
-        audio, gain, first = self._contents(stems, samples, seeds)
+        audio, gain, first = self._contents(stems, samples, seed, place)
         configurations, contents = self.layout.configurations, self.layout.contents
         rows: list[tuple[int, int]] = []
         heard: list[tuple[int, int]] = []
-        for place, (ensemble, i, stem) in enumerate(slots[index] for index in mine):
+        for slot, (ensemble, i, stem) in enumerate(slots[index] for index in mine):
             for j in range(contents):
                 for number, view in enumerate(views[ensemble]):
                     group = (ensemble - self.mine.start) * self.layout.views + number
                     if stem in view:
                         heard.append((len(rows), (group * configurations + i) * contents + j))
-                rows.append((first[ensemble, stem] + j, place))
+                rows.append((first[ensemble, stem] + j, slot))
         content, setting = torch.tensor(list(zip(*rows, strict=True)))
         row, clip = torch.tensor(list(zip(*heard, strict=True)))
         shape = (len(self.mine) * self.layout.views, configurations, contents)
@@ -250,7 +257,7 @@ class Batches:
         return tuple(stems[index] for index in sorted(generator.permutation(len(stems))[:size]))
 
     def _contents(
-        self, stems: Sequence[Sequence[str]], samples: int, seeds: Sequence[int]
+        self, stems: Sequence[Sequence[str]], samples: int, seed: int, place: Sequence[Place]
     ) -> tuple[Tensor, Tensor, dict[tuple[int, str], int]]:
         """Audio (rows, 2, samples) and gains (rows,) of this process's ensembles; first rows by (ensemble, stem)."""
         count = self.layout.contents
@@ -259,11 +266,12 @@ class Batches:
         audio = torch.empty(len(slots) * count, 2, samples, pin_memory=self.device.type == "cuda")
         gain = torch.empty(len(audio))
         for ensemble in self.mine:
-            generator = np.random.default_rng([*seeds, ensemble])
-            jitter_db = torch.from_numpy(generator.uniform(-1, 1, count)) * self.layout.level_jitter_db
+            levels = streams.generator(seed, Purpose.LEVELS, *place, ensemble)
+            jitter_db = torch.from_numpy(levels.uniform(-1, 1, count)) * self.layout.level_jitter_db
             for stem in stems[ensemble]:
                 rows = slice(first[ensemble, stem], first[ensemble, stem] + count)
-                audio[rows] = self.contents.draw(stem, count, samples, generator)
+                contents = streams.generator(seed, Purpose.CONTENTS, *place, ensemble, stem)
+                audio[rows] = self.contents.draw(stem, count, samples, contents)
                 gain[rows] = 10 ** (jitter_db / 20)
         return audio, gain, first
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from stito.errors import TrainingError, WeightsError
 from stito.models.weights import load_weights, save_weights
+from stito.streams import Purpose, torch_seeded
 from stito.training.batches import ahead
 from stito.training.checkpoint import load_checkpoint, save_checkpoint
 from stito.training.log import Log
@@ -100,8 +101,8 @@ class Training:
     ) -> None:
         self.task, self.recipe, self.fabric, self.folder = task, recipe, fabric, folder
         self._on_step, self._tensorboard = on_step, tensorboard
-        torch.manual_seed(recipe.seed)
-        module = task.network()
+        with torch_seeded(recipe.seed, Purpose.INITIAL_WEIGHTS):
+            module = task.network()
         if fabric.world_size > 1 and fabric.device.type == "cuda":
             module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
         self.module = module
@@ -141,13 +142,14 @@ class Training:
         return ahead(self.task.prepare, steps, workers=self.recipe.run.workers)
 
     def _train(self, batch: Any) -> Mapping[str, Tensor]:
-        """One step; what dropout and its like draw follows from the step as well."""
+        """One step. Dropout draws from torch's own generators, so these are seeded by step and process meanwhile."""
         plan = self.recipe.optimiser
-        torch.manual_seed((self.recipe.seed << 32) + self.step + 1)
         rate = learning_rate(self.step, rate=plan.rate, steps=plan.steps, warmup=plan.warmup, final=plan.final)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        loss, others = self.task.loss(self.network, batch)
+        place = (self.step, self.fabric.global_rank)
+        with torch_seeded(self.recipe.seed, Purpose.TRAINING_STEP, *place, device=self.fabric.device):
+            loss, others = self.task.loss(self.network, batch)
         self.fabric.backward(loss)
         if plan.clip:
             self.fabric.clip_gradients(self.network, self.optimiser, max_norm=plan.clip, error_if_nonfinite=False)

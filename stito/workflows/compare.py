@@ -18,6 +18,7 @@ from stito.mix import Mix
 from stito.report.build import Sounds, Sources, effects_of, sounds_of
 from stito.report.data import ComparedMethod, ComparedRow, ComparisonData, EffectSettings, Fact, Headline
 from stito.report.html import write_comparison
+from stito.terminal import text_table
 from stito.workflows.folder import file_name, prepare
 from stito.workflows.transfer import Transfer, run_transfer
 
@@ -153,12 +154,17 @@ def _knobs(methods: Sequence[Sequence[EffectSettings]]) -> list[tuple[str, Any, 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """The rows as text, the best method of each stem first."""
-    lines = [
-        f"{'stem':<10}{'method':<24}{'before':>9}{'after':>9}{'evaluations':>13}{'seconds':>9}{'real time':>11}",
-    ]
-    for row in sorted(rows, key=lambda row: (row["stem"], row["loss_after"])):
-        lines.append(
-            f"{row['stem']:<10}{row['method']:<24}{row['loss_before']:>9.4f}{row['loss_after']:>9.4f}"
-            f"{row['evaluations']:>13}{row['search_seconds']:>9.1f}{row['real_time']:>11.2f}"
+    heads = ("stem", "method", "before", "after", "evaluations", "seconds", "real time")
+    cells = [
+        (
+            row["stem"],
+            row["method"],
+            f"{row['loss_before']:.4f}",
+            f"{row['loss_after']:.4f}",
+            str(row["evaluations"]),
+            f"{row['search_seconds']:.1f}",
+            f"{row['real_time']:.2f}",
         )
-    return "\n".join(lines)
+        for row in sorted(rows, key=lambda row: (row["stem"], row["loss_after"]))
+    ]
+    return text_table(heads, cells, align="llrrrrr")

@@ -106,7 +106,7 @@ def test_what_is_written_is_read_again() -> None:
         (file_of(b"", form=2), "format 2"),
         (file_of(b"", division=0xE728), "division"),
         (file_of(bytes.fromhex("00 90 3c")), "cut short"),
-        (file_of(bytes.fromhex("00 3c 40")), "without a status"),
+        (file_of(bytes.fromhex("00 3c 40")), "running status without"),
     ],
 )
 def test_what_is_no_midi_is_refused(content: bytes, says: str) -> None:

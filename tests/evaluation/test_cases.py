@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from evaluation.toys import Noise
 from stito.errors import AudioError, PluginError, SettingsError
-from stito.evaluation.encoders.cases import MULTITRACK, Bench, Plan, draw_cases
+from stito.evaluation.encoders.cases import MULTITRACK, Bench, Cases, Plan, draw_cases
 from stito.evaluation.statistics import estimate
 
 
 def test_a_clip_is_its_segment_under_its_configuration(bench: Bench) -> None:
-    cases = bench.draw("drums", np.random.default_rng(0), segments=3, configurations=4)
+    cases = bench.draw("drums", segments=3, configurations=4)
     audio = cases.render([2, 0, 2], [1, 3, 0])
     knob = cases.settings()[0][:, 0]
     for row, (segment, configuration) in enumerate([(2, 1), (0, 3), (2, 0)]):
@@ -21,7 +24,7 @@ def test_a_clip_is_its_segment_under_its_configuration(bench: Bench) -> None:
 
 
 def test_a_multitrack_is_the_sum_of_stems_with_settings_of_their_own(bench: Bench) -> None:
-    cases = bench.draw(MULTITRACK, np.random.default_rng(0), segments=2, configurations=3)
+    cases = bench.draw(MULTITRACK, segments=2, configurations=3)
     settings, names = cases.settings()
     assert names == ("vocals.gain.gain_db", "drums.gain.gain_db")
     gains = [float(10**value) for value in settings[2]]
@@ -30,13 +33,33 @@ def test_a_multitrack_is_the_sum_of_stems_with_settings_of_their_own(bench: Benc
     assert abs(settings[0, 0] - settings[0, 1]) > 1e-6
 
 
-def test_the_same_seed_draws_the_same(bench: Bench) -> None:
-    first, second, other = (
-        bench.draw("vocals", np.random.default_rng(seed), segments=2, configurations=2).render([0, 1], [0, 1])
-        for seed in (1, 1, 2)
+def test_the_same_seed_and_place_draw_the_same(bench: Bench) -> None:
+    elsewhere = replace(bench, plan=replace(bench.plan, seed=2))
+    first, second, *others = (
+        which.draw("vocals", *place, segments=2, configurations=2).render([0, 1], [0, 1])
+        for which, place in ((bench, (7,)), (bench, (7,)), (elsewhere, (7,)), (bench, (7, 0)), (bench, ("7",)))
     )
     assert torch.equal(first, second)
-    assert not torch.equal(first, other)
+    assert not any(torch.equal(first, other) for other in others)
+
+
+def test_segments_that_are_drawn_again_leave_the_configurations_as_they_are(bench: Bench) -> None:
+    class Pausing(Noise):
+        """Noise that pauses until it has been asked often enough."""
+
+        def __init__(self, pauses: int) -> None:
+            self.pauses = pauses
+
+        def draw(self, stem: str, count: int, samples: int, generator: np.random.Generator) -> Tensor:
+            self.pauses -= 1
+            return super().draw(stem, count, samples, generator) * float(self.pauses < 0)
+
+    once, again = (
+        replace(bench, material=Pausing(pauses)).draw(MULTITRACK, segments=2, configurations=3) for pauses in (0, 2)
+    )
+    assert not torch.equal(once.segments["vocals"], again.segments["vocals"])
+    assert torch.equal(once.segments["drums"], again.segments["drums"])
+    assert np.array_equal(once.settings()[0], again.settings()[0])
 
 
 def test_one_kind_of_stem_makes_no_multitrack(bench: Bench) -> None:
@@ -46,7 +69,7 @@ def test_one_kind_of_stem_makes_no_multitrack(bench: Bench) -> None:
 
 
 def test_embeddings_do_not_depend_on_the_batches(bench: Bench) -> None:
-    cases = bench.draw("vocals", np.random.default_rng(0), segments=20, configurations=1)
+    cases = bench.draw("vocals", segments=20, configurations=1)
     together = bench.embed(cases, range(20), [0] * 20)["both"]
     alone = torch.cat([bench.embed(cases, [segment], [0])["both"] for segment in range(20)])
     torch.testing.assert_close(together, alone)
@@ -59,7 +82,7 @@ def test_an_embedding_that_is_not_finite_names_its_encoder(bench: Bench) -> None
         def embed(self, x: Tensor) -> Tensor:
             return torch.full((len(x), 1), torch.nan)
 
-    cases = bench.draw("vocals", np.random.default_rng(0), segments=1, configurations=1)
+    cases = bench.draw("vocals", segments=1, configurations=1)
     with pytest.raises(PluginError, match="broken"):
         Bench({"mine": Broken()}, bench.material, bench.manipulator).embed(cases, [0], [0])
 
@@ -75,11 +98,14 @@ def test_silent_segments_are_drawn_again_until_there_is_no_point(bench: Bench) -
             playing = torch.from_numpy(generator.random(count) < self.sounds)
             return 0.1 * playing[:, None, None] * torch.ones(count, 2, samples)
 
-    generator = np.random.default_rng(0)
-    cases = draw_cases(Pausing(0.7), bench.manipulator, "vocals", generator, segments=9, configurations=1, seconds=0.1)
+    def drawn(material: Pausing) -> Cases:
+        size = {"segments": 9, "configurations": 1}
+        return draw_cases(material, bench.manipulator, "vocals", seed=0, place=(), seconds=0.1, **size)  # type: ignore[arg-type]
+
+    cases = drawn(Pausing(0.7))
     assert bool((cases.segments["vocals"].abs().amax((1, 2)) > 0).all())
     with pytest.raises(AudioError, match="vocals are silent"):
-        draw_cases(Pausing(0), bench.manipulator, "vocals", generator, segments=9, configurations=1, seconds=0.1)
+        drawn(Pausing(0))
 
 
 @pytest.mark.parametrize("wrong", [{"segments": 1}, {"configurations": 1}, {"seeds": 0}, {"seconds": 0.1}])

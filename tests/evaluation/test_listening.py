@@ -295,7 +295,13 @@ def test_metrics_that_rank_as_listeners_do_agree() -> None:
         KEY.stimuli,
         {
             f"trial-{n}": {
-                name: {"distance": value + 0.01 * n, "against": -value, "sdr_db": -value, "nothing": 1.0}
+                name: {
+                    "distance": value + 0.01 * n,
+                    "against": -value,
+                    "sdr_db": -value,
+                    "nothing": 1.0,
+                    "truth_to_reference": value,
+                }
                 for name, value in quality.items()
             }
             for n in range(10)
@@ -310,6 +316,7 @@ def test_metrics_that_rank_as_listeners_do_agree() -> None:
     assert found["against"].same_order == 0
     assert found["sdr_db"].same_order == 1  # of which more is better
     assert found["nothing"].pairs == 0
+    assert "truth_to_reference" not in found  # says nothing of a system
 
 
 def answer(key: Key, listener: str, scores: Mapping[str, float], test: str = "t") -> str:

@@ -11,6 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stito.audio import resample
+from stito.console.strips import loudness
 from stito.dsp.loudness import (
     crest_db,
     integrated_loudness,
@@ -81,6 +83,17 @@ def test_it_agrees_with_pyloudnorm(seed: int) -> None:
     assert found == pytest.approx(pyloudnorm.Meter(RATE, filter_class="DeMan").integrated_loudness(array), abs=0.02)
     # pyloudnorm's default filter has a pass band .045 dB below the standard's
     assert found == pytest.approx(pyloudnorm.Meter(RATE).integrated_loudness(array) + 0.045, abs=0.02)
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000, 96_000])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_files_read_as_loud_as_pyloudnorm_reads_them(rate: int, channels: int) -> None:
+    x = resample(music(1), RATE, rate)[0, :channels]
+    for sound in (x, torch.cat([x, 0.003 * x], dim=-1)):  # the second has a part below the gate
+        # one channel sounds on both sides: that is twice its energy
+        array = sound.expand(2, -1).T.double().numpy()
+        assert loudness(sound, rate) == pytest.approx(pyloudnorm.Meter(rate).integrated_loudness(array), abs=0.05)
+        assert loudness(sound, rate) == pytest.approx(float(integrated_loudness(sound.expand(2, -1)[None], rate)[0]))
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -16,7 +16,7 @@ from stito.console.strips import loudness
 from stito.effects.chain_files import load_chain
 from stito.engine.methods import search
 from stito.errors import SettingsError, UnknownNameError, WeightsError
-from stito.metrics.levels import level_errors
+from stito.metrics.levels import SPECTRUM, WIDTH
 from stito.mix import Mix
 from stito.models.loading import load_encoder
 from stito.models.predictor import Predictor, SettingsNet, knob_ranges, load_predictor, same_effects
@@ -108,10 +108,10 @@ def test_a_prediction_is_corrected_by_what_can_be_measured(predictor: Predictor,
 
     def error(by: Predictor) -> dict[str, float]:
         made = by.chain.render_one(drums, by.chain.settings(by.predict([drums], [other], by.chain, RATE)), RATE)
-        return {name: abs(float(value)) for name, value in level_errors(made[None], other[None], RATE).items()}
+        return {metric.name: float(metric(made[None], other[None], RATE)[0]) for metric in (WIDTH, SPECTRUM)}
 
     corrected, said = error(measured), error(predictor)
-    for name in ("width_difference_db", "spectrum_distance_db"):
+    for name in (WIDTH.name, SPECTRUM.name):
         assert corrected[name] < said[name] - 1
 
 

@@ -25,7 +25,7 @@ from stito.report import (
     Fact,
     Headline,
     Knob,
-    Metric,
+    Measured,
     ReportData,
     ReportRow,
     render_report,
@@ -138,7 +138,7 @@ class TestThePage:
         row = ReportRow(
             name,
             players=[Clip("input", np.zeros((1, 500), np.float32), 8000, -math.inf)],
-            metrics=[Metric(name, name, 1.0, 2.0, 3.0)],
+            metrics=[Measured(name, name, 1.0, 2.0, 3.0)],
             convergence=[(1, 2.0), (2, 1.0)],
             distances=(2.0, 1.0),
             loss_before=2.0,
@@ -188,7 +188,8 @@ class TestWriting:
         assert target.read_text(encoding="utf-8") == render_report(bare())
         assert list(tmp_path.iterdir()) == [target]
 
-    def test_a_missing_folder_is_told(self, tmp_path: Path) -> None:
+    def test_a_folder_that_cannot_be_is_told(self, tmp_path: Path) -> None:
+        (tmp_path / "none").touch()
         with pytest.raises(OutputError, match=r"report\.html") as caught:
             write_report(tmp_path / "none" / "report.html", bare())
         assert caught.value.hint
@@ -200,8 +201,8 @@ class TestWriting:
         def full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("stito.report.html.os.replace", full)
-        with pytest.raises(OutputError, match="No space left"):
+        monkeypatch.setattr("os.replace", full)
+        with pytest.raises(OutputError, match="disk is full"):
             write_report(target, bare())
         assert target.read_text() == "old"
         assert list(tmp_path.iterdir()) == [target]
@@ -282,7 +283,7 @@ class TestValues:
         ],
     )
     def test_movement_is_towards_or_away(self, values: tuple[float, float, float | None], expected: str | None) -> None:
-        assert movement(Metric("Loudness", "LUFS", *values)) == expected
+        assert movement(Measured("Loudness", "LUFS", *values)) == expected
 
     @given(st.floats(20, 20_000), st.sampled_from(["linear", "log"]))
     def test_a_knob_stands_within_its_range(self, value: float, scale: str) -> None:
@@ -355,6 +356,6 @@ class TestPlots:
         assert waveform_path(Clip("input", np.ones((2, 3), np.float32), 44_100, -10), 1.0).count("M") == 220
 
     def test_metric_places_keep_their_order(self) -> None:
-        assert metric_places(Metric("m", "dB", -10, 0, -5)) == {"input": 0, "result": 100, "reference": 50}
-        assert metric_places(Metric("m", "dB", 1, 1, 1)) == {"input": 50, "result": 50, "reference": 50}
-        assert metric_places(Metric("m", "dB", 1, None, 1)) is None
+        assert metric_places(Measured("m", "dB", -10, 0, -5)) == {"input": 0, "result": 100, "reference": 50}
+        assert metric_places(Measured("m", "dB", 1, 1, 1)) == {"input": 50, "result": 50, "reference": 50}
+        assert metric_places(Measured("m", "dB", 1, None, 1)) is None

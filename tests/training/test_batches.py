@@ -1,4 +1,4 @@
-"""Batches: who shares what with whom, and that they follow from their seeds alone."""
+"""Batches: who shares what with whom, and that they follow from their seeds alone, each part from its own stream."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ def batches(layout: Layout = LAYOUT, **options: int) -> Batches:
 
 def test_a_batch_follows_from_its_seeds() -> None:
     one, two = batches(), batches()
-    two.draw((5, 5))
-    first, again, other = (b.render(b.draw(seeds)) for b, seeds in ((one, (1, 2)), (two, (1, 2)), (one, (1, 3))))
+    two.draw(5, 5)
+    first, again, other = (b.render(b.draw(*seeds)) for b, seeds in ((one, (1, 2)), (two, (1, 2)), (one, (1, 3))))
     assert first.shape[:4] == (4, 3, 2, 2)
     assert torch.equal(first, again)
     assert first.shape != other.shape or not torch.equal(first, other)
 
 
 def test_lengths_differ_between_batches_within_the_bounds() -> None:
-    lengths = {batches().draw((0, step)).audio.shape[-1] for step in range(12)}
+    lengths = {batches().draw(0, step).audio.shape[-1] for step in range(12)}
     assert len(lengths) > 6
     assert min(lengths) >= 300
     assert max(lengths) <= 900
@@ -63,8 +63,49 @@ def test_lengths_differ_between_batches_within_the_bounds() -> None:
 def test_two_processes_hear_the_halves_of_what_one_hears() -> None:
     whole = batches()
     halves = [batches(rank=rank, processes=2) for rank in range(2)]
-    heard = torch.cat([half.render(half.draw((7, 1))) for half in halves])
-    assert torch.equal(heard, whole.render(whole.draw((7, 1))))
+    heard = torch.cat([half.render(half.draw(7, 1)) for half in halves])
+    assert torch.equal(heard, whole.render(whole.draw(7, 1)))
+
+
+def test_how_much_contents_draw_changes_nothing_else() -> None:
+    """Songs that take more numbers leave effects, stems, lengths and levels as they are, and those of other stems."""
+
+    class Greedy(Noise):
+        def draw(self, stem: str, count: int, samples: int, generator: np.random.Generator) -> Tensor:
+            generator.random(1000 if stem == "drums" else 0)
+            return super().draw(stem, count, samples, generator)
+
+    layout = replace(LAYOUT, single_stem=0.0, level_jitter_db=3.0)
+    usual, greedy = (Batches(source, Turner(), layout).draw(7, 1) for source in (Noise(), Greedy()))  # type: ignore[arg-type]
+    assert usual.manipulation.stems == greedy.manipulation.stems
+    for name in ("gain", "pan"):
+        assert torch.equal(getattr(usual.manipulation, name), getattr(greedy.manipulation, name))
+    for name in ("gain", "content", "setting", "row", "clip"):
+        assert torch.equal(getattr(usual, name), getattr(greedy, name))
+    stem_of = dict(zip(usual.content.tolist(), [usual.manipulation.stems[i] for i in usual.setting], strict=True))
+    for content, stem in stem_of.items():
+        assert torch.equal(usual.audio[content], greedy.audio[content]) == (stem == "vocals")
+
+
+def test_no_two_parts_of_a_batch_and_no_two_batches_come_from_one_stream() -> None:
+    """numpy pads seeds with zeros: of seed, step and ensemble side by side, ensemble 0 would share with the effects."""
+    begun: list[tuple[int, ...]] = []
+
+    class Told(Noise):
+        def draw(self, stem: str, count: int, samples: int, generator: np.random.Generator) -> Tensor:
+            begun.append(tuple(generator.bit_generator.seed_seq.generate_state(4)))  # type: ignore[attr-defined]
+            return super().draw(stem, count, samples, generator)
+
+    class Drawer(Turner):
+        def sample(self, stems: Sequence[str], generator: np.random.Generator, **options: Any) -> Any:
+            begun.append(tuple(generator.bit_generator.seed_seq.generate_state(4)))  # type: ignore[attr-defined]
+            return super().sample(stems, generator, **options)
+
+    source = Batches(Told(), Drawer(), replace(LAYOUT, single_stem=0.0))  # type: ignore[arg-type]
+    for place in ((0, 0), (0, 1), (1, 0), (0, 0, 0), (0, "0")):
+        source.draw(*place)  # type: ignore[arg-type]
+    assert len(begun) == 5 * (1 + 4 * 2)
+    assert len(set(begun)) == len(begun)
 
 
 def test_groups_must_share_evenly() -> None:
@@ -76,7 +117,7 @@ def test_a_configuration_is_the_same_for_all_contents_of_a_group_and_differs_fro
     """The toy effects only scale both sides: of one stem, the gains can be read off against the other contents."""
     source = batches(Layout(2, 3, 2, 400, 400, single_stem=1.0))
     source.manipulator.probabilities.update(gain=1.0, panner=1.0)
-    clips = source.render(source.draw((3,)))
+    clips = source.render(source.draw(3))
     level = clips.square().mean(-1).sqrt().log()  # (groups, configurations, contents, side)
     between = level[:, :, 0] - level[:, :1, 0]
     assert torch.allclose(between, level[:, :, 1] - level[:, :1, 1], atol=1e-4)
@@ -85,7 +126,7 @@ def test_a_configuration_is_the_same_for_all_contents_of_a_group_and_differs_fro
 
 def test_all_clips_of_a_group_have_the_same_kinds_of_stems() -> None:
     source = Batches(Three(), Nothing(), Layout(64, 2, 2, 10, 10))  # type: ignore[arg-type]
-    clips = source.render(source.draw((0,)))
+    clips = source.render(source.draw(0))
     assert (clips.amax(dim=(1, 2, 3, 4)) == clips.amin(dim=(1, 2, 3, 4))).all()
     sums = clips[:, 0, 0, 0, 0].tolist()
     assert set(sums) <= {1.0, 100.0, 10_000.0, 101.0, 10_001.0, 10_100.0, 10_101.0}
@@ -96,12 +137,12 @@ def test_all_clips_of_a_group_have_the_same_kinds_of_stems() -> None:
 @pytest.mark.parametrize(("single", "stems"), [(1.0, {1}), (0.0, {2, 3})])
 def test_the_share_of_single_stems_is_kept(single: float, stems: set[int]) -> None:
     source = Batches(Three(), Nothing(), Layout(32, 2, 2, 10, 10, single_stem=single))  # type: ignore[arg-type]
-    sums = source.render(source.draw((0,)))[:, 0, 0, 0, 0].long()
+    sums = source.render(source.draw(0))[:, 0, 0, 0, 0].long()
     assert {sum(int(digit) for digit in str(value)) for value in sums.tolist()} == stems
 
 
 def test_kinds_can_be_fixed_and_effects_singled_out() -> None:
-    drawn = batches().draw((0,), kinds=[("vocals",)], only="gain")
+    drawn = batches().draw(0, kinds=[("vocals",)], only="gain")
     assert set(drawn.manipulation.stems) == {"vocals"}
     assert drawn.manipulation.pan.abs().max() == 0  # type: ignore[attr-defined]
     assert drawn.manipulation.gain.abs().min() > 0  # type: ignore[attr-defined]
@@ -119,7 +160,7 @@ def test_views_are_different_choices_of_the_stems_of_one_ensemble_each_rendered_
 
     turner = Counted({"gain": 1.0, "panner": 1.0})
     source = Batches(Three(), turner, Layout(14, 3, 2, 10, 10, views=7))  # type: ignore[arg-type]
-    clips = source.render(source.draw((0,)))[..., 0].double()  # (groups, configurations, contents, side)
+    clips = source.render(source.draw(0))[..., 0].double()  # (groups, configurations, contents, side)
     assert turner.rows == 2 * 3 * 3 * 2  # ensembles x stems x configurations x contents
     for views in clips.unflatten(0, (2, 7)):
         ordered = views[views[:, 0, 0].sum(-1).argsort()]
@@ -139,14 +180,14 @@ def test_two_processes_hear_half_of_the_ensembles_each() -> None:
     layout = Layout(8, 3, 2, 300, 900, views=2, one_effect=0.5)
     source = partial(Batches, Noise(), Manipulator(Impulses.synthetic(count=2)), layout)
     whole, *halves = source(), source(rank=0, processes=2), source(rank=1, processes=2)
-    heard = torch.cat([half.render(half.draw((7, 1))) for half in halves])
-    assert torch.allclose(heard, whole.render(whole.draw((7, 1))), atol=1e-6)
+    heard = torch.cat([half.render(half.draw(7, 1)) for half in halves])
+    assert torch.allclose(heard, whole.render(whole.draw(7, 1)), atol=1e-6)
 
 
 def test_configurations_can_differ_in_one_effect_only() -> None:
     manipulator = Manipulator(Impulses.synthetic(count=2))
     source = Batches(Noise(), manipulator, Layout(40, 3, 2, 10, 10, single_stem=1.0, one_effect=1.0))  # type: ignore[arg-type]
-    drawn = source.draw((0,))
+    drawn = source.draw(0)
     alone, effects = 0, set()
     for group in range(40):
         rows = drawn.manipulation.rows(range(3 * group, 3 * group + 3))
@@ -172,7 +213,7 @@ def test_configurations_can_differ_little_in_all_knobs() -> None:
     manipulator = Manipulator(Impulses.synthetic(count=8))
     layout = Layout(20, 3, 2, 10, 10, single_stem=1.0)
     usual, near = (
-        Batches(Noise(), manipulator, replace(layout, near=share)).draw((0,)).manipulation.vector()[0].view(20, 3, -1)  # type: ignore[arg-type]
+        Batches(Noise(), manipulator, replace(layout, near=share)).draw(0).manipulation.vector()[0].view(20, 3, -1)  # type: ignore[arg-type]
         for share in (0.0, 1.0)
     )
     assert torch.allclose(near[:, 0], usual[:, 0], atol=1e-6)
@@ -184,7 +225,7 @@ def test_configurations_can_differ_little_in_all_knobs() -> None:
 def test_the_level_of_a_content_is_jittered_but_not_between_its_stems_or_configurations() -> None:
     layout = Layout(16, 2, 2, 10, 10, single_stem=0.0, level_jitter_db=3.0)
     source = Batches(Three(), Nothing(), layout)  # type: ignore[arg-type]
-    clips = source.render(source.draw((0,)))[..., 0, 0]
+    clips = source.render(source.draw(0))[..., 0, 0]
     assert torch.equal(clips[:, 0], clips[:, 1])
     ratio_db = 20 * torch.log10(clips[:, 0, 0] / clips[:, 0, 1])
     assert 1.0 < ratio_db.abs().max() <= 6.0
@@ -192,9 +233,9 @@ def test_the_level_of_a_content_is_jittered_but_not_between_its_stems_or_configu
 
 def test_rendering_in_parts_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     source = batches()
-    whole = source.render(source.draw((1,)))
+    whole = source.render(source.draw(1))
     monkeypatch.setattr("stito.training.batches.ROW_SAMPLES", 3000)
-    assert torch.allclose(source.render(source.draw((1,))), whole, atol=1e-6)
+    assert torch.allclose(source.render(source.draw(1)), whole, atol=1e-6)
 
 
 def test_batches_come_in_order_and_ahead_of_time() -> None:

@@ -128,6 +128,31 @@ def test_the_log_is_json_lines(whole: Path) -> None:
     )
 
 
+def test_what_dropout_draws_follows_from_seed_step_and_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And torch's own generator, which it asks, is afterwards as it was."""
+    drawn: dict[tuple[int, int, int], float] = {}
+    before = torch.get_rng_state()
+    for seed, rank in ((0, 0), (1, 0), (0, 1)):
+        run = training(tmp_path / f"{seed}{rank}", f"seed={seed}", "optimiser.steps=2")
+        loss = run.task.loss
+
+        def told(network: Any, batch: Any, run: Training = run, loss: Any = loss, key: Any = (seed, rank)) -> Any:
+            drawn[*key, run.step] = float(torch.rand(()))
+            return loss(network, batch)
+
+        run.task.loss = told  # type: ignore[method-assign]
+        monkeypatch.setattr("lightning_fabric.Fabric.global_rank", rank)
+        run.run()
+    assert len(drawn) == len(set(drawn.values())) == 6
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_first_weights_follow_from_the_seed(tmp_path: Path) -> None:
+    one, again, other = (training(tmp_path, f"seed={seed}").module.state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(value, again[name]) for name, value in one.items())
+    assert not any(torch.equal(value, other[name]) for name, value in one.items())
+
+
 def test_the_time_is_kept(tmp_path: Path) -> None:
     run = training(tmp_path, "optimiser.steps=1000000")
     outcome = run.run(seconds=0.2)

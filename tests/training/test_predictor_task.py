@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-import stito.models.predictor
 import stito_encoders
 from stito import registry
 from stito.data.fxmanipulator.impulses import Impulses
@@ -36,6 +35,8 @@ encoders = ["features"]
 hidden = 16
 dropout = 0.0
 known = 1.0
+[predictor.guidance]
+corrections = { gain = 1.0 }
 [batch]
 groups = 2
 configurations = 3
@@ -88,7 +89,6 @@ def test_target_settings_are_those_of_the_same_knobs() -> None:
 
 
 def test_a_run_leaves_a_predictor_that_can_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stito.models.predictor, "CORRECTED", {"gain": 1.0})
     recipe, the_task = parse_recipe(RECIPE), task()
     training = Training(the_task, recipe, make_fabric("cpu"), tmp_path, tensorboard=False)
     outcome = training.run()
@@ -132,7 +132,7 @@ def test_the_backbone_begins_as_the_encoder_that_they_are_of() -> None:
     network.eval()
     x = 0.1 * torch.randn(2, 2, RATE)
     with torch.no_grad():
-        heard = network.hear(x)[:, : encoder.dim]  # type: ignore[operator]
+        heard = network.embed(x)[:, : encoder.dim]  # type: ignore[operator]
         assert torch.allclose(heard, torch.nn.functional.normalize(encoder.embed(x), dim=-1), atol=1e-5)
     assert all(p.requires_grad for p in network.parameters())
 

@@ -52,7 +52,7 @@ def test_the_header_says_what_it_scored_and_what_it_may_be_used_for(shipped: tup
     assert header["scores"]["validation"] == {"score": 0.7, "mix.retrieval": 0.7}
     means = {"left_right": 0.5, "truth_to_reference": 0.0987}
     assert header["scores"]["normal"] == {"data": "49 songs", "input": means}
-    assert header["near"] == 0.099
+    assert header["same_style_distance"] == 0.099
     assert header["scores"]["disentanglement"]["fxencoder"] == {"digest": "ab", "table": {"dcimig": 0.6}}
     recipe = load_recipe(RECIPE)
     assert header["licences"] == recipe.data.licences

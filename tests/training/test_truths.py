@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 import torch
+from lightning_fabric import Fabric
 
 from stito.data.fxmanipulator.impulses import Impulses
 from stito.data.fxmanipulator.manipulator import Manipulator
@@ -31,16 +35,16 @@ seconds = 0.3
 """
 
 
-def truths(mixed: float = 0.0, mild: float = 0.0) -> Truths:
+def truths(mixed: float = 0.0, mild: float = 0.0, fabric: Fabric | None = None) -> Truths:
     """Of noise, in a few short rooms."""
     rooms = Impulses.synthetic(RATE, count=2)
-    supplies = Supplies(Noise(), Noise(), lambda p: Manipulator(rooms, probabilities=p), make_fabric("cpu"))
+    supplies = Supplies(Noise(), Noise(), lambda p: Manipulator(rooms, probabilities=p), fabric or make_fabric("cpu"))
     return Truths(parse_recipe(RECIPE), supplies, mixed=mixed, mild=mild)
 
 
 def test_each_clip_is_a_truth_and_the_reference_of_its_neighbour() -> None:
     the_truths = truths()
-    arrivals = the_truths._arrivals(the_truths._train, (0, 0, 3))
+    arrivals = the_truths._arrivals(the_truths._train, ("training", 3))
     drawn = arrivals.drawn
     examples = the_truths.rendered(arrivals)
     groups, configurations, contents = drawn.shape
@@ -60,7 +64,7 @@ def test_each_clip_is_a_truth_and_the_reference_of_its_neighbour() -> None:
 
 def test_inputs_may_arrive_with_effects_of_their_own() -> None:
     plain, mixed = truths(), truths(mixed=0.5)
-    before, after = (t.rendered(t._arrivals(t._train, (0, 0, 3))) for t in (plain, mixed))
+    before, after = (t.rendered(t._arrivals(t._train, ("training", 3))) for t in (plain, mixed))
     assert torch.equal(before.truth, after.truth)
     changed = (before.source != after.source).flatten(1).any(1)
     assert 0 < changed.sum() < len(changed)
@@ -70,12 +74,35 @@ def test_inputs_may_arrive_with_effects_of_their_own() -> None:
 
 def test_some_effects_may_be_milder() -> None:
     plain, mild = truths(mixed=1.0), truths(mixed=1.0, mild=0.5)
-    before, after = (t.rendered(t._arrivals(t._train, (0, 0, 3))) for t in (plain, mild))
+    before, after = (t.rendered(t._arrivals(t._train, ("training", 3))) for t in (plain, mild))
     milder = (before.truth != after.truth).flatten(1).any(1)
     assert 0 < milder.sum() < len(milder)
     assert (before.source != after.source).any(), "their own ones too"
     less, more = (examples.effects.settings["eq"]["mid_gain_db"].abs() for examples in (after, before))
     assert (less[milder] < more[milder]).all()
+
+
+def test_two_processes_draw_the_halves_of_what_one_draws() -> None:
+    """Contents, effects, their strengths, and the effects with which inputs arrive."""
+    halves = [SimpleNamespace(global_rank=rank, world_size=2, device=torch.device("cpu")) for rank in range(2)]
+    alone, *together = (
+        t.rendered(t._arrivals(t._train, ("training", 3)))
+        for t in (truths(0.5, 0.5, cast(Fabric, fabric)) for fabric in (make_fabric("cpu"), *halves))
+    )
+    for name in ("reference", "source", "truth"):
+        joined = torch.cat([getattr(half, name) for half in together])
+        assert torch.allclose(joined, getattr(alone, name), atol=1e-6), name
+    first, second = together
+    assert not torch.equal(first.effects.vector()[0], second.effects.vector()[0])
+
+
+def test_validations_compare_at_the_same_frames_and_leave_torchs_own_generator_alone() -> None:
+    the_truths = truths()
+    before = torch.get_rng_state()
+    first = the_truths.validate(lambda examples: examples.source.flip(-1))
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(5)
+    assert the_truths.validate(lambda examples: examples.source.flip(-1)) == first
 
 
 def test_the_distance_does_not_hear_the_level() -> None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from stito import streams
 from stito.audio import check_writable, write_atomic, write_audio
 from stito.console.strips import CEILING_DBTP
 from stito.data.fxmanipulator.impulses import Impulses
@@ -19,6 +19,8 @@ from stito.data.fxmanipulator.manipulator import Manipulation, Manipulator
 from stito.data.stems import STEMS
 from stito.dsp.loudness import true_peak_db
 from stito.mix import Mix, read_mix
+from stito.streams import Purpose
+from stito.terminal import text_table
 
 __all__ = ["SETTINGS_FILE", "Manipulated", "manipulate_files"]
 
@@ -34,11 +36,12 @@ class Manipulated:
 
     def table(self) -> str:
         """One line per stem: its effects in the order of the signal."""
-        lines = [
-            f"{name:<10} {' -> '.join(entry['effect'] for entry in stem['chain']) or 'nothing'}"
+        rows = [
+            (name, " -> ".join(entry["effect"] for entry in stem["chain"]) or "nothing")
             for name, stem in self.document["stems"].items()
         ]
-        return "\n".join([*lines, f"output gain {self.document['output_gain_db']:+.1f} dB"])
+        table = text_table((), rows, align="ll")
+        return f"{table}\noutput gain {self.document['output_gain_db']:+.1f} dB"
 
 
 def manipulate_files(
@@ -69,7 +72,7 @@ def manipulate_files(
     impulses = Impulses.read(irs, mix.sample_rate) if irs else Impulses.synthetic(mix.sample_rate)
     manipulator = Manipulator(impulses, sample_rate=mix.sample_rate)
     kinds = [name if name in STEMS else "other" for name in _kinds(mix)]
-    manipulation = manipulator.sample(kinds, np.random.default_rng(seed)).milder(strength)
+    manipulation = manipulator.sample(kinds, streams.generator(seed, Purpose.MANIPULATION)).milder(strength)
     rendered = {
         name: _rendered(manipulator, x, manipulation.rows([row])) for row, (name, x) in enumerate(mix.stems.items())
     }

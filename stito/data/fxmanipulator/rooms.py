@@ -38,7 +38,7 @@ END = 0.1
 
 def synthesise_rooms(count: int, seed: int) -> Iterator[Tensor]:
     """Responses (2, t) of `count` rooms at 44.1 kHz, times to -60 dB evenly spaced in their logarithm."""
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(seed)  # no stream of ours: the shipped weights were trained in these rooms
     for decay_s in np.geomspace(SHORTEST_S, LONGEST_S, count):
         yield _room(float(decay_s), generator)
 

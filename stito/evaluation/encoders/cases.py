@@ -16,11 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from stito import streams
 from stito.audio import resample
 from stito.compute.cores import check_device
 from stito.data.songs import SAMPLE_RATE
 from stito.errors import AudioError, PluginError, SettingsError
 from stito.models.encoder import Encoder
+from stito.streams import Place, Purpose
 
 if TYPE_CHECKING:
     from stito.data.fxmanipulator.manipulator import Manipulation, Manipulator
@@ -75,21 +77,27 @@ def draw_cases(
     material: Material,
     manipulator: Manipulator,
     subject: str,
-    generator: np.random.Generator,
     *,
+    seed: int,
+    place: Sequence[Place],
     segments: int,
     configurations: int,
     seconds: float,
     only: str | None = None,
     device: str = "cpu",
 ) -> Cases:
-    """New segments and random configurations of a subject; with `only` that effect is on and all others are off."""
+    """Segments and random configurations of a subject; with `only` that effect is on and all others are off.
+
+    The same `seed` and `place` draw the same; segments and configurations of each stem come from streams of their own.
+    """
     stems = tuple(material.stems) if subject == MULTITRACK else (subject,)
     samples = round(seconds * SAMPLE_RATE)
     sounds, settings = {}, {}
     for stem in stems:
-        sounds[stem] = _sounding(material, stem, segments, samples, generator).to(device)
-        settings[stem] = manipulator.sample([stem] * configurations, generator, only=only).to(device)
+        contents = streams.generator(seed, Purpose.CASE_CONTENTS, *place, subject, stem)
+        effects = streams.generator(seed, Purpose.CASE_SETTINGS, *place, subject, stem)
+        sounds[stem] = _sounding(material, stem, segments, samples, contents).to(device)
+        settings[stem] = manipulator.sample([stem] * configurations, effects, only=only).to(device)
     return Cases(sounds, settings, manipulator)
 
 
@@ -113,10 +121,6 @@ class Plan:
         if not self.seconds >= 0.5:
             raise SettingsError(f"Segments of {self.seconds:g} s are too short.", hint="Give at least .5 s.")
         check_device(self.device)
-
-    def generator(self, *place: int) -> np.random.Generator:
-        """The randomness of one part of the evaluation, whatever else is evaluated."""
-        return np.random.default_rng([self.seed, *place])
 
 
 @dataclass(frozen=True)
@@ -143,18 +147,18 @@ class Bench:
     def draw(
         self,
         subject: str,
-        generator: np.random.Generator,
-        *,
+        *place: Place,
         segments: int,
         configurations: int,
         only: str | None = None,
     ) -> Cases:
-        """New segments and configurations of a subject; with `only` that effect is on and all others are off."""
+        """Segments and configurations of a subject, others at each place; `only` as for `draw_cases`."""
         return draw_cases(
             self.material,
             self.manipulator,
             subject,
-            generator,
+            seed=self.plan.seed,
+            place=place,
             segments=segments,
             configurations=configurations,
             seconds=self.plan.seconds,

@@ -20,10 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from stito import streams
 from stito.data.fxmanipulator.manipulation import EFFECTS
 from stito.evaluation.encoders.cases import MULTITRACK, Bench
 from stito.evaluation.statistics import Estimate, estimate
 from stito.metrics.disentanglement import dci_explicitness, dcimig
+from stito.streams import Place, Purpose
 
 __all__ = ["FULL", "MEASURES", "Cloud", "Disentanglement", "Score", "measure_disentanglement"]
 
@@ -101,60 +103,66 @@ def measure_disentanglement(
     clouds: dict[str, dict[str, Cloud]] = {label: {} for label in bench.encoders}
     for draw in range(bench.plan.seeds):
         for place, subject in enumerate(subjects):
-            for number, name in enumerate([FULL, *effects]):
+            for name in (FULL, *effects):
                 bench.say(f"disentanglement: draw {draw + 1} of {bench.plan.seeds}, {subject}, {name} effects")
-                generator = bench.plan.generator(draw, place, number)
-                found = _grid(bench, subject, name, generator)
-                settings = _settings(bench, subject, generator) if name == FULL else {}
+                found = _grid(bench, subject, name, draw)
+                settings = _settings(bench, subject, draw) if name == FULL else {}
                 for label, cloud in found.items():
-                    scored = _scored(cloud, bench.plan.seed + draw) | settings.get(label, {})
+                    scored = _scored(cloud, bench.plan.seed, "grid", draw, subject, name) | settings.get(label, {})
                     scores.append(Score(label, subject, name, draw, **scored))
                     if draw == 0 and place == 0:
                         clouds[label][name] = cloud
     return Disentanglement(tuple(scores), clouds)
 
 
-def _grid(bench: Bench, subject: str, effects: str, generator: np.random.Generator) -> dict[str, Cloud]:
+def _grid(bench: Bench, subject: str, effects: str, draw: int) -> dict[str, Cloud]:
     """Every segment under every configuration, as each encoder hears it."""
     segments, configurations = bench.plan.segments, bench.plan.configurations
     only = None if effects == FULL else effects
-    cases = bench.draw(subject, generator, segments=segments, configurations=configurations, only=only)
+    place = ("grid", draw, effects)
+    cases = bench.draw(subject, *place, segments=segments, configurations=configurations, only=only)
     segment = np.repeat(np.arange(segments), configurations)
     configuration = np.tile(np.arange(configurations), segments)
     embeddings = bench.embed(cases, segment.tolist(), configuration.tolist())
     return {label: Cloud(_table(embedding), segment, configuration) for label, embedding in embeddings.items()}
 
 
-def _settings(bench: Bench, subject: str, generator: np.random.Generator) -> dict[str, dict[str, float]]:
+def _settings(bench: Bench, subject: str, draw: int) -> dict[str, dict[str, float]]:
     """As many clips with a configuration each: whether the settings themselves can be told, and told apart."""
     count = bench.plan.segments * bench.plan.configurations
-    cases = bench.draw(subject, generator, segments=bench.plan.segments, configurations=count)
+    cases = bench.draw(subject, "settings", draw, segments=bench.plan.segments, configurations=count)
     segment = np.arange(count) % bench.plan.segments
     factors, _ = cases.settings()
-    shuffled = factors[generator.permutation(count)]
+    shuffled = _shuffled(factors, bench.plan.seed, "settings", draw, subject)
+    forests = streams.derived_seed(bench.plan.seed, Purpose.FORESTS, "settings", draw, subject)
     scored = {}
     for label, embedding in bench.embed(cases, segment.tolist(), range(count)).items():
         codes = _table(embedding)
         scored[label] = {
             "settings_dcimig": dcimig(codes, factors),
             "settings_dcimig_chance": dcimig(codes, shuffled),
-            "settings_held_out": float(dci_explicitness(codes, factors, [bench.plan.seed], groups=segment)[0]),
+            "settings_held_out": float(dci_explicitness(codes, factors, [forests], groups=segment)[0]),
         }
     return scored
 
 
-def _scored(cloud: Cloud, seed: int) -> dict[str, float]:
-    """Both metrics with the configurations as factors, in and out of order."""
+def _scored(cloud: Cloud, seed: int, *place: Place) -> dict[str, float]:
+    """Both metrics with the configurations as factors, in and out of order; the same order for every encoder."""
     factors = np.eye(int(cloud.configuration.max()) + 1)[cloud.configuration]
-    shuffled = factors[np.random.default_rng(seed).permutation(len(factors))]
+    shuffled = _shuffled(factors, seed, *place)
+    forests = streams.derived_seed(seed, Purpose.FORESTS, *place)
     codes = cloud.embeddings
     return {
         "dcimig": dcimig(codes, factors),
         "dcimig_chance": dcimig(codes, shuffled),
-        "explicitness": float(dci_explicitness(codes, factors, [seed])[0]),
-        "explicitness_chance": float(dci_explicitness(codes, shuffled, [seed])[0]),
-        "held_out": float(dci_explicitness(codes, factors, [seed], groups=cloud.segment)[0]),
+        "explicitness": float(dci_explicitness(codes, factors, [forests])[0]),
+        "explicitness_chance": float(dci_explicitness(codes, shuffled, [forests])[0]),
+        "held_out": float(dci_explicitness(codes, factors, [forests], groups=cloud.segment)[0]),
     }
+
+
+def _shuffled(factors: NDArray[np.float64], seed: int, *place: Place) -> NDArray[np.float64]:
+    return factors[streams.generator(seed, Purpose.SHUFFLES, *place).permutation(len(factors))]
 
 
 def _table(embedding: Tensor) -> NDArray[np.float64]:

@@ -12,22 +12,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from stito import streams
 from stito.errors import SettingsError
 from stito.evaluation.encoders.cases import Bench
 from stito.evaluation.statistics import Estimate, estimate
 from stito.models.encoder import Encoder, distance
+from stito.streams import Purpose
 
 __all__ = ["CANDIDATES", "Retrieval", "measure_retrieval"]
 
 CANDIDATES = 20
 OWN = 5
 ROUNDS = 10
-PLACE = 1_000
-"""Keeps this randomness apart from the other parts' of the same seed."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +54,11 @@ def measure_retrieval(
     if candidates < 2 or not 0 <= own < candidates or rounds < 1:
         raise SettingsError(f"{rounds} rounds of {candidates} candidates, {own} of them the query's own, cannot be.")
     results = []
-    for place, subject in enumerate(bench.subjects if subjects is None else subjects):
+    for subject in bench.subjects if subjects is None else subjects:
         shares: dict[str, list[tuple[float, float]]] = {label: [] for label in bench.encoders}
         for number in range(rounds):
             bench.say(f"retrieval: round {number + 1} of {rounds}, {subject}")
-            for label, share in _round(
-                bench, subject, candidates, own, bench.plan.generator(PLACE, place, number)
-            ).items():
+            for label, share in _round(bench, subject, candidates, own, number).items():
                 shares[label].append(share)
         for label, values in shares.items():
             plain, hard = (estimate(column) for column in zip(*values, strict=True))
@@ -69,14 +66,13 @@ def measure_retrieval(
     return results
 
 
-def _round(
-    bench: Bench, subject: str, candidates: int, own: int, generator: np.random.Generator
-) -> dict[str, tuple[float, float]]:
+def _round(bench: Bench, subject: str, candidates: int, own: int, number: int) -> dict[str, tuple[float, float]]:
     """For each encoder the share of queries that find their answer: plain, hard."""
-    cases = bench.draw(subject, generator, segments=2 * candidates, configurations=candidates)
+    cases = bench.draw(subject, "retrieval", number, segments=2 * candidates, configurations=candidates)
     queries = list(range(candidates))
     answers = [candidates + query for query in queries]
-    decoys = [generator.permutation([j for j in queries if j != query])[:own].tolist() for query in queries]
+    order = streams.generator(bench.plan.seed, Purpose.DECOYS, subject, number)
+    decoys = [order.permutation([j for j in queries if j != query])[:own].tolist() for query in queries]
     segment = queries + answers + [query for query in queries for _ in decoys[query]]
     configuration = queries + queries + [number for chosen in decoys for number in chosen]
     shares = {}

@@ -24,7 +24,6 @@ __all__ = ["Sensitivity", "measure_sensitivity", "spearman"]
 
 BASES = 8
 OTHERS = 20
-PLACE = 2_000
 
 
 @dataclass(frozen=True)
@@ -45,13 +44,12 @@ def measure_sensitivity(
         raise SettingsError(f"{bases} base configurations with {others} others are too few for a correlation.")
     stems = bench.material.stems
     results = []
-    for place, effect in enumerate(effects):
+    for effect in effects:
         bench.say(f"sensitivity: {effect}")
         found: dict[str, list[tuple[float, float]]] = {label: [] for label in bench.encoders}
         for base in range(bases):
-            generator = bench.plan.generator(PLACE, place, base)
-            stem = stems[base % len(stems)]
-            cases = bench.draw(stem, generator, segments=1 + others, configurations=1 + others, only=effect)
+            stem, place = stems[base % len(stems)], ("sensitivity", effect, base)
+            cases = bench.draw(stem, *place, segments=1 + others, configurations=1 + others, only=effect)
             for label, correlations in _correlations(bench, cases, others).items():
                 found[label].append(correlations)
         for label, values in found.items():
@@ -62,12 +60,11 @@ def measure_sensitivity(
 
 def spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     """The correlation of the ranks of two lists of values (n,), ties sharing theirs; 0 where one list is constant."""
-    from scipy.stats import rankdata
+    from scipy import stats
 
-    ranks = [np.asarray(rankdata(values), dtype=np.float64) for values in (a, b)]
-    x, y = (rank - rank.mean() for rank in ranks)
-    scale = float(np.sqrt((x @ x) * (y @ y)))
-    return float(x @ y) / scale if scale > 0 else 0.0
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return 0.0
+    return float(stats.spearmanr(a, b).statistic)
 
 
 def _correlations(bench: Bench, cases: Cases, others: int) -> dict[str, tuple[float, float]]:

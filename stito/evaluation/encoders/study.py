@@ -27,6 +27,7 @@ from stito.evaluation.encoders.tables import as_markdown
 from stito.evaluation.page import render_page
 from stito.metrics import scikit
 from stito.models.encoder import Encoder, digest_of
+from stito.streams import Purpose, derived_seed
 from stito.workflows.folder import file_name
 
 __all__ = ["NAMES", "DemoSongs", "cache_material", "study_encoders", "write_study"]
@@ -102,7 +103,9 @@ def write_study(outdir: Path, outcome: Outcome, *, command: str = "") -> None:
     for encoder, clouds in outcome.disentanglement.clouds.items():
         single = {name: cloud for name, cloud in clouds.items() if name != FULL}
         if single:
-            pictures[encoder] = plots.cloud_png(single, seed=outcome.plan.seed)
+            pictures[encoder] = plots.cloud_png(
+                single, seed=derived_seed(outcome.plan.seed, Purpose.EMBEDDING_MAP, encoder)
+            )
             write_atomic(outdir / f"tsne-{file_name(encoder)}.png", pictures[encoder], overwrite=True)
     write_atomic(outdir / "result.json", json.dumps(outcome.as_json(), indent=2) + "\n", overwrite=True)
     write_atomic(outdir / "tables.md", as_markdown(outcome), overwrite=True)

@@ -12,6 +12,7 @@ import numpy as np
 from stito.errors import SettingsError
 from stito.evaluation.listening.responses import Key, Rating
 from stito.evaluation.listening.trials import HIDDEN
+from stito.evaluation.measures import measures
 from stito.evaluation.statistics import Paired, bootstrap, paired
 
 __all__ = ["Agreement", "Analysis", "Listener", "Score", "analyse"]
@@ -20,8 +21,6 @@ MID_ANCHOR = "anchor70"
 GOOD, SHARE = 90.0, 0.15
 EASY = 0.25
 """Where this share of listeners rates the mid anchor above 90, the item is to blame and not they."""
-
-MORE_IS_BETTER = frozenset({"sdr_db"})
 
 
 @dataclass(frozen=True)
@@ -179,10 +178,13 @@ def _agreement(ratings: Sequence[Rating], key: Key) -> list[Agreement]:
     for rating in ratings:
         heard.setdefault((rating.trial, rating.condition), []).append(rating.score)
     means = {place: float(np.mean(scores)) for place, scores in heard.items()}
-    measures = dict.fromkeys(name for trial in key.measures.values() for of in trial.values() for name in of)
-    found = []
-    for measure in measures:
-        sign = 1.0 if measure in MORE_IS_BETTER else -1.0
+    names = dict.fromkeys(name for trial in key.measures.values() for of in trial.values() for name in of)
+    known, found = measures(), []
+    for measure in names:
+        better = known[measure].better if measure in known else "less"
+        if better == "neither":  # it says nothing of which system is better
+            continue
+        sign = 1.0 if better == "more" else -1.0
         said = {
             (trial, condition): sign * values[measure]
             for trial, conditions in key.measures.items()

@@ -18,7 +18,7 @@ from stito.audio.compressed import lossless
 from stito.errors import SettingsError
 from stito.evaluation.listening.stimuli import stimuli
 from stito.evaluation.listening.trials import ANCHORS, HIDDEN, REFERENCE, Trial
-from stito.evaluation.page import render_alone
+from stito.evaluation.page import TEMPLATES
 from stito.workflows.folder import file_name
 
 __all__ = ["NAMES", "Questions", "build_test"]
@@ -92,7 +92,7 @@ def build_test(
             }
         )
     test = {"id": identity, "trials": pages, **vars(questions)}
-    html = render_alone(
+    html = TEMPLATES.render(
         "listening_test.html.j2", styles=["listening_test.css"], scripts=["listening_test.js"], test=test
     )
     write_atomic(outdir / PAGE / "index.html", html, overwrite=True)

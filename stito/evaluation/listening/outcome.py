@@ -13,8 +13,9 @@ from stito.audio import write_atomic
 from stito.evaluation import plots
 from stito.evaluation.listening.analysis import Analysis
 from stito.evaluation.listening.responses import Key
-from stito.evaluation.page import Picture, data_url, render_template
+from stito.evaluation.page import Picture, render_template
 from stito.evaluation.table import Table, figure, finite, probability
+from stito.pages import data_url
 
 __all__ = ["NAMES", "ListeningOutcome", "write_listening"]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
 from typing import TYPE_CHECKING
 
-import numpy as np
 from torch import Tensor
 
+from stito import streams
 from stito.audio import AudioFormat
 from stito.console.strips import loudness
 from stito.data.fxnorm.targets import Targets
@@ -20,17 +20,13 @@ from stito.evaluation.transfers.plan import TransferPlan
 from stito.metrics.levels import si_sdr
 from stito.mix import Kind, Mix, add_up
 from stito.separation import Separator, load_separator, separate_mix
+from stito.streams import Purpose
 
 if TYPE_CHECKING:
     from stito.data.fxmanipulator.manipulation import Manipulation
     from stito.data.fxmanipulator.manipulator import Manipulator
 
 __all__ = ["Case", "Part", "as_stem", "draw_transfer"]
-
-PLACE = 2_000
-"""Keeps this randomness apart from the other parts' of the same seed."""
-OWN = 1
-"""And that of an input's own effects apart from the rest of its case."""
 
 
 @dataclass(frozen=True)
@@ -111,9 +107,16 @@ class Case:
 def draw_transfer(material: Material, manipulator: Manipulator, plan: TransferPlan, number: int) -> Case:
     """The plan's case of that number."""
     subject = MULTITRACK if plan.multitrack else material.stems[number % len(material.stems)]
-    generator = np.random.default_rng([plan.seed, PLACE, number])
-    drawn = draw_cases(material, manipulator, subject, generator, segments=2, configurations=1, seconds=plan.seconds)
-    own = np.random.default_rng([plan.seed, PLACE, number, OWN])
+    drawn = draw_cases(
+        material,
+        manipulator,
+        subject,
+        seed=plan.seed,
+        place=("transfer", number),
+        segments=2,
+        configurations=1,
+        seconds=plan.seconds,
+    )
     targets = Targets.shipped()
     parts = {}
     for stem, segments in drawn.segments.items():
@@ -121,7 +124,8 @@ def draw_transfer(material: Material, manipulator: Manipulator, plan: TransferPl
         truth, reference = manipulator.render(segments, effects.rows([0, 0]))
         source, own_lufs = segments[0], loudness(segments[0], SAMPLE_RATE)
         if plan.mixed:
-            source = manipulator.render(source[None], manipulator.sample([stem], own).milder(plan.strength))[0]
+            own = manipulator.sample([stem], streams.generator(plan.seed, Purpose.CASE_OWN_EFFECTS, number, stem))
+            source = manipulator.render(source[None], own.milder(plan.strength))[0]
         reverb = bool(effects.active["reverb"][0])
         normal = targets.of(stem).loudness_lufs
         parts[stem] = Part(source, reference, reference, truth, normal, own_lufs, effects, reverb)

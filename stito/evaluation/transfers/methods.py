@@ -22,38 +22,17 @@ from stito.evaluation.listening.trials import REFERENCE
 from stito.evaluation.transfers.cases import Case
 from stito.evaluation.transfers.plan import ORACLE_EVALUATIONS, PLAIN, TransferPlan
 from stito.evaluation.transfers.rows import Row
-from stito.metrics.levels import level_errors
+from stito.metrics import compare
 from stito.metrics.spectral import MultiScaleSpectral
 from stito.models.encoder import Encoder, digest_of, distance
 from stito.models.loading import load_converter, load_encoder
 from stito.search.base import Step
 from stito.search.fit import fit
+from stito.streams import Purpose, derived_seed
 from stito.training.tasks.target_settings import target_settings
 from stito.workflows.folder import file_name
 
-__all__ = ["MEASURES", "Asked", "ask", "audio_file", "measure", "oracle", "warm_up"]
-
-MEASURES = {
-    "left_right": "multi-scale spectral distance to the truth, of left and right",
-    "mid_side": "the same, of mid and side",
-    "to_reference": "distance to the reference as the judge hears it",
-    "to_truth": "distance to the truth as the judge hears it",
-    "truth_to_reference": "and the truth's own distance to the reference: that of other music under the same effects",
-    "loudness_lu": "loudness off the truth's, LU",
-    "spectrum_db": "balance of the long-term spectrum off the truth's, dB",
-    "width_db": "side over mid off the truth's, dB",
-    "crest_db": "crest factor off the truth's, dB",
-    "knobs_off": "the knobs that are known off the truth's, as a part of their range",
-    "sdr_db": "scale-invariant signal-to-distortion ratio of the separated reference, dB",
-}
-"""What is measured of a result, and what it means."""
-
-LEVELS = {
-    "loudness_lu": "loudness_difference_lu",
-    "spectrum_db": "spectrum_distance_db",
-    "width_db": "width_difference_db",
-    "crest_db": "crest_difference_db",
-}
+__all__ = ["Asked", "ask", "audio_file", "measure", "oracle", "warm_up"]
 
 
 @dataclass(frozen=True)
@@ -118,6 +97,7 @@ def measure(
     truth = MultiScaleSpectral(case.truth[None])
     apart = truth(result[None])
     measures = {"left_right": float(apart.left_right[0]), "mid_side": float(apart.mid_side[0])}
+    measures |= compare(result, case.truth, SAMPLE_RATE, but=measures)
     measures |= _heard(case, result, judge) | _knobs_off(case, made, chain, plan)
     if case.sdr_db is not None:
         measures["sdr_db"] = case.sdr_db
@@ -163,7 +143,9 @@ def _make(case: Case, asked: Asked, chain: Chain, plan: TransferPlan) -> _Made:
         looks = asked.name == "oracle"
         evaluations = (plan.evaluations or ORACLE_EVALUATIONS) if looks else 0
         settings = {
-            name: oracle(part.source, part.truth, chain, evaluations, plan.seed) if looks else chain.neutral()
+            name: oracle(part.source, part.truth, chain, evaluations, _seed(plan, case, name))
+            if looks
+            else chain.neutral()
             for name, part in case.parts.items()
         }
         strips = {name: StripPreset.of(chain, found) for name, found in settings.items()}
@@ -176,7 +158,7 @@ def _make(case: Case, asked: Asked, chain: Chain, plan: TransferPlan) -> _Made:
         chain=chain,
         encoder=asked.encoder,
         budget=plan.budget,
-        seed=plan.seed,
+        seed=_seed(plan, case),
         prior_weight=plan.prior,
     )
     solved = solve(prepare(case.inputs(), case.references(), options))
@@ -196,6 +178,11 @@ def _make(case: Case, asked: Asked, chain: Chain, plan: TransferPlan) -> _Made:
     )
 
 
+def _seed(plan: TransferPlan, case: Case, *stem: str) -> int:
+    """What a search on a case starts from: the same for all methods."""
+    return derived_seed(plan.seed, Purpose.CASE_SEARCH, case.number, *stem)
+
+
 def _render(case: Case, asked: Asked, strips: Mapping[str, StripPreset]) -> Tensor:
     """The sum of the stems under what was found, each as loud as the reference asks."""
     sounds = []
@@ -209,14 +196,11 @@ def _render(case: Case, asked: Asked, strips: Mapping[str, StripPreset]) -> Tens
 
 @torch.no_grad()
 def _heard(case: Case, result: Tensor, judge: Encoder) -> dict[str, float]:
-    """How far the result sounds from reference and truth, and its levels from the truth's."""
+    """How far the result sounds from reference and truth."""
     sounds = torch.stack([result, case.reference, case.truth])
     made, reference, truth = torch.split(judge.embed(resample(sounds, SAMPLE_RATE, judge.sample_rate)), 1)
     apart = {"to_reference": (made, reference), "to_truth": (made, truth), "truth_to_reference": (truth, reference)}
-    heard = {name: float(distance(judge, *pair)[0]) for name, pair in apart.items()}
-    errors = level_errors(result[None], case.truth[None], SAMPLE_RATE)
-    levels = {name: abs(float(errors[long][0])) for name, long in LEVELS.items()}
-    return heard | levels
+    return {name: float(distance(judge, *pair)[0]) for name, pair in apart.items()}
 
 
 def _knobs_off(case: Case, made: _Made, chain: Chain, plan: TransferPlan) -> dict[str, float]:

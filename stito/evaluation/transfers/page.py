@@ -13,12 +13,14 @@ from typing import Any
 from stito.audio import write_atomic
 from stito.evaluation import plots
 from stito.evaluation.listening.trials import PREDICTIONS
-from stito.evaluation.page import Picture, data_url, render_template
+from stito.evaluation.measures import measures
+from stito.evaluation.page import Picture, render_template
 from stito.evaluation.table import NOTHING, SIGNIFICANT, Table, figure, finite
-from stito.evaluation.transfers.methods import MEASURES, audio_file
+from stito.evaluation.transfers.methods import audio_file
 from stito.evaluation.transfers.plan import TransferPlan
 from stito.evaluation.transfers.rows import Row
 from stito.evaluation.transfers.summary import MAIN, Summary, catches, courses, pairs, summarise
+from stito.pages import data_url
 
 __all__ = ["NAMES", "TransferOutcome", "write_outcome", "write_predictions"]
 
@@ -48,7 +50,7 @@ class TransferOutcome:
             "version": 2,
             "data": self.plan.data,
             "plan": asdict(self.plan),
-            "measures": MEASURES,
+            "measures": {name: asdict(measure) for name, measure in measures().items()},
             "summary": self.summary,
             "pairs": [asdict(pair) for pair in pairs(self.rows)],
             "courses": courses(self.rows),
@@ -137,9 +139,12 @@ def _distances(summary: Summary) -> Table:
 
 def _measures(parts: Summary) -> Table:
     summary = parts["all"]
-    names = [name for name in MEASURES if name not in MAIN and any(name in found for found in summary.values())]
+    shown = [
+        of for of in measures().values() if of.name not in MAIN and any(of.name in row for row in summary.values())
+    ]
+    names = [of.name for of in shown]
     lines = tuple((method, *(figure(found.get(name, math.nan)) for name in names)) for method, found in summary.items())
-    note = "; ".join(f"{name}: {MEASURES[name]}" for name in names) + "."
+    note = "Metrics compare the result with the truth. " + " ".join(map(str, shown))
     return Table("Other measures, all cases", ("method", *names), lines, note)
 
 

@@ -14,6 +14,7 @@ from stito.models.loading import load_encoder
 from stito.models.predictor import load_predictor
 from stito.search.base import Budget
 from stito.separation import load_separator
+from stito.streams import Purpose, derived_seed
 
 __all__ = ["ORACLE_EVALUATIONS", "PLAIN", "TransferPlan", "default_methods"]
 
@@ -101,6 +102,7 @@ class TransferPlan:
         kept = {key: value for key, value in asdict(self).items() if key not in ("cases", "methods")}
         return kept | {
             "at": list(self.at),
+            "streams": derived_seed(self.seed, Purpose.CASE_CONTENTS, "transfer"),
             "predictor": predictor.digest if predictor else "",
             "judge_digest": digest_of(load_encoder(self.judge)),
             "separator_digest": digest_of(separator) if separator else "",

@@ -17,8 +17,8 @@ __all__ = ["Log", "Row"]
 class Row:
     """What one method made of one case; `digest` is of its weights, `reverb` whether the truth has it.
 
-    `measures` are those of `methods.MEASURES` that there are. `course` has for each of the plan's seconds what there
-    was by then: (seconds, left_right, mid_side). `history` has (evaluations, distance to the
+    `measures` are those of `stito.evaluation.measures` that there are. `course` has for each of the plan's seconds what
+    there was by then: (seconds, left_right, mid_side). `history` has (evaluations, distance to the
     reference) of a search's best wherever it changed.
     """
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from stito.training.batches import Batches, ContentSource, Drawn, Layout, Subset, layouts
+from stito.streams import Place
+from stito.training.batches import TRAINING, VALIDATION, Batches, ContentSource, Drawn, Layout, Subset, layouts
 from stito.training.recipe import Recipe
 from stito.training.schedule import scheduled_probabilities
 from stito.training.tasks.contrastive import nt_xent, retrieval
@@ -28,8 +29,8 @@ __all__ = ["FXencoderTask", "NetworkFactory"]
 NetworkFactory = Callable[[dict[str, Any]], nn.Module]
 """A network (b, 2, t) -> (b, dim) of a recipe's `network.config`."""
 
-TRAIN, VALID, VALID_ONE = 0, 1, 2
-"""What a batch is for: the second of its seeds, so that no two purposes share one."""
+ONE_EFFECT = "one effect"
+"""Where the place of a batch begins with which an effect is validated alone."""
 
 
 class FXencoderTask:
@@ -68,9 +69,9 @@ class FXencoderTask:
         """The batch of a step; a CPU renders it as well, an accelerator does that itself later."""
         if self.recipe.run.one_batch:
             if self._kept is None:
-                self._kept = self._train.render(self._train.draw((self.recipe.seed, TRAIN, 0)))
+                self._kept = self._train.render(self._train.draw(self.recipe.seed, TRAINING, 0))
             return self._kept
-        drawn = self._train.draw((self.recipe.seed, TRAIN, step))
+        drawn = self._train.draw(self.recipe.seed, TRAINING, step)
         return self._train.render(drawn) if self.fabric.device.type == "cpu" else drawn
 
     def loss(self, network: Network, batch: Drawn | Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
@@ -100,8 +101,8 @@ class FXencoderTask:
         """The mean retrieval over mixes and single stems of held-out songs; losses; probabilities where they move."""
         kinds = self._kinds()
         scores: dict[str, float] = {}
-        for index, (name, subsets) in enumerate(kinds.items()):
-            loss, found = self._measure(network, (VALID, index), subsets)
+        for name, subsets in kinds.items():
+            loss, found = self._measure(network, (VALIDATION, name), subsets)
             scores[f"{name}.loss"], scores[f"{name}.retrieval"] = loss, found
         mean = {key: sum(scores[f"{name}.{key}"] for name in kinds) / len(kinds) for key in ("loss", "retrieval")}
         plan = self.recipe.probabilities
@@ -116,13 +117,13 @@ class FXencoderTask:
         return {**({"mix": mixes} if mixes else {}), **{stem: [(stem,)] for stem in stems}}
 
     def _measure(
-        self, network: Network, seeds: tuple[int, int], kinds: Sequence[Subset], only: str | None = None
+        self, network: Network, place: tuple[Place, ...], kinds: Sequence[Subset], only: str | None = None
     ) -> tuple[float, float]:
-        """Loss and retrieval, means over the batches of these seeds."""
+        """Loss and retrieval, means over the batches of a place."""
         count = self.recipe.validation.batches
         found = []
         for index in range(count):
-            drawn = self._valid.draw((self.recipe.seed, *seeds, index), kinds=kinds, only=only)
+            drawn = self._valid.draw(self.recipe.seed, *place, index, kinds=kinds, only=only)
             loss, others = self._compare(network, self._valid.render(drawn))
             found.append(torch.stack([loss, others["retrieval"]]))
         loss_mean, retrieval_mean = torch.stack(found).mean(0).tolist()
@@ -132,8 +133,8 @@ class FXencoderTask:
         """Use effects in training as often as they are hard to tell when nothing else differs."""
         plan = self.recipe.probabilities
         losses = {}
-        for index, effect in enumerate(sorted(self.train_manipulator.probabilities)):
-            losses[effect], _ = self._measure(network, (VALID_ONE, index), (), only=effect)
+        for effect in sorted(self.train_manipulator.probabilities):
+            losses[effect], _ = self._measure(network, (ONE_EFFECT, effect), (), only=effect)
         self.train_manipulator.probabilities = scheduled_probabilities(losses, low=plan.low, high=plan.high)
         told = {f"{effect}.loss": loss for effect, loss in losses.items()}
         return told | {f"{effect}.probability": p for effect, p in self.train_manipulator.probabilities.items()}

@@ -18,7 +18,7 @@ from stito.effects.chain_files import load_chain
 from stito.errors import RecipeError
 from stito.models.encoder import TrainedEncoder
 from stito.models.loading import conditioning_of, load_encoder
-from stito.models.predictor import SettingsNet, backbone_of, knob_ranges
+from stito.models.predictor import SettingsNet, knob_ranges
 from stito.models.weights import read_header
 from stito.training.recipe import Recipe
 from stito.training.tasks.supplies import Supplies
@@ -115,8 +115,7 @@ def _backbone(recipe: Recipe) -> tuple[nn.Module, Mapping[str, Any]]:
     if name not in registry.names("encoder") or not isinstance(encoder, TrainedEncoder):
         raise RecipeError(f"The encoder '{name}' has no network that could learn on.", hint="Name fxencoder.")
     config, network = encoder.header["config"], encoder.net
-    start = read_header(Path(recipe.start)) if recipe.start else {}
-    found = backbone_of(start) if start.get("architecture") == "predictor" else None
+    found = read_header(Path(recipe.start)).get("backbone") if recipe.start else None
     if found and found != {"encoder": name, "config": config}:
         if found["encoder"] != name:
             raise RecipeError(

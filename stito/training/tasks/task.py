@@ -17,7 +17,7 @@ class Task(Protocol):
     """What is trained, on what, and how well it does."""
 
     def network(self) -> nn.Module:
-        """A fresh network; torch's generator is seeded when this is called."""
+        """A fresh network; what torch's own generator draws meanwhile follows from the seed."""
         ...
 
     def prepare(self, step: int) -> Any:

@@ -17,8 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stito import streams
 from stito.metrics.spectral import FRAMES, SampledSpectral
-from stito.training.batches import Batches, Drawn, Subset, layouts
+from stito.streams import Place, Purpose
+from stito.training.batches import TRAINING, VALIDATION, Batches, Drawn, Subset, layouts
 from stito.training.recipe import Recipe
 from stito.training.tasks.supplies import Supplies
 
@@ -26,11 +28,6 @@ if TYPE_CHECKING:
     from stito.data.fxmanipulator.manipulator import Manipulation
 
 __all__ = ["LOUDEST", "Arrivals", "Examples", "Truths"]
-
-TRAIN, VALID = 0, 1
-"""What a batch is for: the second of its seeds, so that no two purposes share one."""
-OWN = 1_000
-"""Keeps the inputs' own effects apart from what else follows from a batch's seeds."""
 
 LOUDEST = 8.0
 """A distance above this is of a truth that is nearly silent, or a room that has no end: it would drown all others."""
@@ -57,14 +54,16 @@ class Examples:
         """What a network hears: reference and input, (n, 2, 2, t)."""
         return torch.stack([self.reference, self.source], dim=1)
 
-    def distance(self, result: Tensor, frames: Mapping[int, int] = FRAMES) -> Tensor:
+    def distance(
+        self, result: Tensor, frames: Mapping[int, int] = FRAMES, *, generator: torch.Generator | None = None
+    ) -> Tensor:
         """How far each result (n, 2, t) is from its truth, both at the truth's level, as faders leave them: (n,).
 
-        Of left, right, mid and side together; frames are torch's to draw.
+        Of left, right, mid and side together, at frames that `generator` draws, or torch's own.
         """
         ours, theirs = (audio.square().mean((1, 2), keepdim=True) for audio in (result, self.truth))
         levelled = result * (theirs / ours.clamp_min(1e-12)).sqrt()
-        found = SampledSpectral(self.truth, frames)(levelled)
+        found = SampledSpectral(self.truth, frames, generator=generator)(levelled)
         return 0.5 * (found.left_right + found.mid_side)
 
 
@@ -93,9 +92,9 @@ class Truths:
         """The batch of a step; a CPU renders it as well, an accelerator does that itself later."""
         if self.recipe.run.one_batch:
             if self._kept is None:
-                self._kept = self._examples(self._train, self._arrivals(self._train, (self.recipe.seed, TRAIN, 0)))
+                self._kept = self._examples(self._train, self._arrivals(self._train, (TRAINING, 0)))
             return self._kept
-        arrivals = self._arrivals(self._train, (self.recipe.seed, TRAIN, step))
+        arrivals = self._arrivals(self._train, (TRAINING, step))
         return self._examples(self._train, arrivals) if self.device.type == "cpu" else arrivals
 
     def rendered(self, batch: Arrivals | Examples) -> Examples:
@@ -105,35 +104,44 @@ class Truths:
     def validate(self, render: Callable[[Examples], Tensor]) -> tuple[float, dict[str, float]]:
         """The share of the distance that is gone of what the right level alone leaves: the mean over kinds of stems."""
         scores: dict[str, float] = {}
-        for index, stem in enumerate(self._valid.contents.stems):
-            found = [
-                self._measure(render, stem, (VALID, index, batch)) for batch in range(self.recipe.validation.batches)
-            ]
+        for stem in self._valid.contents.stems:
+            found = [self._measure(render, stem, batch) for batch in range(self.recipe.validation.batches)]
             apart, before = (sum(column) / len(found) for column in zip(*found, strict=True))
             scores |= {f"{stem}.distance": apart, f"{stem}.gone": 1 - apart / before}
         gone = [value for name, value in scores.items() if name.endswith("gone")]
         return sum(gone) / len(gone), scores
 
-    def _measure(self, render: Callable[[Examples], Tensor], stem: str, seeds: Sequence[int]) -> tuple[float, float]:
-        """Mean distances of the results and of the inputs at the right level."""
-        examples = self._examples(self._valid, self._arrivals(self._valid, (self.recipe.seed, *seeds), kinds=[(stem,)]))
-        torch.manual_seed(self.recipe.seed)  # the same frames at every validation
+    def _measure(self, render: Callable[[Examples], Tensor], stem: str, batch: int) -> tuple[float, float]:
+        """Mean distances of the results and of the inputs at the right level, at the same frames every time."""
+        place = (VALIDATION, stem, batch)
+        examples = self._examples(self._valid, self._arrivals(self._valid, place, kinds=[(stem,)]))
+        frames = streams.torch_generator(self.recipe.seed, Purpose.VALIDATION_FRAMES, *place)
         apart, before = (
-            examples.distance(sound).clamp_max(LOUDEST).mean() for sound in (render(examples), examples.source)
+            examples.distance(sound, generator=frames).clamp_max(LOUDEST).mean()
+            for sound in (render(examples), examples.source)
         )
         return float(apart), float(before)
 
-    def _arrivals(self, batches: Batches, seeds: Sequence[int], kinds: Sequence[Subset] = ()) -> Arrivals:
-        drawn = batches.draw(seeds, kinds=kinds)
-        generator = np.random.default_rng([*seeds, OWN])
-        setting_of = dict(zip(drawn.content.tolist(), drawn.setting.tolist(), strict=True))
-        stems = [drawn.manipulation.stems[setting_of[content]] for content in range(len(drawn.audio))]
+    def _arrivals(self, batches: Batches, place: Sequence[Place], kinds: Sequence[Subset] = ()) -> Arrivals:
+        """The batch at a place. Each ensemble has streams of its own, whichever process it falls to."""
+        seed = self.recipe.seed
+        drawn = batches.draw(seed, *place, kinds=kinds)
+        _, configurations, contents = drawn.shape
+        effects, own = [], []
+        for row, ensemble in enumerate(batches.mine):
+            part = drawn.manipulation.rows(slice(row * configurations, (row + 1) * configurations))
+            effects.append(self._milder(part, streams.generator(seed, Purpose.STRENGTHS, *place, ensemble)))
+            stems = [part.stems[0]] * contents
+            own.append(self._own(batches, stems, streams.generator(seed, Purpose.OWN_EFFECTS, *place, ensemble)))
+        join = type(drawn.manipulation).join
+        return Arrivals(replace(drawn, manipulation=join(effects)), join(own))
+
+    def _own(self, batches: Batches, stems: Sequence[str], generator: np.random.Generator) -> Manipulation:
+        """Effects of their own for a share of the inputs, but no gain: levels are drawn apart."""
         own = batches.manipulator.sample(stems, generator)
         mixed = torch.from_numpy(generator.random(len(own)) < self.mixed)
         active = {effect: values & mixed for effect, values in own.active.items()}
-        own = replace(own, active=active | {"gain": torch.zeros_like(mixed)})
-        drawn = replace(drawn, manipulation=self._milder(drawn.manipulation, generator))
-        return Arrivals(drawn, self._milder(own, generator))
+        return self._milder(replace(own, active=active | {"gain": torch.zeros_like(mixed)}), generator)
 
     def _milder(self, manipulation: Manipulation, generator: np.random.Generator) -> Manipulation:
         """The configurations, a share of them of less than full strength."""

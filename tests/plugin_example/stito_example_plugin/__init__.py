@@ -1,1 +1,1 @@
-"""One effect, one encoder, one chain and one search, as a third party writes them."""
+"""One effect, encoder, chain, search, separator and metric, as a third party writes them."""

@@ -11,4 +11,5 @@ MANIFEST = Manifest(
     separators={"example_split": "stito_example_plugin.split:BandSplit"},
     methods={"example_halfway": "stito_example_plugin.halfway:Halfway"},
     searches={"example_hillclimb": "stito_example_plugin.hillclimb:HillClimb"},
+    metrics={"example_highs_db": "stito_example_plugin.highs:HIGHS"},
 )

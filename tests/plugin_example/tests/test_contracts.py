@@ -6,6 +6,7 @@ import pytest
 import torch
 from stito_example_plugin.bands import BandEncoder
 from stito_example_plugin.halfway import Halfway
+from stito_example_plugin.highs import HIGHS
 from stito_example_plugin.hillclimb import HillClimb
 from stito_example_plugin.manifest import MANIFEST
 from stito_example_plugin.tremolo import Tremolo
@@ -15,7 +16,7 @@ from stito import registry
 from stito.effects.chain_files import load_chain
 from stito.engine.methods.base import method_names, summary_of
 from stito.search import Budget, create, minimise
-from stito.testing import check_effect, check_encoder, check_method, check_search
+from stito.testing import check_effect, check_encoder, check_method, check_metric, check_search, probe
 
 
 def test_the_effect_keeps_the_contract() -> None:
@@ -43,7 +44,18 @@ def test_the_method_is_one_like_the_others() -> None:
     assert result.settings["mix"]["gain"]["gain_db"] == pytest.approx(-6.0, abs=0.5)
 
 
-@pytest.mark.parametrize("kind", ["effect", "encoder", "chain", "method", "search", "separator"])
+def test_the_metric_keeps_the_contract() -> None:
+    check_metric(HIGHS)
+
+
+def test_the_metric_hears_a_dull_result() -> None:
+    x = probe(44_100)
+    dull = torch.nn.functional.avg_pool1d(x, 9, stride=1, padding=4)
+    assert float(HIGHS(x, x, 44_100)[0]) == 0.0
+    assert float(HIGHS(dull, x, 44_100)[0]) > 6.0
+
+
+@pytest.mark.parametrize("kind", ["effect", "encoder", "chain", "method", "search", "separator", "metric"])
 def test_every_name_is_installed_and_loads(kind: registry.Kind) -> None:
     for name in MANIFEST.of(kind):
         assert registry.find(kind, name).distribution == "stito-example-plugin"
