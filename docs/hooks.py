@@ -1,4 +1,4 @@
-"""What the site says of commands, effects and literature, made from code and bibliography: there is no second list.
+"""What pages say of commands, effects, metrics and literature, made from code and bibliography: one list of each.
 
 A page holds a line such as `{{ commands }}`; the build puts the text of that name in its place.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-__all__ = ["chains", "commands", "effects", "on_page_markdown", "references"]
+__all__ = ["chains", "commands", "effects", "metrics", "on_page_markdown", "references"]
 
 DISTRIBUTION = "stito"
 """Plug-ins of others may be installed where the site is built, and are not part of it."""
@@ -27,6 +27,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
         "commands": commands,
         "effects": effects,
         "chains": chains,
+        "metrics": metrics,
         "references": references,
     }
     return re.sub(r"^\{\{ (\w+) \}\}$", lambda found: makers[found[1]](), markdown, flags=re.MULTILINE)
@@ -110,6 +111,19 @@ def chains() -> str:
                 f"`{slot.label}.{knob}` {value:g}" for slot in chain.slots for knob, value in slot.frozen.items()
             )
             lines.append(f"| `{chain.name}` | {chain.dim} | {order} | {frozen} |")
+    return "\n".join(lines)
+
+
+def metrics() -> str:
+    """Every metric of stito with its definition."""
+    from stito import registry
+    from stito.metrics import load_metrics
+
+    ours = {plugin.name for plugin in registry.plugins("metric") if plugin.distribution == DISTRIBUTION}
+    lines = ["| metric | unit | better | definition |", "|---|---|---|---|"]
+    for metric in load_metrics().values():
+        if metric.name in ours:
+            lines.append(f"| `{metric.name}` | {metric.unit} | {metric.better} | {_plain(metric.doc)} |")
     return "\n".join(lines)
 
 

@@ -73,6 +73,12 @@ def test_every_knob_of_ours_is_on_its_page(hooks: ModuleType) -> None:
     assert "example_tremolo" not in text
 
 
+def test_every_metric_of_ours_is_on_its_page(hooks: ModuleType) -> None:
+    text = hooks.metrics()
+    assert "| `loudness_lu` | LU | less |" in text
+    assert "example_highs_db" not in text
+
+
 def test_a_marker_becomes_its_text_and_nothing_else_does(hooks: ModuleType) -> None:
     made = hooks.on_page_markdown("before {{ chains }}\n\n{{ chains }}\n")
     assert made.startswith("before {{ chains }}\n")
