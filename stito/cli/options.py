@@ -68,7 +68,7 @@ def search_options(command: Command) -> Command:
             "--evaluations",
             type=int,
             default=None,
-            help="Candidates to try per stem.  [default: as many as reduce the distance to the truth]",
+            help="Candidates to try per stem.  [default: as far as is worth it, see docs/choose-a-method.md]",
         ),
         click.option("--seconds", type=float, default=None, help="Time for the whole search, shared by all stems."),
         click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result."),

@@ -36,8 +36,8 @@ class Param:
     to the other end of its range when left and right change places, as a pan does. A `depth` knob says how much of the
     effect, or of one of its bands, there is: at neutral that does nothing, wherever the other knobs stand.
 
-    >>> Param("cutoff_hz", 20.0, 20_000.0, neutral=1000.0, scale="log").from_unit(0.5)
-    632.4555320336759
+    >>> round(Param("cutoff_hz", 20.0, 20_000.0, neutral=1000.0, scale="log").from_unit(0.5), 3)
+    632.456
     """
 
     name: str
