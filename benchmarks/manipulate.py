@@ -19,8 +19,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from stito import streams
-from stito.data.fxmanipulator.impulses import Impulses
-from stito.data.fxmanipulator.manipulator import EFFECTS, Manipulator
+from stito.data.manipulation import load_manipulator
 from stito.data.stems import STEMS
 from stito.streams import Purpose
 
@@ -60,9 +59,9 @@ def main() -> None:
     samples = round(arguments.seconds * RATE)
     x = 0.05 * torch.randn(rows, 2, samples, generator=streams.torch_generator(0, Purpose.TIMING)).to(device)
     stems = [STEMS[row % len(STEMS)] for row in range(rows)]
-    manipulator = Manipulator(Impulses.synthetic(RATE))
+    manipulator = load_manipulator(sample_rate=RATE)
     whole = manipulator.sample(stems, generator)
-    single = {effect: manipulator.sample(stems, generator, only=effect) for effect in EFFECTS}
+    single = {effect: manipulator.sample(stems, generator, only=effect) for effect in manipulator.effects}
     net = network().to(device)
     spectra = torch.randn(rows, 2, BANDS, samples // HOP, device=device)
     with FlopCounterMode(display=False) as counter:

@@ -37,10 +37,30 @@ __all__ = [
     "problems",
 ]
 
-Kind = Literal["effect", "encoder", "chain", "search", "method", "separator", "predictor", "converter", "metric"]
+Kind = Literal[
+    "effect",
+    "encoder",
+    "chain",
+    "search",
+    "method",
+    "separator",
+    "predictor",
+    "converter",
+    "manipulator",
+    "metric",
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-Role = Literal["chain of a mix", "chain of stems", "measured encoder", "trained encoder", "converter"]
+Role = Literal[
+    "chain of a mix",
+    "chain of stems",
+    "measured encoder",
+    "trained encoder",
+    "converter",
+    "manipulator",
+    "normalising compressor",
+    "normalising limiter",
+]
 """What a name may be the default for, where a user names none."""
 
 GROUP = "stito.plugins"
@@ -74,6 +94,7 @@ class Manifest:
     converters: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[Role, str] = field(default_factory=dict)
     metrics: Mapping[str, str] = field(default_factory=dict)
+    manipulators: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, kind: Kind) -> Mapping[str, str]:
         """The names of one kind."""
@@ -86,6 +107,7 @@ class Manifest:
             "separator": self.separators,
             "predictor": self.predictors,
             "converter": self.converters,
+            "manipulator": self.manipulators,
             "metric": self.metrics,
         }
         return kinds[kind]

@@ -23,7 +23,7 @@ PLACES += [("a", "b"), ("ab",), ("a, b",), ('a", "b',), ("",), ("", ""), (2**32,
 SEEDED = re.compile(r"\b(default_rng|manual_seed|SeedSequence|RandomState)\(")
 FIXED = {
     "stito/audio/write.py": "dither: equal audio makes equal files",
-    "stito/data/fxmanipulator/rooms.py": "the synthetic rooms in which the shipped weights were trained",
+    "effects/stito_effects/fxmanipulator/rooms.py": "the synthetic rooms in which the shipped weights were trained",
     "stito/demo/score.py": "the songs as they are heard in docs and measured in tables; three words each, none zero",
     "stito/report/build.py": "the noise by which the report tells whether an effect does anything",
     "stito/search/cma.py": "pycma draws from a RandomState",

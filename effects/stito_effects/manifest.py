@@ -1,4 +1,4 @@
-"""The first-party effects and chains, announced exactly as a third party announces theirs."""
+"""The first-party effects, chains and manipulator, announced exactly as a third party announces theirs."""
 
 from stito.registry import Manifest
 
@@ -34,5 +34,12 @@ MANIFEST = Manifest(
         **{f"pedalboard_{name}": f"stito_effects.pedalboard_effects.{target}" for name, target in _PEDALBOARD.items()},
     },
     chains={name: f"stito_effects.chains:{name}.toml" for name in ("mastering", "mixing", "pedalboard", "vocal")},
-    defaults={"chain of a mix": "mastering", "chain of stems": "mixing"},
+    manipulators={"fxmanipulator": "stito_effects.fxmanipulator.manipulator:FXmanipulator"},
+    defaults={
+        "chain of a mix": "mastering",
+        "chain of stems": "mixing",
+        "manipulator": "fxmanipulator",
+        "normalising compressor": "compressor",
+        "normalising limiter": "limiter",
+    },
 )

@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from stito.data.fxmanipulator.manipulator import Manipulator
+from stito.data.manipulation import load_manipulator
 from stito.evaluation.encoders.cases import Bench, Plan
 from stito.evaluation.encoders.retrieval import measure_retrieval
 from stito.evaluation.encoders.study import cache_material
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     material, sentence = cache_material(arguments.cache, arguments.split)
     print(sentence)
     encoders = {name: load_encoder(name) for name in arguments.encoder}
-    bench = Bench(encoders, material, Manipulator(), Plan(seconds=arguments.seconds))
+    bench = Bench(encoders, material, load_manipulator(), Plan(seconds=arguments.seconds))
     for subject in bench.subjects:
         for result in measure_retrieval(bench, subjects=[subject], rounds=arguments.rounds):
             shares = [f"{of.mean:.0%} ({of.low:.0%} to {of.high:.0%})" for of in (result.found, result.hard)]

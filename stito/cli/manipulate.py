@@ -40,7 +40,7 @@ def manipulate(
       stito manipulate my-stems/ -o restyled/ --seed 3
       stito manipulate my-stems/ -o a-little/ --seed 3 --strength 0.3
     """
-    from stito.data.fxmanipulator.manipulate_files import manipulate_files
+    from stito.data.manipulate_files import manipulate_files
 
     done = manipulate_files(source, out, seed=seed, stem=stem, strength=strength, irs=irs, force=force)
     if as_json:

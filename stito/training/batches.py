@@ -34,7 +34,7 @@ from stito.streams import Place, Purpose
 from stito.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    from stito.data.fxmanipulator.manipulator import Manipulation, Manipulator
+    from stito.data.manipulation import Manipulation, Manipulator
 
 __all__ = ["TRAINING", "VALIDATION", "Batches", "ContentSource", "Drawn", "Layout", "ahead", "layouts"]
 

@@ -29,7 +29,7 @@ from stito.training.tasks.supplies import Supplies
 from stito.training.tasks.task import Task
 
 if TYPE_CHECKING:
-    from stito.data.fxmanipulator.manipulator import Manipulator
+    from stito.data.manipulation import Manipulator
 
 __all__ = ["DemoContents", "train"]
 
@@ -72,7 +72,7 @@ def train(
     fabric = make_fabric(device, recipe.run.precision)
     keep_freed_memory(everything=True)  # a fifth of a step on two cores is otherwise spent on fetching pages
     contents, held_out, about = _contents(recipe, data)
-    manipulator = _manipulators(recipe, fabric.device, rooms=DEMO_ROOMS if data is None else ROOMS)
+    manipulator = _manipulators(recipe, rooms=DEMO_ROOMS if data is None else ROOMS)
     task = make_task(Supplies(contents, held_out, manipulator, fabric, RATE, about))
     training = Training(task, recipe, fabric, folder, on_step=on_step, tensorboard=tensorboard)
     with sole_writer(folder) if fabric.is_global_zero else nullcontext():
@@ -126,19 +126,17 @@ def _contents(recipe: Recipe, data: Path | None) -> tuple[ContentSource, Content
     return Contents(cache, speed=recipe.data.speed), Contents(cache, split="valid", speed=0.0), about
 
 
-def _manipulators(recipe: Recipe, device: torch.device, *, rooms: int) -> Callable[[Mapping[str, float]], Manipulator]:
-    from stito.data.fxmanipulator.impulses import Impulses
-    from stito.data.fxmanipulator.manipulator import Manipulator
+def _manipulators(recipe: Recipe, *, rooms: int) -> Callable[[Mapping[str, float]], Manipulator]:
+    from stito.data.manipulation import load_manipulator
 
     folder = recipe.data.impulses
-    bank = (Impulses.read(Path(folder), RATE) if folder else Impulses.synthetic(RATE, count=rooms)).to(device)
-
-    Manipulator(bank, sample_rate=RATE, probabilities=recipe.probabilities.initial)  # refuses what it does not know
-
-    def make(probabilities: Mapping[str, float]) -> Manipulator:
-        return Manipulator(bank, sample_rate=RATE, probabilities=probabilities)
-
-    return make
+    manipulator = load_manipulator(
+        sample_rate=RATE,
+        impulses=Path(folder) if folder else None,
+        rooms=rooms,
+        probabilities=recipe.probabilities.initial,
+    )
+    return manipulator.with_probabilities
 
 
 class DemoContents:

@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from evaluation.toys import Louder, Noise, ears
-from stito.data.fxmanipulator.manipulator import Manipulator
+from stito.data.manipulation import Manipulator
 from stito.evaluation.encoders.cases import Bench, Plan
 from stito.evaluation.encoders.disentanglement import Disentanglement, measure_disentanglement
 

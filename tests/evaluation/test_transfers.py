@@ -12,8 +12,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from stito.data.fxmanipulator.impulses import Impulses
-from stito.data.fxmanipulator.manipulator import Manipulator
 from stito.effects.chain_files import load_chain
 from stito.errors import OutputError, SettingsError, UnknownNameError, WeightsError
 from stito.evaluation.encoders.cases import Material
@@ -34,11 +32,13 @@ from stito.metrics.spectral import multi_scale_spectral
 from stito.models.loading import load_encoder
 from stito.search.base import Budget, Found, Search, Step
 from stito.search.driver import Loss, minimise
+from stito_effects.fxmanipulator.impulses import Impulses
+from stito_effects.fxmanipulator.manipulator import FXmanipulator
 
 PLAN = TransferPlan(
     cases=2, seconds=2.0, evaluations=8, methods=("input", "level", "oracle"), chain="eq", judge="features"
 )
-MANIPULATOR = Manipulator(Impulses.synthetic(count=2))
+MANIPULATOR = FXmanipulator(Impulses.synthetic(count=2))
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class With:
     def material(self) -> Material:
         return DemoSongs()
 
-    def manipulator(self) -> Manipulator:
-        return Manipulator(Impulses.synthetic(count=2), probabilities=dict(self.probabilities))
+    def manipulator(self) -> FXmanipulator:
+        return FXmanipulator(Impulses.synthetic(count=2), probabilities=dict(self.probabilities))
 
 
 def run(plan: TransferPlan, log: Path | None = None) -> list[Row]:

@@ -14,10 +14,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from stito.data.fxmanipulator.impulses import Impulses
-from stito.data.fxmanipulator.manipulator import EFFECTS, Manipulator
 from stito.errors import TrainingError
 from stito.training.batches import Batches, Layout, ahead
+from stito_effects.fxmanipulator.impulses import Impulses
+from stito_effects.fxmanipulator.manipulator import EFFECTS, FXmanipulator
 from training.toys import Noise, Turner
 
 LAYOUT = Layout(groups=4, configurations=3, contents=2, min_samples=300, max_samples=900)
@@ -178,14 +178,14 @@ def test_views_without_processes_to_share_them() -> None:
 
 def test_two_processes_hear_half_of_the_ensembles_each() -> None:
     layout = Layout(8, 3, 2, 300, 900, views=2, one_effect=0.5)
-    source = partial(Batches, Noise(), Manipulator(Impulses.synthetic(count=2)), layout)
+    source = partial(Batches, Noise(), FXmanipulator(Impulses.synthetic(count=2)), layout)
     whole, *halves = source(), source(rank=0, processes=2), source(rank=1, processes=2)
     heard = torch.cat([half.render(half.draw(7, 1)) for half in halves])
     assert torch.allclose(heard, whole.render(whole.draw(7, 1)), atol=1e-6)
 
 
 def test_configurations_can_differ_in_one_effect_only() -> None:
-    manipulator = Manipulator(Impulses.synthetic(count=2))
+    manipulator = FXmanipulator(Impulses.synthetic(count=2))
     source = Batches(Noise(), manipulator, Layout(40, 3, 2, 10, 10, single_stem=1.0, one_effect=1.0))  # type: ignore[arg-type]
     drawn = source.draw(0)
     alone, effects = 0, set()
@@ -210,7 +210,7 @@ def test_configurations_can_differ_in_one_effect_only() -> None:
 
 
 def test_configurations_can_differ_little_in_all_knobs() -> None:
-    manipulator = Manipulator(Impulses.synthetic(count=8))
+    manipulator = FXmanipulator(Impulses.synthetic(count=8))
     layout = Layout(20, 3, 2, 10, 10, single_stem=1.0)
     usual, near = (
         Batches(Noise(), manipulator, replace(layout, near=share)).draw(0).manipulation.vector()[0].view(20, 3, -1)  # type: ignore[arg-type]

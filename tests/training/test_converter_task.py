@@ -9,8 +9,6 @@ import torch
 from click.testing import CliRunner
 
 from stito.cli.train import train
-from stito.data.fxmanipulator.impulses import Impulses
-from stito.data.fxmanipulator.manipulator import Manipulator
 from stito.errors import RecipeError
 from stito.models.loading import load_converter
 from stito.training.devices import make_fabric
@@ -20,6 +18,8 @@ from stito.training.recipe import load_recipe, parse_recipe
 from stito.training.start import _task
 from stito.training.tasks.converter import ConverterTask
 from stito.training.tasks.supplies import Supplies
+from stito_effects.fxmanipulator.impulses import Impulses
+from stito_effects.fxmanipulator.manipulator import FXmanipulator
 from stito_encoders.mixfxcloner import MixFXcloner
 from training.toys import Noise
 
@@ -57,7 +57,7 @@ seconds = 0.3
 def test_a_run_leaves_a_converter_that_can_be_loaded(tmp_path: Path) -> None:
     recipe, fabric = parse_recipe(RECIPE), make_fabric("cpu")
     rooms = Impulses.synthetic(RATE, count=2)
-    supplies = Supplies(Noise(), Noise(), lambda p: Manipulator(rooms, probabilities=p), fabric)
+    supplies = Supplies(Noise(), Noise(), lambda p: FXmanipulator(rooms, probabilities=p), fabric)
     task = ConverterTask(recipe, MixFXcloner.network, supplies)
     training = Training(task, recipe, fabric, tmp_path, tensorboard=False)
     outcome = training.run()
@@ -72,7 +72,7 @@ def test_a_run_leaves_a_converter_that_can_be_loaded(tmp_path: Path) -> None:
 
 def test_some_examples_are_mixed_and_milder_as_the_recipe_says() -> None:
     recipe = parse_recipe(RECIPE, ("converter.mixed=0.5", "converter.mild=0.25"))
-    supplies = Supplies(Noise(), Noise(), lambda p: Manipulator(probabilities=p), make_fabric("cpu"))
+    supplies = Supplies(Noise(), Noise(), lambda p: FXmanipulator(probabilities=p), make_fabric("cpu"))
     truths = ConverterTask(recipe, MixFXcloner.network, supplies)._truths
     assert (truths.mixed, truths.mild) == (0.5, 0.25)
 

@@ -11,8 +11,6 @@ import torch
 
 import stito_encoders
 from stito import registry
-from stito.data.fxmanipulator.impulses import Impulses
-from stito.data.fxmanipulator.manipulator import Manipulator
 from stito.effects.chain_files import load_chain
 from stito.errors import RecipeError, WeightsError
 from stito.models.loading import load_encoder
@@ -24,6 +22,8 @@ from stito.training.tasks.predictor import PredictorTask
 from stito.training.tasks.supplies import Supplies
 from stito.training.tasks.target_settings import target_settings
 from stito.training.tasks.truths import Examples
+from stito_effects.fxmanipulator.impulses import Impulses
+from stito_effects.fxmanipulator.manipulator import FXmanipulator
 from training.toys import Noise
 
 RATE = 44_100
@@ -58,9 +58,9 @@ log_every = 2
 """
 
 
-def manipulator(probabilities: Any = None) -> Manipulator:
+def manipulator(probabilities: Any = None) -> FXmanipulator:
     """The FXmanipulator with a few short rooms."""
-    return Manipulator(Impulses.synthetic(RATE, count=2), probabilities=probabilities)
+    return FXmanipulator(Impulses.synthetic(RATE, count=2), probabilities=probabilities)
 
 
 def task(*changes: str) -> PredictorTask:

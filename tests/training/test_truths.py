@@ -9,12 +9,12 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from stito.data.fxmanipulator.impulses import Impulses
-from stito.data.fxmanipulator.manipulator import Manipulator
 from stito.training.devices import make_fabric
 from stito.training.recipe import parse_recipe
 from stito.training.tasks.supplies import Supplies
 from stito.training.tasks.truths import Truths
+from stito_effects.fxmanipulator.impulses import Impulses
+from stito_effects.fxmanipulator.manipulator import FXmanipulator
 from training.toys import Noise
 
 RATE = 44_100
@@ -38,7 +38,7 @@ seconds = 0.3
 def truths(mixed: float = 0.0, mild: float = 0.0, fabric: Fabric | None = None) -> Truths:
     """Of noise, in a few short rooms."""
     rooms = Impulses.synthetic(RATE, count=2)
-    supplies = Supplies(Noise(), Noise(), lambda p: Manipulator(rooms, probabilities=p), fabric or make_fabric("cpu"))
+    supplies = Supplies(Noise(), Noise(), lambda p: FXmanipulator(rooms, probabilities=p), fabric or make_fabric("cpu"))
     return Truths(parse_recipe(RECIPE), supplies, mixed=mixed, mild=mild)
 
 

@@ -55,10 +55,10 @@ def compress(x: Tensor, goal: StemTargets, stem: str, sample_rate: int) -> Tenso
     top_db = float(20 * torch.log10(peaks.amax()))
     if excess < 0:
         ceiling = top_db - _limit(levels, goal)
-        return _through("limiter", x, {"threshold_db": ceiling, "release_ms": RELEASE_MS}, sample_rate)
+        return _through("normalising limiter", x, {"threshold_db": ceiling, "release_ms": RELEASE_MS}, sample_rate)
     knobs = SETTINGS.get(stem, SETTINGS["other"])
     depth = _depth(peaks, onsets, goal, knobs, sample_rate)
-    return _through("compressor", x, {**knobs, "threshold_db": top_db - depth}, sample_rate) if depth else x
+    return _through("normalising compressor", x, {**knobs, "threshold_db": top_db - depth}, sample_rate) if depth else x
 
 
 def _limit(levels: Tensor, goal: StemTargets) -> float:
@@ -83,16 +83,18 @@ def _depth(peaks: Tensor, onsets: Tensor, goal: StemTargets, knobs: Mapping[str,
     rate = round(sample_rate / control_hop(sample_rate))
     top_db = float(20 * torch.log10(peaks.amax()))
     for depth in DEPTHS_DB:
-        heard = _through("compressor", peaks.expand(2, -1), {**knobs, "threshold_db": top_db - depth}, rate)[0]
+        heard = _through(
+            "normalising compressor", peaks.expand(2, -1), {**knobs, "threshold_db": top_db - depth}, rate
+        )[0]
         reached = onset_peak_db(onset_levels(heard, onsets, sample_rate))
         if abs(reached - goal.onset_peak_db) <= INSIDE * goal.onset_peak_std_db:
             return depth
     return 0.0
 
 
-def _through(name: str, x: Tensor, knobs: Mapping[str, float], sample_rate: int) -> Tensor:
-    """Audio (2, t) through one effect, neutral but for `knobs`: (2, t)."""
-    effect = registry.load("effect", name)()
+def _through(role: registry.Role, x: Tensor, knobs: Mapping[str, float], sample_rate: int) -> Tensor:
+    """Audio (2, t) through the effect that has this role, neutral but for `knobs`: (2, t)."""
+    effect = registry.load("effect", registry.default(role))()
     values = effect.neutral() | dict(knobs)
     p = {knob: torch.tensor([value], dtype=x.dtype, device=x.device) for knob, value in values.items()}
     out: Tensor = effect.process(x[None], p, sample_rate)[0]

@@ -25,7 +25,7 @@ from stito.models.encoder import Encoder
 from stito.streams import Place, Purpose
 
 if TYPE_CHECKING:
-    from stito.data.fxmanipulator.manipulator import Manipulation, Manipulator
+    from stito.data.manipulation import Manipulation, Manipulator
 
 __all__ = ["MULTITRACK", "SAMPLE_RATE", "Bench", "Cases", "Material", "Plan", "draw_cases"]
 

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stito import streams
-from stito.data.fxmanipulator.manipulation import EFFECTS
 from stito.evaluation.encoders.cases import MULTITRACK, Bench
 from stito.evaluation.statistics import Estimate, estimate
 from stito.metrics.disentanglement import dci_explicitness, dcimig
@@ -95,10 +94,11 @@ class Disentanglement:
 
 
 def measure_disentanglement(
-    bench: Bench, *, subjects: Sequence[str] | None = None, effects: Sequence[str] = EFFECTS
+    bench: Bench, *, subjects: Sequence[str] | None = None, effects: Sequence[str] | None = None
 ) -> Disentanglement:
     """Score the encoders on every subject, under all effects and under each of `effects` alone."""
     subjects = bench.subjects if subjects is None else subjects
+    effects = bench.manipulator.effects if effects is None else effects
     scores: list[Score] = []
     clouds: dict[str, dict[str, Cloud]] = {label: {} for label in bench.encoders}
     for draw in range(bench.plan.seeds):

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stito.data.fxmanipulator.manipulation import EFFECTS
 from stito.errors import SettingsError
 from stito.evaluation.encoders.cases import Bench, Cases
 from stito.evaluation.statistics import Estimate, estimate
@@ -37,14 +36,14 @@ class Sensitivity:
 
 
 def measure_sensitivity(
-    bench: Bench, *, effects: Sequence[str] = EFFECTS, bases: int = BASES, others: int = OTHERS
+    bench: Bench, *, effects: Sequence[str] | None = None, bases: int = BASES, others: int = OTHERS
 ) -> list[Sensitivity]:
     """Rank correlations for each encoder and effect, over `bases` base configurations, the kinds of stem in turn."""
     if bases < 1 or others < 2:
         raise SettingsError(f"{bases} base configurations with {others} others are too few for a correlation.")
     stems = bench.material.stems
     results = []
-    for effect in effects:
+    for effect in bench.manipulator.effects if effects is None else effects:
         bench.say(f"sensitivity: {effect}")
         found: dict[str, list[tuple[float, float]]] = {label: [] for label in bench.encoders}
         for base in range(bases):

@@ -15,7 +15,7 @@ from torch import Tensor
 from stito.audio import write_atomic
 from stito.data.cache import Cache
 from stito.data.contents import Contents
-from stito.data.fxmanipulator.manipulator import Manipulator
+from stito.data.manipulation import load_manipulator
 from stito.errors import SettingsError
 from stito.evaluation import plots
 from stito.evaluation.encoders.cases import Bench, Material, Plan
@@ -85,7 +85,7 @@ def study_encoders(
     scikit.require()
     plots.require()
     plan = replace(SMOKE, seed=plan.seed, device=plan.device) if smoke else plan
-    bench = Bench(encoders, material, Manipulator(), plan, on_step)
+    bench = Bench(encoders, material, load_manipulator(), plan, on_step)
     candidates, own, rounds, bases, others = (4, 1, 2, 2, 4) if smoke else (CANDIDATES, OWN, ROUNDS, BASES, OTHERS)
     return Outcome(
         {label: digest_of(encoder) for label, encoder in encoders.items()},

@@ -23,8 +23,7 @@ from stito.separation import Separator, load_separator, separate_mix
 from stito.streams import Purpose
 
 if TYPE_CHECKING:
-    from stito.data.fxmanipulator.manipulation import Manipulation
-    from stito.data.fxmanipulator.manipulator import Manipulator
+    from stito.data.manipulation import Manipulation, Manipulator
 
 __all__ = ["Case", "Part", "as_stem", "draw_transfer"]
 
@@ -126,7 +125,7 @@ def draw_transfer(material: Material, manipulator: Manipulator, plan: TransferPl
         if plan.mixed:
             own = manipulator.sample([stem], streams.generator(plan.seed, Purpose.CASE_OWN_EFFECTS, number, stem))
             source = manipulator.render(source[None], own.milder(plan.strength))[0]
-        reverb = bool(effects.active["reverb"][0])
+        reverb = bool(effects.reverberant()[0])
         normal = targets.of(stem).loudness_lufs
         parts[stem] = Part(source, reference, reference, truth, normal, own_lufs, effects, reverb)
     case = Case(number, subject, parts)

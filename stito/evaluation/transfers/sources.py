@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from stito.data.fxmanipulator.manipulator import Manipulator
+from stito.data.manipulation import Manipulator, load_manipulator
 from stito.evaluation.encoders.cases import Material
 from stito.evaluation.encoders.study import DemoSongs, cache_material
 
@@ -40,8 +40,8 @@ class CacheSource:
         return cache_material(self.folder, self.split)[0]
 
     def manipulator(self) -> Manipulator:
-        """The FXmanipulator with synthetic rooms."""
-        return Manipulator()
+        """The installed default, in rooms that it makes up."""
+        return load_manipulator()
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,8 @@ class DemoSource:
         return DemoSongs()
 
     def manipulator(self) -> Manipulator:
-        """The FXmanipulator with few rooms."""
-        from stito.data.fxmanipulator.impulses import Impulses
-
-        return Manipulator(Impulses.synthetic(count=2))
+        """The installed default, in few rooms."""
+        return load_manipulator(rooms=2)
 
 
 @lru_cache(maxsize=2)

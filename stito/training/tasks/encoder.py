@@ -21,7 +21,7 @@ from stito.training.tasks.contrastive import nt_xent, retrieval
 from stito.training.tasks.supplies import Supplies
 
 if TYPE_CHECKING:
-    from stito.data.fxmanipulator.manipulator import Manipulator
+    from stito.data.manipulation import Manipulator
     from stito.training.tasks.task import Network
 
 __all__ = ["FXencoderTask", "NetworkFactory"]

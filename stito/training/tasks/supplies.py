@@ -12,7 +12,7 @@ from stito.training.recipe import Recipe
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from stito.data.fxmanipulator.manipulator import Manipulator
+    from stito.data.manipulation import Manipulator
 
 __all__ = ["Supplies"]
 
@@ -24,7 +24,7 @@ class Supplies:
     Attributes:
         contents: what training draws from.
         held_out: what validation draws from.
-        manipulator: makes manipulators with these probabilities, on the fabric's device.
+        manipulator: makes manipulators with these probabilities.
         fabric: gathers over processes, and knows the device.
         sample_rate: of contents, manipulator and networks, in Hz.
         data: what the weights' header says of the data, beside what the recipe says.

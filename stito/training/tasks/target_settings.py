@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from stito.data.fxmanipulator.manipulation import Manipulation
+from stito.data.manipulation import Manipulation
 from stito.effects.chain import Chain
 
 __all__ = ["target_settings"]

@@ -25,7 +25,7 @@ from stito.training.recipe import Recipe
 from stito.training.tasks.supplies import Supplies
 
 if TYPE_CHECKING:
-    from stito.data.fxmanipulator.manipulator import Manipulation
+    from stito.data.manipulation import Manipulation
 
 __all__ = ["LOUDEST", "Arrivals", "Examples", "Truths"]
 
@@ -137,11 +137,12 @@ class Truths:
         return Arrivals(replace(drawn, manipulation=join(effects)), join(own))
 
     def _own(self, batches: Batches, stems: Sequence[str], generator: np.random.Generator) -> Manipulation:
-        """Effects of their own for a share of the inputs, but no gain: levels are drawn apart."""
+        """Effects of their own for a share of the inputs, but none that changes levels: these are drawn apart."""
         own = batches.manipulator.sample(stems, generator)
         mixed = torch.from_numpy(generator.random(len(own)) < self.mixed)
-        active = {effect: values & mixed for effect, values in own.active.items()}
-        return self._milder(replace(own, active=active | {"gain": torch.zeros_like(mixed)}), generator)
+        declared = own.specification.effects
+        active = {effect: values & mixed & declared[effect].keeps_level for effect, values in own.active.items()}
+        return self._milder(replace(own, active=active), generator)
 
     def _milder(self, manipulation: Manipulation, generator: np.random.Generator) -> Manipulation:
         """The configurations, a share of them of less than full strength."""

@@ -9,8 +9,8 @@ import pytest
 import soundfile
 import torch
 
-from stito.data.fxmanipulator.impulses import Impulses
 from stito.errors import AudioError, MissingFileError
+from stito_effects.fxmanipulator.impulses import Impulses
 
 RATE = 44_100
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,16 +20,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stito import registry
 from stito.compute.cores import each_slice
-from stito.data.fxmanipulator.impulses import Impulses
-from stito.data.fxmanipulator.manipulation import EFFECTS, ORDERS, RANGES, Manipulation, knobs
-from stito.data.fxmanipulator.split_reverb import split_reverb
-from stito.effects.effect import Effect, LinearEffect
+from stito.data.manipulation import Manipulation
 from stito.effects.param import Param
 from stito.errors import SettingsError, UnknownNameError
+from stito_effects.compressor import Compressor
+from stito_effects.eq import Equaliser
+from stito_effects.fxmanipulator.effect_table import EFFECTS, ORDERS, RANGES, SPECIFICATION, STEPS
+from stito_effects.fxmanipulator.impulses import Impulses
+from stito_effects.fxmanipulator.split_reverb import split_reverb
+from stito_effects.imager import Imager
+from stito_effects.panner import Panner
 
-__all__ = ["EFFECTS", "PROBABILITIES", "REVERB_PROBABILITIES", "Manipulation", "Manipulator"]
+__all__ = ["EFFECTS", "PROBABILITIES", "REVERB_PROBABILITIES", "FXmanipulator"]
+
+ROOMS = 64
+"""How many are made up where nobody says how many."""
 
 PROBABILITIES: Mapping[str, float] = {
     "eq": 0.9,
@@ -51,8 +59,6 @@ DRUMS_LOW_DRY = 0.8
 DRUMS_LOW_SHARE = 0.01
 """so few of the reverberated drums have any reverb; the others' lows stay dry."""
 
-STEPS: Mapping[str, int] = {"centre_db": 3, "inverted": 2}
-"""Knobs that stand on one of so many places, all equally likely."""
 POWER_CENTRE_DB = 3.0
 """What the constant-power law takes from each channel at the centre; the linear law takes twice as much."""
 
@@ -60,29 +66,42 @@ REMOVED = 1e-5
 """What an effect takes down by 100 dB it has removed: its level is not brought back, for only noise would be."""
 
 
-class Manipulator:
-    """Draws random configurations of effects, and renders them.
+class FXmanipulator:
+    """The `Manipulator` of Koo et al.; see `stito.data.manipulation`.
 
     `probabilities` may be given in part and re-set at any time: every row draws the same numbers whatever they are.
-    `impulses` is the bank of rooms, at the same sample rate; without one the package's own is used.
+    `impulses` is a bank of rooms at the same sample rate, or a folder of recorded ones; without either, `rooms` of them
+    are made up.
     """
+
+    effects = EFFECTS
 
     def __init__(
         self,
-        impulses: Impulses | None = None,
+        impulses: Impulses | Path | None = None,
         *,
         sample_rate: int = 44_100,
+        rooms: int | None = None,
         probabilities: Mapping[str, float] | None = None,
     ) -> None:
         self.sample_rate = sample_rate
-        self.impulses = Impulses.synthetic(sample_rate) if impulses is None else impulses
         self.probabilities: dict[str, float] = dict(PROBABILITIES) | dict(probabilities or {})
         self._check()
-        self._eq: Effect = registry.load("effect", "eq")()
-        self._compressor: Effect = registry.load("effect", "compressor")()
-        self._panner: LinearEffect = registry.load("effect", "panner")()
-        self._imager: LinearEffect = registry.load("effect", "imager")()
+        if isinstance(impulses, Impulses):
+            self.impulses = impulses
+        elif impulses is not None:
+            self.impulses = Impulses.read(impulses, sample_rate)
+        else:
+            self.impulses = Impulses.synthetic(sample_rate, count=rooms or ROOMS)
+        self._eq, self._compressor, self._panner, self._imager = Equaliser(), Compressor(), Panner(), Imager()
         self._banks: dict[torch.device, Impulses] = {}
+
+    def with_probabilities(self, probabilities: Mapping[str, float]) -> FXmanipulator:
+        """One in the same rooms; effects that are left out are used as often as was published."""
+        other = copy(self)
+        other.probabilities = dict(PROBABILITIES) | dict(probabilities)
+        other._check()
+        return other
 
     def sample(self, stems: Sequence[str], generator: np.random.Generator, *, only: str | None = None) -> Manipulation:
         """A random configuration for each of `stems`; with `only`, that effect is in every chain and alone there.
@@ -93,17 +112,17 @@ class Manipulator:
         self._check()
         if only is not None and only not in EFFECTS:
             raise UnknownNameError.of("effect", only, EFFECTS)
-        columns = len(EFFECTS) + len(ORDERS) + sum(len(params) for params in knobs().values()) + 1
+        columns = len(EFFECTS) + len(ORDERS) + sum(len(of.params) for of in SPECIFICATION.effects.values()) + 1
         draws = iter(generator.random((len(stems), columns)).T)
         active = {effect: next(draws) < self._probability(effect, stems, only) for effect in EFFECTS}
         order = {pair: next(draws) < 0.5 for pair in ORDERS}
         settings = {
-            effect: {param.name: _drawn(effect, param, next(draws)) for param in params}
-            for effect, params in knobs().items()
+            effect: {param.name: _drawn(effect, param, next(draws)) for param in declared.params}
+            for effect, declared in SPECIFICATION.effects.items()
             if effect != "reverb"
         }
         settings["reverb"] = self._room(stems, next(draws), next(draws), next(draws))
-        return Manipulation(tuple(stems), _tensors(active), settings, _tensors(order))
+        return Manipulation(SPECIFICATION, tuple(stems), _tensors(active), settings, _tensors(order))
 
     def between(self, start: Manipulation, end: Manipulation, amount: float) -> Manipulation:
         """The configurations that lie `amount` (0 to 1) of the way from `start` to `end`, row by row.
@@ -112,8 +131,8 @@ class Manipulator:
         chain, their order and what can only stand on steps stay as at `start`.
         """
         settings = {
-            effect: {param.name: _between(param, start, end, effect, amount) for param in params}
-            for effect, params in knobs().items()
+            effect: {param.name: _between(param, start, end, effect, amount) for param in declared.params}
+            for effect, declared in SPECIFICATION.effects.items()
         }
         here, there = start.settings["reverb"], end.settings["reverb"]
         room = torch.lerp(here["impulse"], there["impulse"], amount).round()
@@ -124,6 +143,14 @@ class Manipulator:
             "low_dry": torch.where(here["low_dry"] == here["dry"], dry, here["low_dry"]),
         }
         return replace(start, settings=settings)
+
+    def describe(self, manipulation: Manipulation, row: int) -> dict[str, Any]:
+        """One row in words and numbers, for JSON; its room by name too."""
+        described = manipulation.describe(row)
+        for entry in described["chain"]:
+            if entry["effect"] == "reverb":
+                entry["room"] = self.impulses.names[int(entry["impulse"])]
+        return described
 
     def render(self, x: Tensor, manipulation: Manipulation) -> Tensor:
         """Audio (b, 2, t) under b configurations, on the device of `x`; (1, 2, t) is one input under all of them.

@@ -13,8 +13,7 @@ from torch import Tensor
 from stito import streams
 from stito.audio import check_writable, in_pairs, write_atomic, write_audio
 from stito.console.strips import headroom_db
-from stito.data.fxmanipulator.impulses import Impulses
-from stito.data.fxmanipulator.manipulator import Manipulation, Manipulator
+from stito.data.manipulation import Manipulation, Manipulator, load_manipulator
 from stito.data.stems import STEMS
 from stito.mix import Mix, read_mix
 from stito.streams import Purpose
@@ -57,18 +56,17 @@ def manipulate_files(
     `out` is a folder, which gets `<stem>.wav` for each stem and `manipulation.json`. A stem's kind, on which its reverb
     depends, is its name, or `stem` for a file; any other name counts as `other`. Files keep sample rate, channels and
     format; all together are turned down where one would go over -1 dBTP. With a `strength` below 1 the same effects do
-    less, down to nothing at 0. `irs` is a folder of impulse responses to take
-    the place of the package's own.
+    less, down to nothing at 0. `irs` is a folder of impulse responses to take the place of rooms that are made up.
 
-    Raises the errors of `read_mix`, of `Impulses.read`, and `OutputError` or `OutputExistsError`, before any rendering.
+    Raises the errors of `read_mix`, of `load_manipulator`, and `OutputError` or `OutputExistsError`, before any
+    rendering.
     """
     mix = read_mix(source, stem=stem)
     targets = {name: out / f"{mix.name if mix.kind == 'mix' else name}.wav" for name in mix.stems}
     settings_file = out / SETTINGS_FILE
     for path in (*targets.values(), settings_file):
         check_writable(path, overwrite=force)
-    impulses = Impulses.read(irs, mix.sample_rate) if irs else Impulses.synthetic(mix.sample_rate)
-    manipulator = Manipulator(impulses, sample_rate=mix.sample_rate)
+    manipulator = load_manipulator(sample_rate=mix.sample_rate, impulses=irs)
     kinds = [name if name in STEMS else "other" for name in _kinds(mix)]
     manipulation = manipulator.sample(kinds, streams.generator(seed, Purpose.MANIPULATION)).milder(strength)
     rendered = {
@@ -85,7 +83,7 @@ def manipulate_files(
         "strength": strength,
         "impulses": str(irs) if irs else "synthetic",
         "output_gain_db": round(taken_db, 6),
-        "stems": {name: _described(manipulation, row, impulses) for row, name in enumerate(mix.stems)},
+        "stems": {name: manipulator.describe(manipulation, row) for row, name in enumerate(mix.stems)},
     }
     write_atomic(settings_file, json.dumps(document, indent=2) + "\n", overwrite=force)
     return Manipulated((*targets.values(), settings_file), document)
@@ -99,11 +97,3 @@ def _kinds(mix: Mix) -> list[str]:
 def _rendered(manipulator: Manipulator, x: Tensor, manipulation: Manipulation) -> Tensor:
     """Audio (channels, t) under one configuration: mono is folded back, more than two channels go through in pairs."""
     return in_pairs(x, lambda pair: manipulator.render(pair[None], manipulation)[0])
-
-
-def _described(manipulation: Manipulation, row: int, impulses: Impulses) -> dict[str, Any]:
-    described = manipulation.describe(row)
-    for entry in described["chain"]:
-        if entry["effect"] == "reverb":
-            entry["room"] = impulses.names[int(entry["impulse"])]
-    return described

@@ -12,9 +12,9 @@ from torch import Tensor
 from stito.audio import AUDIO_SUFFIXES, resample, to_stereo
 from stito.audio.read import check_file
 from stito.audio.sndfile import decode_sndfile
-from stito.data.fxmanipulator.rooms import ROOM_RATE, synthesise_rooms
 from stito.dsp.impulse import faded_out, from_first_sound, ring_s, unit_energy
 from stito.errors import AudioError, MissingFileError
+from stito_effects.fxmanipulator.rooms import ROOM_RATE, synthesise_rooms
 
 __all__ = ["Impulses"]
 
