@@ -11,11 +11,21 @@ from pathlib import Path
 import pytest
 
 import stito
+from stito import registry
 
 ROOT = Path(__file__).parents[1]
 HOMES = {"stito": ROOT / "stito", "stito_effects": ROOT / "effects", "stito_encoders": ROOT / "encoders"}
 
 PACKAGES = {name: home if name == "stito" else home / name for name, home in HOMES.items()}
+FREE = ("cli/", "demo/", "testing.py")
+"""Parts of `stito` that may name what is installed: as examples, and for what is told to a user."""
+WORDS = {
+    ("console/strips.py", "gain"): "a function that it offers",
+    ("evaluation/transfers/page.py", "reverb"): "the cases whose truth has a room",
+    ("evaluation/transfers/summary.py", "reverb"): "the cases whose truth has a room",
+    ("engine/solve.py", "pedalboard"): "the Python package",
+}
+"""Names of something installed that are also plain words, and what they mean where they stand."""
 DATA = {".json", ".toml", ".j2", ".css", ".js", ".safetensors"}
 
 
@@ -63,3 +73,26 @@ def test_the_lazy_top_level_offers_what_it_lists() -> None:
         assert getattr(stito, public) is not None
     with pytest.raises(AttributeError):
         _ = stito.nothing_of_the_kind
+
+
+def strings(tree: ast.Module) -> set[str]:
+    """The text that a module works with: all of it but its docstrings."""
+    homes = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docs = {node.body[0].value for node in ast.walk(tree) if isinstance(node, homes) and ast.get_docstring(node)}  # type: ignore[attr-defined]
+    texts = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in docs)
+    return {node.value for node in texts if isinstance(node.value, str)}
+
+
+def test_the_engine_names_nothing_that_a_package_brings() -> None:
+    """No effect, chain, encoder, converter or manipulator: what has to be known of one, it declares."""
+    kinds: tuple[registry.Kind, ...] = ("effect", "chain", "encoder", "converter", "manipulator")
+    brought = [plugin for kind in kinds for plugin in registry.plugins(kind)]
+    names = {plugin.name for plugin in brought if plugin.target.startswith(("stito_effects", "stito_encoders"))}
+    assert names >= {"compressor", "mastering", "fxencoder", "mixfxcloner", "fxmanipulator"}
+    found = set()
+    for path in sorted((ROOT / "stito").rglob("*.py")):
+        file = path.relative_to(ROOT / "stito").as_posix()
+        if not file.startswith(FREE):
+            texts = strings(ast.parse(path.read_text(encoding="utf-8")))
+            found |= {(file, name) for text in texts for name in names & {*text.split(":")}}
+    assert found == set(WORDS)

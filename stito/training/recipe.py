@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -23,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from stito import registry
 from stito.errors import MissingFileError, RecipeError
 from stito.files.documents import parse_toml
 
@@ -55,7 +57,7 @@ class _Section(BaseModel):
 class Network(_Section):
     """Of an encoder or converter: its name, and the config that its `network` factory takes."""
 
-    encoder: str = "fxencoder"
+    encoder: str = Field(default_factory=partial(registry.default, "trained encoder"))
     config: dict[str, Any] = {}
 
 
@@ -70,10 +72,12 @@ class Guidance(_Section):
 class Predictor(_Section):
     """What a predictor embeds with, which chain it sets, and its network: see `stito.models.predictor`."""
 
-    chain: str = "mixing"
-    backbone: str = Field(default="fxencoder", validation_alias=AliasChoices("backbone", "ears"))
+    chain: str = Field(default_factory=partial(registry.default, "chain of stems"))
+    backbone: str = Field(
+        default_factory=partial(registry.default, "trained encoder"), validation_alias=AliasChoices("backbone", "ears")
+    )
     """A trained encoder: a copy of its network learns on."""
-    encoders: list[str] = ["features"]
+    encoders: list[str] = Field(default_factory=lambda: [registry.default("measured encoder")])
     """What else is embedded with; these stay as they are."""
     begin: dict[str, Share] = {}
     """Where knobs (as `label.param`) of the untrained network stand in theta, if not at neutral."""
@@ -91,7 +95,7 @@ class Predictor(_Section):
 class Converter(_Section):
     """What a converter embeds with, and from what it learns: see `stito.training.tasks.converter`."""
 
-    encoders: list[str] = ["fxencoder"]
+    encoders: list[str] = Field(default_factory=lambda: [registry.default("trained encoder")])
     """Their embeddings, side by side, are the style that it is conditioned on; they stay as they are."""
     mixed: Share = Field(default=0.0, ge=0, le=1)
     """Share of inputs that arrive with random effects of their own."""
@@ -207,9 +211,9 @@ class Recipe(_Section):
     task: Literal["encoder", "predictor", "converter"] = "encoder"
     start: str | None = None
     """A file of weights to go on from, instead of a fresh network; a predictor's run needs it to its end."""
-    network: Network = Network()
-    predictor: Predictor = Predictor()
-    converter: Converter = Converter()
+    network: Network = Field(default_factory=Network)
+    predictor: Predictor = Field(default_factory=Predictor)
+    converter: Converter = Field(default_factory=Converter)
     data: Data = Data()
     batch: Batch = Batch()
     loss: Loss = Loss()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
+from stito import registry
 from stito.effects.chain_files import load_chain
 from stito.engine.methods.base import method_names
 from stito.engine.options import TransferOptions
@@ -18,16 +20,18 @@ from stito.streams import Purpose, derived_seed
 
 __all__ = ["ORACLE_EVALUATIONS", "PLAIN", "TransferPlan", "default_methods"]
 
-SEARCHES = ("random:features", "cma:features", "cma:fxencoder", "cma:features:neural")
-"""A search is written with its encoder behind a colon, and behind another where it starts (`cma:fxencoder:match`)."""
-
 PLAIN = ("input", "level", "oracle")
 """These ask no encoder: `input` does nothing, `level` only settles the loudness, the oracle is shown the truth."""
 
 
 def default_methods() -> tuple[str, ...]:
-    """What is compared where nothing is named: every installed method without a search, and a choice of searches."""
-    return ("input", "level", *method_names(direct=True), *SEARCHES, "oracle")
+    """What is compared where nothing is named: every installed method without a search, and a choice of searches.
+
+    A search is written with its encoder behind a colon, and behind another where it starts (`cma:fxencoder:match`).
+    """
+    measured, trained = registry.default("measured encoder"), registry.default("trained encoder")
+    searches = (f"random:{measured}", f"cma:{measured}", f"cma:{trained}", f"cma:{measured}:neural")
+    return ("input", "level", *method_names(direct=True), *searches, "oracle")
 
 
 ORACLE_EVALUATIONS = 300
@@ -60,10 +64,10 @@ class TransferPlan:
     seconds: float = 12.0
     evaluations: int | None = None
     methods: tuple[str, ...] = field(default_factory=default_methods)
-    chain: str = "mixing"
+    chain: str = field(default_factory=partial(registry.default, "chain of stems"))
     predictor: str = ""
     prior: float = TransferOptions.prior_weight
-    judge: str = "fxencoder"
+    judge: str = field(default_factory=partial(registry.default, "trained encoder"))
     seed: int = 0
     data: str = ""
     mixed: bool = False
