@@ -78,7 +78,7 @@ class Effect(ABC):
 
     @classmethod
     def target_settings(cls, configuration: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The knobs, (b,) each, that come nearest to configurations of the FXmanipulator's effect of the same name.
+        """The knobs, (b,) each, that come nearest to configurations of a manipulator's effect of the same name.
 
         Only knobs that the configurations say something of; by default those of the same name.
         """

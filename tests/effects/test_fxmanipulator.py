@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 from stito.data.manipulation import Manipulation
 from stito.data.stems import STEMS
 from stito.errors import SettingsError, UnknownNameError
+from stito.testing import ContractError, check_manipulator
 from stito_effects.fxmanipulator.impulses import Impulses
 from stito_effects.fxmanipulator.manipulator import EFFECTS, PROBABILITIES, REVERB_PROBABILITIES, FXmanipulator
 
@@ -23,6 +25,10 @@ SAMPLES = RATE // 2
 @pytest.fixture(scope="module")
 def manipulator() -> FXmanipulator:
     return FXmanipulator(Impulses.synthetic(count=8))
+
+
+def test_it_keeps_the_contract_of_manipulators(manipulator: FXmanipulator) -> None:
+    check_manipulator(manipulator)
 
 
 def sound(rows: int, seed: int = 0, samples: int = SAMPLES) -> Tensor:
@@ -370,3 +376,25 @@ def test_mistakes_are_errors_with_a_hint(manipulator: FXmanipulator) -> None:
         FXmanipulator(manipulator.impulses, probabilities={"equalizer": 0.5})
     with pytest.raises(SettingsError, match="3 configurations"):
         manipulator.render(sound(2), drawn(manipulator, 3))
+
+
+class Lazy(FXmanipulator):
+    """Draws from a generator that it has kept, whatever it is given."""
+
+    kept = np.random.default_rng(0)
+
+    def sample(self, stems: Sequence[str], generator: np.random.Generator, *, only: str | None = None) -> Manipulation:
+        return super().sample(stems, self.kept, only=only)
+
+
+class Careless(FXmanipulator):
+    """Turns down what it renders, in place."""
+
+    def render(self, x: Tensor, manipulation: Manipulation) -> Tensor:
+        return super().render(x.mul_(0.5), manipulation)
+
+
+@pytest.mark.parametrize(("broken", "rule"), [(Lazy, "the same seed"), (Careless, "modified")])
+def test_a_broken_contract_is_found(manipulator: FXmanipulator, broken: type[FXmanipulator], rule: str) -> None:
+    with pytest.raises(ContractError, match=rule):
+        check_manipulator(broken(manipulator.impulses))
