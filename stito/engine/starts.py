@@ -27,7 +27,7 @@ from stito.search.objective import EmbeddingDistance, Objective, Prior, StemCand
 __all__ = ["Problem", "pose", "solution_from"]
 
 FITTED = 20
-"""Evaluations spent on settings that render what a converter made of one excerpt; more excerpts do not reduce the distance."""
+"""Evaluations spent on settings that render what a converter made of one excerpt; more excerpts gain nothing."""
 
 START_STD = 3**-0.5
 """The standard deviation of the prior around a closed form, as a share of that of the chain's prior."""

@@ -18,6 +18,7 @@ from stito.audio import check_writable
 from stito.compute.cores import keep_freed_memory
 from stito.errors import MissingFileError, OutputExistsError, RecipeError, SettingsError
 from stito.files.locks import sole_writer
+from stito.models.encoder import Trainable
 from stito.training.batches import ContentSource
 from stito.training.devices import make_fabric
 from stito.training.loop import BEST, LAST, Outcome, Progress, Training
@@ -100,13 +101,13 @@ def _task(recipe: Recipe) -> Callable[[Supplies], Task]:
     if recipe.task == "predictor":
         return partial(PredictorTask, recipe)
     kind: Literal["encoder", "converter"] = recipe.task
-    factory = getattr(registry.load(kind, recipe.network.encoder), "network", None)
-    if factory is None:
+    of = registry.load(kind, recipe.network.encoder)
+    if not isinstance(of, Trainable):
         raise RecipeError(
             f"The {kind} '{recipe.network.encoder}' has no network to train.",
             hint=f"A {kind} that can be trained has a method `network` that makes one of a recipe's config.",
         )
-    return partial(ConverterTask if kind == "converter" else FXencoderTask, recipe, factory)
+    return partial(ConverterTask if kind == "converter" else FXencoderTask, recipe, of.network)
 
 
 def _contents(recipe: Recipe, data: Path | None) -> tuple[ContentSource, ContentSource, dict[str, Any]]:
