@@ -1,4 +1,4 @@
-"""Recipes: what is shipped is valid, and a mistake is told with its place."""
+"""Recipes: what is shipped is valid, and the message of a mistake names its place."""
 
 from __future__ import annotations
 
@@ -45,6 +45,11 @@ def test_a_value_can_be_changed_for_one_run(change: str, read: object) -> None:
     assert callable(read)
     assert not read(parse_recipe(RECIPE))
     assert read(parse_recipe(RECIPE, [change]))
+
+
+def test_keys_of_earlier_versions_are_read() -> None:
+    recipe = parse_recipe(RECIPE + '[predictor]\nears = "mine"\nknown = 0.5\n')
+    assert (recipe.predictor.backbone, recipe.predictor.target_settings) == ("mine", 0.5)
 
 
 def test_later_changes_win_over_earlier_ones_and_over_smoke() -> None:
