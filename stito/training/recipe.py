@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from pydantic import (
-    AliasChoices,
     BaseModel,
     ConfigDict,
     Field,
@@ -67,11 +66,20 @@ class Guidance(_Section):
     prior_std: PositiveFloat = 3**-0.5
 
 
+FORMER = {"ears": "backbone", "known": "target_settings"}
+"""Keys of `[predictor]` in recipes of earlier versions, and what they are called now."""
+
+
+def renamed(section: Mapping[str, Any]) -> dict[str, Any]:
+    """The section of a predictor with today's keys."""
+    return {FORMER.get(key, key): value for key, value in section.items()}
+
+
 class Predictor(_Section):
     """What a predictor embeds with, which chain it sets, and its network: see `stito.models.predictor`."""
 
     chain: str = "mixing"
-    backbone: str = Field(default="fxencoder", validation_alias=AliasChoices("backbone", "ears"))
+    backbone: str = "fxencoder"
     """A trained encoder: a copy of its network learns on."""
     encoders: list[str] = ["features"]
     """What else is embedded with; these stay as they are."""
@@ -84,8 +92,16 @@ class Predictor(_Section):
     """Share of inputs that arrive with random effects of their own, which the predicted settings must allow for."""
     mild: Share = Field(default=0.0, ge=0, le=1)
     """Share of configurations, those of the inputs too, with a random strength between none and full."""
-    target_settings: float = Field(default=0.0, ge=0, validation_alias=AliasChoices("target_settings", "known"))
+    target_settings: float = Field(default=0.0, ge=0)
     """Weight of the distance to the target settings, beside that of the audio."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def renamed(cls, section: Any) -> Any:
+        """The section with today's keys."""
+        return (
+            {FORMER.get(key, key): value for key, value in section.items()} if isinstance(section, Mapping) else section
+        )
 
 
 class Converter(_Section):
@@ -236,6 +252,8 @@ def parse_recipe(text: str, changes: Iterable[str] = (), *, source: str = "recip
     """The recipe of a TOML text; `RecipeError` names the file, key and line, or the change that does not fit."""
     recipe = parse_toml(text, Recipe, source=source, error=RecipeError)
     document = tomllib.loads(text)
+    if isinstance(document.get("predictor"), Mapping):
+        document["predictor"] = renamed(document["predictor"])
     applied: list[tuple[str, str, object]] = []
     if smoke:
         applied += [(f"{source}, [smoke] {key}", key, value) for key, value in recipe.smoke.items()]
@@ -257,7 +275,12 @@ def _parsed(change: str) -> tuple[str, str, object]:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()
-    return f"--set {change}", key.strip(), value
+    head, _, name = key.strip().partition(".")
+    return (
+        f"--set {change}",
+        f"predictor.{FORMER[name]}" if head == "predictor" and name in FORMER else key.strip(),
+        value,
+    )
 
 
 def _changed(document: Mapping[str, Any], key: str, value: object, where: str) -> dict[str, Any]:

@@ -85,3 +85,12 @@ def test_a_mistake_in_the_file_is_told_with_its_line() -> None:
         parse_recipe(RECIPE.replace('"toy"', "toy toy"), source="r.toml")
     with pytest.raises(RecipeError, match=r"\[smoke\] batch\.group: batch\.group: Extra"):
         parse_recipe(RECIPE + '[smoke]\n"batch.group" = 2\n', smoke=True)
+
+
+def test_keys_of_earlier_recipes_are_read_and_may_be_set() -> None:
+    old = 'name = "old"\ntask = "predictor"\n[predictor]\nears = "fxencoder"\nknown = 0.25\n'
+    assert parse_recipe(old).predictor.target_settings == 0.25
+    assert parse_recipe(old, ["predictor.target_settings=0.5"]).predictor.target_settings == 0.5
+    new = old.replace("ears", "backbone").replace("known", "target_settings")
+    changed = parse_recipe(new, ["predictor.known=0.75", "predictor.ears=features"]).predictor
+    assert (changed.target_settings, changed.backbone) == (0.75, "features")
