@@ -97,11 +97,8 @@ class Predictor(_Section):
 
     @model_validator(mode="before")
     @classmethod
-    def renamed(cls, section: Any) -> Any:
-        """The section with today's keys."""
-        return (
-            {FORMER.get(key, key): value for key, value in section.items()} if isinstance(section, Mapping) else section
-        )
+    def _of_today(cls, section: Any) -> Any:
+        return renamed(section) if isinstance(section, Mapping) else section
 
 
 class Converter(_Section):
