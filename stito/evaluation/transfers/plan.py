@@ -55,7 +55,7 @@ class TransferPlan:
         seed: same seed, same cases.
         data: in a sentence, the music that the cases are drawn from.
         mixed: inputs have random effects of their own.
-        strength: of all random effects, above 0 and up to 1; 1 is as the FXmanipulator draws them.
+        strength: of all random effects, above 0 and up to 1; 1 is as the manipulator draws them.
         multitrack: all kinds of stems at once; their sum is compared.
         separator: separates a multitrack's reference; with `none`, methods are given its stems.
         at: seconds at which the anytime curves are sampled.

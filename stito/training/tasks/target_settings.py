@@ -1,4 +1,4 @@
-"""Target settings: the knobs of a chain that correspond to random configurations of the FXmanipulator.
+"""Target settings: the knobs of a chain that correspond to random configurations of a manipulator.
 
 Each effect translates its own (`Effect.target_settings`). The effects of the two are similar, not equal: rooms, and the
 compressor's range, differ. So target settings only support a predictor's training; what counts is how the result
