@@ -20,7 +20,12 @@ __all__ = ["demo"]
     type=click.Path(path_type=Path),
 )
 @click.option("--method", default="cma", show_default=True, help="How settings are found.")
-@click.option("--evaluations", type=int, default=None, help="Candidates to try per stem.  [default: what is of use]")
+@click.option(
+    "--evaluations",
+    type=int,
+    default=None,
+    help="Candidates to try per stem.  [default: as many as reduce the distance]",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result.")
 @click.option("--force", is_flag=True, help="Overwrite what is in OUTDIR.")
 def demo(outdir: Path, method: str, evaluations: int | None, seed: int, force: bool) -> None:

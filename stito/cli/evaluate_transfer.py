@@ -39,9 +39,22 @@ __all__ = ["transfer"]
     default=None,
     help="Candidates per search, and for the oracle.  [default: as `stito transfer`; for the oracle 300]",
 )
-@click.option("--at", default=None, metavar="S,S", help="Also what each method has after so many seconds: 0,1,5,30.")
-@click.option("--prior", type=float, default=1.0, show_default=True, help="How strongly searches are drawn to a guess.")
-@click.option("--judge", default="fxencoder", show_default=True, help="The encoder that says how near results sound.")
+@click.option(
+    "--at",
+    default=None,
+    metavar="S,S",
+    help="Anytime curves: also each method's result after so many seconds, 0,1,5,30.",
+)
+@click.option(
+    "--prior",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="Weight of the regularisation towards the initial settings.",
+)
+@click.option(
+    "--judge", default="fxencoder", show_default=True, help="The evaluation encoder, which measures the distances."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same cases.")
 @click.option("--mixed", is_flag=True, help="Inputs arrive with random effects of their own, and not FX-normalised.")
 @click.option(
@@ -57,7 +70,7 @@ __all__ = ["transfer"]
     default="none",
     show_default=True,
     metavar="NAME[:WEIGHTS]|none",
-    help="What takes a multitrack's reference apart; without one, methods are given its stems.",
+    help="What separates a multitrack's reference; without one, methods get its stems.",
 )
 @click.option("--workers", type=int, default=None, help="Processes side by side.  [default: as many as cores]")
 @click.option("--scheduler", default=None, metavar="ADDRESS", help="Run on the workers of a dask scheduler instead.")
@@ -89,11 +102,11 @@ def transfer(
     as_json: bool,
     smoke: bool,
 ) -> None:
-    """Measure transfers whose truth is known: how far is the result from what the effects make of the input?
+    """Measure transfers with target settings: how far is the result from the input under these settings, the truth?
 
     Prints Table 2 of Koo et al. (2022) for these methods, with other measures and paired tests. OUTDIR gets
-    cases.jsonl, a row for each case and method as soon as it is known, report.html, tables.md and result.json; the same
-    command goes on where it was interrupted.
+    cases.jsonl, a row for each case and method as soon as it is measured, report.html, tables.md and result.json; the
+    same command continues where it was interrupted.
 
     Each job is a method on a case and works on one core, so that rows do not depend on where they are computed. On a
     cluster, workers (`dask worker ADDRESS --nthreads 1`) need stito, and under the same paths the cache, files that
@@ -138,12 +151,12 @@ def transfer(
     check_writable(outdir / "result.json", overwrite=True)
     outdir.mkdir(parents=True, exist_ok=True)
     count = len(plan.methods) * plan.cases
-    known = 0
+    done = 0
 
     def tell(row: object) -> None:
-        nonlocal known
-        known += 1
-        click.echo(f"{known} of {count}: {row}", err=True)
+        nonlocal done
+        done += 1
+        click.echo(f"{done} of {count}: {row}", err=True)
 
     source = CacheSource(data.resolve(), split) if data else DemoSource()
     sounds = outdir.resolve() / "audio" if audio else None

@@ -36,8 +36,8 @@ def search_options(command: Command) -> Command:
             "--encoder",
             default=AUTO,
             show_default=True,
-            help="The metric of style: a name or a file; auto is fxencoder between different songs by effects that it "
-            "has learnt, else features.",
+            help="The encoder of style: a name or a file; auto is fxencoder between different songs, if it was "
+            "trained on the chain's effects, else features.",
         ),
         click.option(
             "--chain",
@@ -51,17 +51,17 @@ def search_options(command: Command) -> Command:
             default="none",
             show_default=True,
             metavar="NAME[:WEIGHTS]|none",
-            help="How a mix becomes stems (demucs, hdemucs, scnet, spleeter2); none matches mixes whole, and stems to "
-            "a mix jointly.",
+            help="How a mix becomes stems (demucs, hdemucs, scnet, spleeter2); none treats a mix as a whole, and fits "
+            "stems to a mix jointly.",
         ),
         click.option(
             "--init",
             default="auto",
             show_default=True,
             metavar="|".join(INITS),
-            help="Where a search starts: predict, at predicted settings; neural, at those that render what a network "
-            "made; ensemble, at the mean of both; match, at the closed form; neutral, with all knobs at neutral; auto, "
-            "at the one to trust.",
+            help="Where a search starts: predict, at predicted settings; neural, at those that reproduce the "
+            "converter's output; ensemble, at the mean of both; match, at the closed form; neutral, with all knobs at "
+            "neutral; auto, chosen by their distances and by what the networks were trained on.",
         ),
         predictor_option,
         click.option(

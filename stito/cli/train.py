@@ -40,7 +40,7 @@ def train(
     device: str,
     force: bool,
 ) -> None:
-    """Train a network as RECIPE says: a .toml file, or a folder with a recipe.toml.
+    """Train a network by RECIPE: a .toml file, or a folder with a recipe.toml.
 
     RUNDIR gets best.safetensors (the weights, best on songs held out), final.safetensors (those of the last step),
     last.pt (to resume from), log.jsonl and tensorboard/. Ctrl-C ends a training with a checkpoint.

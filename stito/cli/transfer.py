@@ -22,8 +22,8 @@ __all__ = ["transfer"]
     show_default=True,
     metavar="NAME",
     help="How settings are found; `stito plugins method` lists all. Searches: cma, gradient, random, nevergrad[:NAME]. "
-    "Without a search: match (closed form), predict (a network's answer), neural[:FILE] (a network renders the audio "
-    "itself) and ensemble (the mean of what both networks ask for).",
+    "Without a search: match (closed form), predict (settings that a network predicts), neural[:FILE] (a network "
+    "renders the audio itself) and ensemble (the mean of the settings of both networks).",
 )
 @search_options
 def transfer(
