@@ -38,7 +38,7 @@ def contenders(sources: list[Tensor], encoder: Encoder, population: int, generat
     thetas = {name: torch.rand(population, chain.dim, generator=generator) for name, chain in chains.items()}
     prepared = {name: [chain.prepare(source, RATE) for source in sources] for name, chain in chains.items()}
 
-    def heard(audio: Tensor) -> Tensor:
+    def first_sample(audio: Tensor) -> Tensor:
         return audio[:, 0, :1]
 
     def rendered(name: str, then: Callable[[Tensor], Tensor]) -> Callable[[], object]:
@@ -50,7 +50,7 @@ def contenders(sources: list[Tensor], encoder: Encoder, population: int, generat
     rows = thetas[CHAINS[0]]
 
     def inverted(spectrum: Tensor) -> Tensor:
-        return each_row(lambda theta: heard(torch.fft.irfft(spectrum.expand(len(theta), -1, -1), n=n)), rows)
+        return each_row(lambda theta: first_sample(torch.fft.irfft(spectrum.expand(len(theta), -1, -1), n=n)), rows)
 
     def embedded(source: Tensor) -> Tensor:
         return each_row(lambda theta: encoder.embed(source.expand(len(theta), -1, -1)), rows)
@@ -60,7 +60,7 @@ def contenders(sources: list[Tensor], encoder: Encoder, population: int, generat
         "encoder": lambda: [embedded(source) for source in sources],
     }
     for name in CHAINS:
-        found[f"{name} chain"] = rendered(name, heard)
+        found[f"{name} chain"] = rendered(name, first_sample)
         found[f"{name} chain + encoder"] = rendered(name, encoder.embed)
     return found
 

@@ -51,10 +51,10 @@ def main() -> None:
         contenders = {**contenders, "mixfxcloner, paper": render}
     seconds = turns(contenders, arguments.rounds)
     print(f"{arguments.seconds:g} s of a stem, {torch.get_num_threads()} threads")
-    for name, taken in seconds.items():
+    for name, spent in seconds.items():
         print(
-            f"{name:<22}{taken / arguments.seconds:8.3f} s per second of music"
-            f"{taken / seconds['mixing chain']:8.1f} times the chain"
+            f"{name:<22}{spent / arguments.seconds:8.3f} s per second of music"
+            f"{spent / seconds['mixing chain']:8.1f} times the chain"
         )
 
 

@@ -8,8 +8,8 @@ Same content: the reference is the input's stem through hidden settings of the s
 hidden settings on a stem of the same kind from another song; the truth is what they make of the input. Printed is the
 multi-scale spectral distance to the truth (mean of left/right and mid/side), with every method's result at the
 reference's loudness, as a transfer leaves it, and the input as it came (`level` is the input with its loudness
-matched): per method the median over cases with a 95 % bootstrap interval, the share of the input's distance that was
-removed, and how far the knobs landed from the hidden ones, in theta. `oracle` searches the truth's waveform itself.
+matched): per method the median over cases with a 95 % bootstrap interval, the reduction of the input's distance in %,
+and how far the knobs are from the hidden ones, in theta. `oracle` searches the truth's waveform itself.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def main() -> None:
     parser.add_argument("--prior", type=float, default=TransferOptions.prior_weight)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, action="append", default=[])
-    parser.add_argument("--json", type=Path, help="also write every case there, as soon as it is known")
+    parser.add_argument("--json", type=Path, help="also write every case there, as soon as it is measured")
     arguments = parser.parse_args()
 
     chain = load_chain(arguments.chain)
@@ -203,21 +203,21 @@ def report(rows: list[dict], methods: list[str]) -> None:  # type: ignore[type-a
     for method in methods:
         mine = [row for row in rows if row["method"] == method]
         distances = np.array([row["distance"] for row in mine])
-        removed = np.array([1 - row["distance"] / by_case[row["case"]] for row in mine])
+        reductions = np.array([1 - row["distance"] / by_case[row["case"]] for row in mine])
         knobs = np.median([value for row in mine for value in row["knobs"].values()] or [np.nan])
         low, high = interval(distances)
-        removed_low, removed_high = interval(removed)
+        reduction_low, reduction_high = interval(reductions)
         seconds = np.median([row["seconds"] for row in mine])
         cells.append(
             (
                 method,
                 f"{np.median(distances):.3f} ({low:.3f} to {high:.3f})",
-                f"{np.median(removed):.0%} ({removed_low:.0%} to {removed_high:.0%})",
+                f"{np.median(reductions):.0%} ({reduction_low:.0%} to {reduction_high:.0%})",
                 f"{knobs:.3f}",
                 f"{seconds:.1f}",
             )
         )
-    print("\n" + text_table(("method", "distance (95 %)", "removed (95 %)", "knobs off", "seconds"), cells))
+    print("\n" + text_table(("method", "distance (95 %)", "reduction (95 %)", "knobs off", "seconds"), cells))
 
 
 if __name__ == "__main__":

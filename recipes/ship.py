@@ -41,10 +41,14 @@ def _means(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def same_style_distance_of(paths: Sequence[Path], encoder: str) -> dict[str, float]:
-    """How far an evaluation encoder found truths and references apart, if transfers were evaluated."""
+    """`same_style_distance` of an evaluation encoder, if transfers were evaluated with it.
+
+    Results of earlier versions call the evaluation encoder `judge`.
+    """
     for path in paths:
         result = json.loads(path.read_text(encoding="utf-8"))
-        if result.get("plan", {}).get("judge") == encoder:
+        plan = result.get("plan", {})
+        if plan.get("evaluation_encoder", plan.get("judge")) == encoder:
             return {
                 "same_style_distance": round(next(iter(result["summary"]["all"].values()))["truth_to_reference"], 3)
             }

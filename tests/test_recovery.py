@@ -16,7 +16,7 @@ HIDDEN = {"eq": {"high_gain_db": 9.0, "low_gain_db": -6.0}, "compressor": {"thre
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("method", "evaluations"), [("cma", 1000), ("gradient", 300)])
-def test_most_of_the_distance_to_the_truth_is_removed(method: str, evaluations: int) -> None:
+def test_the_reduction_of_the_distance_to_the_truth_is_large(method: str, evaluations: int) -> None:
     chain = load_chain("mixing")
     songs = song("night", stems=("drums",), seconds=6.0)
     dry = Mix(songs.stems, RATE, songs.format, "dry", (), "stem", songs.formats)

@@ -2,7 +2,7 @@
 
     python recipes/fxencoder/retrieval.py cache/ --split test --encoder features --encoder fxencoder
 
-What is measured, and what `hard` is, says `stito.evaluation.encoders.retrieval`.
+`stito.evaluation.encoders.retrieval` defines what is measured, and what `hard` is.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from stito.models.loading import load_encoder
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Print a line for each encoder and subject as soon as it is known."""
+    """Print a line for each encoder and subject as soon as it is measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cache", type=Path)
     parser.add_argument("--split", default="valid")

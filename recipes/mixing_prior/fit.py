@@ -5,7 +5,7 @@
 prints the `[prior]` table of `effects/stito_effects/chains/mixing.toml`: mean and standard deviation, in theta, of each
 knob over all tracks of the Mix Evaluation Dataset as MixologyDB publishes it (MIT). A track without an effect counts
 as one at which that effect is neutral, for the knobs that switch it on (gains, ratio, mix); where an effect stands
-(frequencies, times) is taken from the tracks that use it.
+(frequencies, times) is averaged over the tracks that use it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
     python recipes/open_multitrack/build.py --midi DIR --album DIR --voices DIR --soundfont SF2 -o songs/
 
-writes `songs/<song>/<stem>.flac` and `songs/split.json`; README.md says from what. A rerun goes on where one stopped.
+writes `songs/<song>/<stem>.flac` and `songs/split.json`; README.md lists the sources. A rerun goes on where the
+last one stopped.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ VALID_PERCENT = 8
 
 
 def main() -> None:
-    """Build all that was named, then say how much there is."""
+    """Build all that was named, then print how much there is."""
     options = parse()
     out: Path = options.output
     out.mkdir(parents=True, exist_ok=True)
@@ -129,7 +130,7 @@ def render_song(name: str, path: Path, options: argparse.Namespace) -> str:
         stems = render_stems(events, seconds, semitones, part, options.soundfont, generator)
         about = {"source": path.name, "start_s": start, "speed": speed, "semitones": semitones, "stems": stems}
         write_atomic(part / ABOUT, json.dumps(about, indent=1) + "\n")
-    return f"{name}: {' '.join(stems) or 'nothing to hear'}"
+    return f"{name}: {' '.join(stems) or 'silence'}"
 
 
 def render_stems(
@@ -158,7 +159,7 @@ def render_stems(
 
 
 def synthesise(song: bytes, soundfont: Path) -> Tensor | None:
-    """A MIDI file as audio (2, t) that peaks at -3 dBFS, without reverb and chorus; None if nothing is heard."""
+    """A MIDI file as audio (2, t) that peaks at -3 dBFS, without reverb and chorus; None if it is silent."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "song.mid").write_bytes(song)
         wav = Path(folder) / "song.wav"
@@ -227,10 +228,10 @@ def phrases(paths: Sequence[Path], generator: np.random.Generator) -> Iterator[T
 
 
 def trimmed(x: Tensor) -> Tensor:
-    """Audio (2, t) from where it begins to be heard to where it ceases, 40 dB below its peak."""
-    heard = (x.abs().amax(0) > 0.01 * x.abs().max()).nonzero().flatten()
+    """Audio (2, t) from where it first to where it last exceeds 40 dB below its peak."""
+    loud = (x.abs().amax(0) > 0.01 * x.abs().max()).nonzero().flatten()
     margin = round(0.02 * SAMPLE_RATE)
-    return x[:, max(0, int(heard[0]) - margin) : int(heard[-1]) + margin]
+    return x[:, max(0, int(loud[0]) - margin) : int(loud[-1]) + margin]
 
 
 # --- What there is
@@ -258,9 +259,9 @@ def report(out: Path) -> None:
     songs = find_songs(out)
     for song in songs:
         about = out / song.name / ABOUT
-        known = json.loads(about.read_text()).get("stems", {}) if about.is_file() else {}
+        listed = json.loads(about.read_text()).get("stems", {}) if about.is_file() else {}
         for stem, path in song.stems.items():
-            length = known[stem]["seconds"] if stem in known else read_audio(path).duration_s
+            length = listed[stem]["seconds"] if stem in listed else read_audio(path).duration_s
             seconds[song.split or "train", stem] += length
     for split in ("train", "valid"):
         hours = ", ".join(f"{stem} {seconds[split, stem] / 3600:.2f} h" for stem in STEMS)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import click
 
-from stito.cli.options import engine_of, search_options
+from stito.cli.options import SearchOptions, engine_of, search_options
 
 __all__ = ["compare"]
 
@@ -30,7 +30,7 @@ def compare(
     methods: str | None,
     force: bool,
     as_json: bool,
-    **options: Any,
+    **options: Unpack[SearchOptions],
 ) -> None:
     """Transfer the style of REFERENCE to INPUT with several methods and compare them.
 

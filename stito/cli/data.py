@@ -42,7 +42,7 @@ def build(folders: tuple[Path, ...], out: Path, normalize: bool, split_file: Pat
     """Cache the stems of all songs in DIR, without their silence; what CACHE has already is kept.
 
     DIR holds a folder of stems (vocals, drums, bass, other) or a .stem.mp4 for each song, or train/, valid/ and test/
-    with such songs. MUSDB18's published validation songs are recognised.
+    with such songs. MUSDB18's published validation songs are recognised by name.
 
     \b
     Example:
@@ -113,7 +113,7 @@ def unpack(archives: tuple[Path, ...], out: Path) -> None:
 @click.argument("source", metavar="CACHE", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print seconds by split and stem as JSON.")
 def info(source: Path, as_json: bool) -> None:
-    """Print how much CACHE holds of each stem.
+    """Show how much CACHE holds of each stem.
 
     \b
     Example:
@@ -149,7 +149,7 @@ def _print_totals(cache: Cache) -> None:
 
 
 def _print_built(step: Built) -> None:
-    kept = ", ".join(f"{stem} {seconds:.0f} s" for stem, seconds in step.seconds.items()) or "only silence"
+    kept = ", ".join(f"{stem} {seconds:.0f} s" for stem, seconds in step.seconds.items()) or "silence"
     note = f" ({step.note})" if step.note else ""
     click.echo(f"{step.index + 1}/{step.count} {step.song}: {kept}{note}", err=True)
 

@@ -21,10 +21,7 @@ __all__ = ["demo"]
 )
 @click.option("--method", default="cma", show_default=True, help="How settings are found.")
 @click.option(
-    "--evaluations",
-    type=int,
-    default=None,
-    help="Candidates to try per stem.  [default: as many as reduce the distance]",
+    "--evaluations", type=int, default=None, help="Candidates to try per stem.  [default: as `stito transfer`]"
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result.")
 @click.option("--force", is_flag=True, help="Overwrite what is in OUTDIR.")

@@ -15,7 +15,7 @@ _COMMANDS = {
     ),
     "transfer": (
         "stito.cli.evaluate_transfer:transfer",
-        "Score methods on transfers that have a truth: target settings.",
+        "Score methods on transfers with a known truth.",
     ),
 }
 

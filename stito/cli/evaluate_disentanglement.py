@@ -58,8 +58,8 @@ def disentanglement(
     if data is None and not smoke:
         raise click.UsageError("Give a cache of stems with --data, or try it out with --smoke.")
     from stito.evaluation.encoders.cases import Plan
+    from stito.evaluation.encoders.outcome_tables import as_text
     from stito.evaluation.encoders.study import NAMES, DemoSongs, cache_material, study_encoders, write_study
-    from stito.evaluation.encoders.tables import as_text
     from stito.models.loading import load_encoder
     from stito.workflows.command import command_line
     from stito.workflows.folder import prepare

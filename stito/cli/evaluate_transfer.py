@@ -39,24 +39,25 @@ __all__ = ["transfer"]
     default=None,
     help="Candidates per search, and for the oracle.  [default: as `stito transfer`; for the oracle 300]",
 )
-@click.option(
-    "--at",
-    default=None,
-    metavar="S,S",
-    help="Anytime curves: also each method's result after so many seconds, 0,1,5,30.",
-)
+@click.option("--at", default=None, metavar="S,S", help="Also anytime curves, sampled at these seconds: 0,1,5,30.")
 @click.option(
     "--prior",
     type=float,
     default=1.0,
     show_default=True,
-    help="Weight of the regularisation towards the initial settings.",
+    help="How strongly settings are regularised towards those that a search starts from.",
 )
 @click.option(
-    "--judge", default="fxencoder", show_default=True, help="The evaluation encoder, which measures the distances."
+    "--evaluation-encoder",
+    "--judge",
+    "evaluation_encoder",
+    default="fxencoder",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="The encoder that measures how close results are to reference and truth.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same cases.")
-@click.option("--mixed", is_flag=True, help="Inputs arrive with random effects of their own, and not FX-normalised.")
+@click.option("--mixed", is_flag=True, help="Inputs have random effects of their own, and are not FX-normalised.")
 @click.option(
     "--strength",
     type=click.FloatRange(0, 1, min_open=True),
@@ -70,7 +71,7 @@ __all__ = ["transfer"]
     default="none",
     show_default=True,
     metavar="NAME[:WEIGHTS]|none",
-    help="What separates a multitrack's reference; without one, methods get its stems.",
+    help="Separates a multitrack's reference; without one, methods are given its stems.",
 )
 @click.option("--workers", type=int, default=None, help="Processes side by side.  [default: as many as cores]")
 @click.option("--scheduler", default=None, metavar="ADDRESS", help="Run on the workers of a dask scheduler instead.")
@@ -89,7 +90,7 @@ def transfer(
     evaluations: int | None,
     at: str | None,
     prior: float,
-    judge: str,
+    evaluation_encoder: str,
     seed: int,
     mixed: bool,
     strength: float,
@@ -102,11 +103,11 @@ def transfer(
     as_json: bool,
     smoke: bool,
 ) -> None:
-    """Measure transfers with target settings: how far is the result from the input under these settings, the truth?
+    """Measure transfers with a known truth: how far is the result from the input under the reference's effects?
 
     Prints Table 2 of Koo et al. (2022) for these methods, with other measures and paired tests. OUTDIR gets
-    cases.jsonl, a row for each case and method as soon as it is measured, report.html, tables.md and result.json; the
-    same command continues where it was interrupted.
+    cases.jsonl, a row for each case and method as soon as it is measured, report.html, tables.md and result.json. The
+    same command goes on where it was interrupted.
 
     Each job is a method on a case and works on one core, so that rows do not depend on where they are computed. On a
     cluster, workers (`dask worker ADDRESS --nthreads 1`) need stito, and under the same paths the cache, files that
@@ -138,7 +139,7 @@ def transfer(
         chain=chain,
         predictor=str(predictor) if predictor else "",
         prior=prior,
-        judge=judge,
+        evaluation_encoder=evaluation_encoder,
         seed=seed,
         data=cache_material(data, split)[1] if data else DemoSongs.sentence,
         mixed=mixed,
@@ -173,7 +174,6 @@ def transfer(
         "cases",
         "seconds",
         "prior",
-        "judge",
         "seed",
         "separator",
         "strength",
@@ -183,6 +183,7 @@ def transfer(
     given = {"methods": ",".join(plan.methods), "data": data, "split": split if data else None}
     given |= {"at": ",".join(f"{moment:g}" for moment in plan.at) or None}
     given |= {name: getattr(plan, name) for name in names} | {"predictor": predictor}
+    given |= {"evaluation-encoder": plan.evaluation_encoder}
     command = command_line("evaluate", "transfer", **given, smoke=smoke, o="out")
     write_outcome(outdir, outcome, command=command)
     click.echo(json.dumps(outcome.as_json(), indent=2) if as_json else outcome.text())

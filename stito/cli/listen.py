@@ -11,8 +11,8 @@ from stito.cli.lazy import LazyGroup
 __all__ = ["analyse", "build", "listen"]
 
 _COMMANDS = {
-    "build": ("stito.cli.listen:build", "Make a listening test from folders of sounds."),
-    "analyse": ("stito.cli.listen:analyse", "Evaluate listeners' answers."),
+    "build": ("stito.cli.listen:build", "Make a listening test of folders of sounds."),
+    "analyse": ("stito.cli.listen:analyse", "Analyse the listeners' answers."),
 }
 
 
@@ -54,7 +54,7 @@ def build(
     first and do not count. Hidden reference and low-passed anchors are added, all sounds are brought to one loudness.
 
     OUTDIR gets page/ (open index.html, or put the folder on any web server), webmushra/ (the same test for a webMUSHRA
-    that you run), and key.json, which names the hidden sounds: keep it to yourself.
+    that you run), and key.json, which lists which sound is what: keep it to yourself.
 
     \b
     Example:
@@ -86,7 +86,7 @@ def build(
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--force", is_flag=True, help="Overwrite what is in OUTDIR.")
 def analyse(test: Path, answers: tuple[Path, ...], outdir: Path, keep_all: bool, as_json: bool, force: bool) -> None:
-    """Evaluate the answers to a listening test.
+    """Analyse the answers to a listening test.
 
     TEST is the folder that `stito listen build` made, or its key.json; ANSWERS are files that the page saved, a
     mushra.csv of webMUSHRA, or folders of these. Listeners are screened as BS.1534-3 has it; conditions get medians

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 import click
 
+from stito import registry
 from stito.data.stems import STEMS
 from stito.engine.options import AUTO, INITS
 
@@ -15,9 +16,38 @@ if TYPE_CHECKING:
     from stito.engine.result import OnStep
     from stito.workflows.transfer import Transfer
 
-__all__ = ["engine_of", "predictor_option", "search_options"]
+__all__ = ["NamedOption", "SearchOptions", "engine_of", "predictor_option", "search_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class NamedOption(click.Option):
+    """An option that takes a name of one kind of plug-in: its help lists what is installed."""
+
+    def __init__(self, *args: Any, kind: registry.Kind, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.kind = kind
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The option and its help, with the names."""
+        record = super().get_help_record(ctx)
+        return record and (record[0], f"{record[1]}  [installed: {', '.join(registry.names(self.kind))}]")
+
+
+class SearchOptions(TypedDict):
+    """What `search_options` gives a command, but for `as_json` and `force`."""
+
+    encoder: str
+    chain: str | None
+    stem: str | None
+    separator: str
+    init: str
+    predictor: Path | None
+    evaluations: int | None
+    seconds: float | None
+    seed: int
+    amount: float
+    device: str
 
 
 predictor_option = click.option(
@@ -34,6 +64,8 @@ def search_options(command: Command) -> Command:
     options = [
         click.option(
             "--encoder",
+            cls=NamedOption,
+            kind="encoder",
             default=AUTO,
             show_default=True,
             help="The encoder of style: a name or a file; auto is fxencoder between different songs, if it was "
@@ -41,6 +73,8 @@ def search_options(command: Command) -> Command:
         ),
         click.option(
             "--chain",
+            cls=NamedOption,
+            kind="chain",
             default=None,
             help='A chain: a name, "eq | compressor | reverb", or a .toml file.  '
             "[default: mixing for stems, mastering for a mix]",
@@ -48,11 +82,12 @@ def search_options(command: Command) -> Command:
         click.option("--stem", default=None, metavar="|".join(STEMS), help="What a single file is."),
         click.option(
             "--separator",
+            cls=NamedOption,
+            kind="separator",
             default="none",
             show_default=True,
             metavar="NAME[:WEIGHTS]|none",
-            help="How a mix becomes stems (demucs, hdemucs, scnet, spleeter2); none treats a mix as a whole, and fits "
-            "stems to a mix jointly.",
+            help="How a mix becomes stems; none matches mixes whole, and stems to a mix jointly.",
         ),
         click.option(
             "--init",
@@ -68,7 +103,7 @@ def search_options(command: Command) -> Command:
             "--evaluations",
             type=int,
             default=None,
-            help="Candidates to try per stem.  [default: as many as reduce the distance to the truth]",
+            help="Candidates to try per stem.  [default: as far as is worth it, see docs/choose-a-method.md]",
         ),
         click.option("--seconds", type=float, default=None, help="Time for the whole search, shared by all stems."),
         click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result."),
@@ -82,11 +117,23 @@ def search_options(command: Command) -> Command:
     return command
 
 
-def engine_of(*, evaluations: int | None, seconds: float | None, on_step: OnStep, **options: Any) -> Transfer:
+def engine_of(*, method: str = "cma", on_step: OnStep, **options: Unpack[SearchOptions]) -> Transfer:
     """What `search_options` gives a command as a `Transfer`: with a budget, if one is named."""
     from stito.search.base import Budget
     from stito.workflows.transfer import Transfer
 
-    named = evaluations is not None or seconds is not None
-    budget = Budget(evaluations=evaluations, seconds=seconds) if named else None
-    return Transfer(**options, budget=budget, on_step=on_step)
+    evaluations, seconds = options["evaluations"], options["seconds"]
+    return Transfer(
+        method=method,
+        chain=options["chain"],
+        encoder=options["encoder"],
+        budget=None if evaluations is None and seconds is None else Budget(evaluations, seconds),
+        seed=options["seed"],
+        amount=options["amount"],
+        stem=options["stem"],
+        separator=options["separator"],
+        init=options["init"],
+        predictor=options["predictor"],
+        device=options["device"],
+        on_step=on_step,
+    )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import click
 
-from stito.cli.options import engine_of, search_options
+from stito.cli.options import NamedOption, SearchOptions, engine_of, search_options
 
 __all__ = ["transfer"]
 
@@ -18,12 +18,13 @@ __all__ = ["transfer"]
 @click.option("-o", "--output", "outdir", metavar="OUTDIR", required=True, type=click.Path(path_type=Path))
 @click.option(
     "--method",
+    cls=NamedOption,
+    kind="method",
     default="cma",
     show_default=True,
     metavar="NAME",
-    help="How settings are found; `stito plugins method` lists all. Searches: cma, gradient, random, nevergrad[:NAME]. "
-    "Without a search: match (closed form), predict (settings that a network predicts), neural[:FILE] (a network "
-    "renders the audio itself) and ensemble (the mean of the settings of both networks).",
+    help="How settings are found; `stito plugins method` describes each. nevergrad:NAME is one of its optimisers, "
+    "neural:FILE has weights of yours.",
 )
 @search_options
 def transfer(
@@ -33,7 +34,7 @@ def transfer(
     method: str,
     force: bool,
     as_json: bool,
-    **options: Any,
+    **options: Unpack[SearchOptions],
 ) -> None:
     """Make INPUT sound like REFERENCE.
 

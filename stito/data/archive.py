@@ -1,7 +1,7 @@
 """Caches on the way to another machine: pieces as Ogg Vorbis in archives below a size, and back to a cache.
 
-An archive is a plain zip that holds whole songs, each piece a file at full scale, and `pack.json`, which says what they
-are. Each stands alone: a cache can be made of any of them, and grows with those that come later.
+An archive is a plain zip that holds whole songs, each piece a file at full scale, and `pack.json`, the list of them.
+Each stands alone: a cache can be made of any of them, and grows with those that come later.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def pack(
 ) -> list[Path]:
     """Write the pieces of a cache into `out/pack-000.zip`, ..., each of `megabytes` (2^20 bytes) at most.
 
-    `quality` is Vorbis's, 0 to 1; `hours` bounds how much is taken of each stem and split (see `choose`). Archives that
+    `quality` is Vorbis's, 0 to 1; `hours` bounds the length of each stem and split (see `choose`). Archives that
     are there are replaced if `overwrite` is set.
 
     Raises `OutputExistsError` if there are some and it is not, `OutputError` if a song alone is larger than an archive

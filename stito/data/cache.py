@@ -1,7 +1,7 @@
 """What training reads: the sounding stretches of all stems in one memory-mapped file.
 
 A cache is a folder with `audio.i16`, the audio of one piece after another (left channel, right channel), and
-`index.json`, which says what lies where. A piece has a gain of its own, so that 16 bits serve audio of any level.
+`index.json`, which lists what lies where. A piece has a gain of its own, so that 16 bits serve audio of any level.
 """
 
 from __future__ import annotations
@@ -251,7 +251,7 @@ def build_cache(
 
 
 def _each(songs: Sequence[Song], prepare: Prepare | None, workers: int) -> Iterator[tuple[Song, list[Cut]]]:
-    """The cuts of songs in order, by several processes if told so."""
+    """The cuts of songs in order, by several processes if there are `workers`."""
     if workers <= 1:
         for song in songs:
             yield song, _cuts(song, prepare)

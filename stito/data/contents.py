@@ -1,7 +1,7 @@
 """What is played: segments of different songs, the same for the same generator, varied by speed, side and polarity.
 
-How many different performances an encoder hears limits what it learns, so each is also heard at other speeds (pitch
-and time together), with left and right exchanged, and turned upside down.
+The number of different performances limits what an encoder learns. So each is also played at other speeds (pitch and
+time together), with left and right exchanged, and with its polarity inverted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Contents:
     """Draws segments from a cache.
 
     A stem of a song is its sounding pieces one after the other, as if the song had no pauses, and begins again where
-    it ends. Songs are drawn with a weight of the square root of their length: long songs have more to say, but not in
+    it ends. Songs are drawn with a weight of the square root of their length: long songs have more variety, but not in
     proportion.
     """
 

@@ -1,4 +1,4 @@
-"""Where a stem sounds: pauses teach an encoder of effects nothing, since no effect can be heard in them."""
+"""Where a stem sounds: pauses teach an encoder of effects nothing, since effects are inaudible in them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["faded", "sounding"]
 WINDOW_S = 0.05
 """Levels are measured in windows of this length."""
 DEPTH_DB = 50.0
-"""What is quieter than the loud parts by more than this is silence: tails end there unheard."""
+"""What is quieter than the loud parts by more than this is silence: tails end there inaudibly."""
 PAUSE_S = 0.5
 """Shorter silences are part of the music."""
 LEAD_S, TAIL_S = 0.05, 0.2
 """So much silence is left before and after the sound, so that onsets and tails are whole."""
 SHORTEST_S = 2.0
-"""Shorter stretches are dropped: too little to hear an effect by."""
+"""Shorter stretches are dropped: too short for an effect to be audible."""
 FADE_S = 0.01
 
 

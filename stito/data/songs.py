@@ -1,6 +1,6 @@
 """Songs on disk: where their stems lie, and which of them are for training, for validation, for the test.
 
-Three layouts are known, and may be mixed in one folder:
+Three layouts are supported, and may be mixed in one folder:
 
 ```
 songs/<song>/{vocals,drums,bass,other}.<wav|flac|ogg|...>      one folder for each song, as in MUSDB18-HQ
@@ -36,7 +36,7 @@ SPLIT_FILE = "split.json"
 
 @dataclass(frozen=True)
 class Song:
-    """One song: the files of its stems by kind (a stem file stands for all four), and its split if that is known."""
+    """One song: the files of its stems by kind (a stem file stands for all four), and its split if it has one."""
 
     name: str
     stems: Mapping[str, Path]
@@ -60,24 +60,24 @@ class _Split(BaseModel):
 def find_songs(*roots: Path, split_file: Path | None = None) -> list[Song]:
     """The songs in these folders, those of each ordered by name.
 
-    A song's split is what `split_file` (JSON: `{"valid": [names], "test": [names]}`) says, else `split.json` in its
-    folder, else the folder `train`, `valid` or `test` that it lies in. The 14 songs of MUSDB18's published validation
-    set are known by name, so its 86/14/50 needs no file.
+    The split of a song comes from `split_file` (JSON: `{"valid": [names], "test": [names]}`), else from `split.json` in
+    its folder, else from the folder `train`, `valid` or `test` that it is in. The 14 songs of MUSDB18's published
+    validation set are recognised by name, so its 86/14/50 needs no file.
 
     Raises:
         MissingFileError: there is no such folder or split file.
         AudioError: it holds no song.
         SettingsError: two songs have one name, or the split file cannot be read or names none of the songs.
     """
-    said = _said(split_file) if split_file else {}
-    songs = [song for root in roots for song in _songs_of(root, said)]
-    if split_file and not said.keys() & {song.name for song in songs}:
+    splits_by_name = _read_splits(split_file) if split_file else {}
+    songs = [song for root in roots for song in _songs_of(root, splits_by_name)]
+    if split_file and not splits_by_name.keys() & {song.name for song in songs}:
         raise _unknown(split_file, songs)
     return songs
 
 
-def _songs_of(root: Path, said: Mapping[str, str]) -> list[Song]:
-    """The songs of one folder, ordered by name, in the splits that are said of them, or that the folder says itself."""
+def _songs_of(root: Path, splits_by_name: Mapping[str, str]) -> list[Song]:
+    """The songs of one folder, ordered by name, in the given splits, or in those of the folder's own split file."""
     if not root.is_dir():
         raise MissingFileError(f"{root} is not a folder.", hint="Give a folder of songs.")
     found = list(_songs_in(root, None))
@@ -89,19 +89,19 @@ def _songs_of(root: Path, said: Mapping[str, str]) -> list[Song]:
             hint=f"A song is a folder with files named {', '.join(STEMS)}, or a file that ends in .stem.mp4.",
         )
     check_names(found)
-    known = _splits_by_name((files("stito.data") / "splits" / "musdb18.json").read_text(encoding="utf-8"), "musdb18")
+    musdb = _parse_splits((files("stito.data") / "splits" / "musdb18.json").read_text(encoding="utf-8"), "musdb18")
     beside = root / SPLIT_FILE
-    if not said and beside.is_file():
-        said = _said(beside)
-        if said and not said.keys() & {song.name for song in found}:
+    if not splits_by_name and beside.is_file():
+        splits_by_name = _read_splits(beside)
+        if splits_by_name and not splits_by_name.keys() & {song.name for song in found}:
             raise _unknown(beside, found)
-    by_name = known | dict(said)
+    by_name = musdb | dict(splits_by_name)
     songs = [replace(song, split=by_name.get(song.name, song.split)) for song in found]
     return sorted(songs, key=lambda song: song.name)
 
 
 def check_names(songs: Iterable[Song]) -> None:
-    """Raise `SettingsError` if two songs have one name: names tell them apart in splits and caches."""
+    """Raise `SettingsError` if two songs have one name: songs are identified by name in splits and caches."""
     seen: dict[str, Song] = {}
     for song in songs:
         if song.name in seen:
@@ -129,10 +129,10 @@ def _stems_in(folder: Path) -> dict[str, Path]:
     return {stem: found[stem] for stem in STEMS if stem in found}
 
 
-def _said(split_file: Path) -> dict[str, str]:
+def _read_splits(split_file: Path) -> dict[str, str]:
     if not split_file.is_file():
         raise MissingFileError(f"{split_file} does not exist.", hint='It would hold JSON: {"valid": [names]}.')
-    return _splits_by_name(split_file.read_text(encoding="utf-8"), str(split_file))
+    return _parse_splits(split_file.read_text(encoding="utf-8"), str(split_file))
 
 
 def _unknown(split_file: Path, songs: Sequence[Song]) -> SettingsError:
@@ -142,7 +142,7 @@ def _unknown(split_file: Path, songs: Sequence[Song]) -> SettingsError:
     )
 
 
-def _splits_by_name(text: str, source: str) -> dict[str, str]:
+def _parse_splits(text: str, source: str) -> dict[str, str]:
     split = parse_json(text, _Split, source=source, error=SettingsError)
     return {name: kind for kind in SPLITS for name in getattr(split, kind)}
 

@@ -13,7 +13,7 @@ __all__ = ["change_speed", "nearest_speed", "needed"]
 
 LARGEST_DENOMINATOR = 32
 WINGS = 8
-"""Input samples that each output sample hears on either side."""
+"""Input samples on either side that each output sample is computed from."""
 ROLLOFF = 0.95
 """The low-pass ends at this part of the band that both sides can hold."""
 
@@ -32,7 +32,7 @@ def needed(samples: int, speed: Fraction) -> int:
 def change_speed(x: Tensor, speed: Fraction, samples: int) -> Tensor:
     """The first `samples` samples of (..., t) at another speed; 2 is an octave higher in half of the time.
 
-    `x` has the `needed` length at least; its first 8 samples are only heard beside the first that is played.
+    `x` has the `needed` length at least. Playing begins after its first 8 samples, which the interpolation needs.
     Band-limited interpolation with a Hann-windowed sinc: at speed n/d, each block of n samples becomes d, by one small
     matrix for all blocks (Smith & Gossett, A flexible sampling-rate conversion method, 1984).
     """

@@ -44,8 +44,8 @@ class Param:
     Raises:
         SettingsError: the range is empty or not finite, or the neutral value lies outside it.
 
-    >>> Param("cutoff_hz", 20.0, 20_000.0, neutral=1000.0, scale="log").from_unit(0.5)
-    632.4555320336759
+    >>> round(Param("cutoff_hz", 20.0, 20_000.0, neutral=1000.0, scale="log").from_unit(0.5), 3)
+    632.456
     """
 
     name: str

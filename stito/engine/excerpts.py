@@ -1,7 +1,7 @@
 """Which seconds of a song a search listens to: a few active excerpts, spread over the song.
 
 Rendering a whole song for every candidate would cost minutes each; a few seconds in which the stem really plays carry
-its style. Where input and reference are the same performance, both are heard at the same places.
+its style. Where input and reference are the same performance, excerpts are of the same places in both.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class TransferOptions:
             excerpts in a row (2, t') and their sample rate to losses (b,).
 
     Raises:
-        SettingsError, UnknownNameError: a value outside what is said here.
+        SettingsError, UnknownNameError: a value outside these ranges.
     """
 
     method: str | Method = "cma"

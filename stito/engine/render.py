@@ -76,7 +76,7 @@ def settle(
 
 
 def limiting_note(rendered: Rendered) -> list[str]:
-    """What to say of the gain that kept the sum from clipping."""
+    """A note on the gain that kept the sum from clipping, if it took any."""
     if rendered.output_gain_db >= -0.05:
         return []
     return [
@@ -131,5 +131,9 @@ def _faders(
         have, want = loudness(add_up(scaled), rate), targets["mix"]
         shift = whole + amount * (want - whole) - have if min(have, want, whole) > SILENT_LUFS else 0.0
         return {name: fader + shift for name, fader in faders.items()}
-    heard = {name: target for name, target in targets.items() if target > SILENT_LUFS and name in before}
-    return balance_faders(before, after, {name: before[name] + amount * (heard[name] - before[name]) for name in heard})
+    wanted = {
+        name: before[name] + amount * (target - before[name])
+        for name, target in targets.items()
+        if target > SILENT_LUFS and name in before
+    }
+    return balance_faders(before, after, wanted)

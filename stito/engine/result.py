@@ -1,4 +1,4 @@
-"""What a transfer tells while it runs, the settings that it found, and the audio that they make."""
+"""Progress of a transfer, the settings that it found, and the audio that they make."""
 
 from __future__ import annotations
 
@@ -102,5 +102,5 @@ class Outcome:
 
     @property
     def reduction(self) -> dict[str, float | None]:
-        """How much of each pair's distance to the reference is gone, in %; negative where it grew."""
+        """By pair, the reduction of its distance to the reference, in %: positive where it shrank."""
         return {name: solution.reduction for name, solution in self.solutions.items()}

@@ -23,7 +23,7 @@ class Solution:
         loss_before: the distance of the untouched input to the reference.
         loss_after: that of the solution.
         objective_before: the untouched input's objective, with the prior, as the losses in `history` are. Where the
-            prior is around a start, it would say how far the input is from that, and is None.
+            prior is around a start, it would measure how far the input is from that, and is None.
         objective_start: the objective where the search set out.
         start: the name of that place.
         evaluations: candidates that were tried.
@@ -51,7 +51,7 @@ class Solution:
 
     @property
     def reduction(self) -> float | None:
-        """How much of the distance to the reference is gone, in %; negative where it grew, None if there was none."""
+        """The reduction of the distance to the reference, in %: positive where it shrank, None if there was none."""
         return 100 * (1 - self.loss_after / self.loss_before) if self.loss_before > 0 else None
 
     def __repr__(self) -> str:

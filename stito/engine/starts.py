@@ -27,7 +27,7 @@ from stito.search.objective import EmbeddingDistance, Objective, Prior, StemCand
 __all__ = ["Problem", "pose", "solution_from"]
 
 FITTED = 20
-"""Evaluations spent on settings that render what a converter made of one excerpt; more excerpts come no nearer."""
+"""Evaluations spent on settings that render what a converter made of one excerpt; more excerpts gain nothing."""
 
 START_STD = 3**-0.5
 """The standard deviation of the prior around a closed form, as a share of that of the chain's prior."""
@@ -39,7 +39,7 @@ class Problem:
 
     Attributes:
         objective: without a prior.
-        prior: that of the chain; None for the same performance, where nothing is needed to tell style from content.
+        prior: that of the chain; None for the same performance, where style and content need not be told apart.
         starts: theta (stems * dim,) by name.
         distances: of each start to the reference.
         same_style_distance: that of the encoder: the mean distance between other music under the same effects.
@@ -56,8 +56,8 @@ class Problem:
     def choose(self, init: str) -> str:
         """The start of that name; with `auto`, or where there is none of that name, the one to trust.
 
-        Between different songs that is what networks have learnt, or else the input as it is, if that is as near as
-        other music under the same effects; for the same performance it is what is nearest.
+        Between different songs that is what networks have learnt, or else the input as it is, if it is no further than
+        the encoder's `same_style_distance`; for the same performance it is the closest.
         """
         if init in self.starts:
             return init
@@ -107,7 +107,7 @@ def pose(pair: PairExcerpts, context: Context, *, wanted: str = AUTO) -> Problem
 def _learnt(
     pair: PairExcerpts, context: Context, predictor: Predictor | None, closed_form: Tensor, wanted: str
 ) -> dict[str, Tensor]:
-    """What networks say of one stem: those that are wanted by name, and those that may be trusted."""
+    """The predicted settings of one stem: those that are wanted by name, and those that may be trusted."""
     (excerpts,) = pair.candidates.values()
     places: dict[str, Tensor] = {}
     if predictor is not None:
@@ -128,7 +128,7 @@ def _learnt(
 def reduces(
     predicted: Tensor, predictor: Predictor, excerpts: Sequence[Tensor], pair: PairExcerpts, context: Context
 ) -> bool:
-    """Whether a prediction brings the input nearer to the reference, by the predictor's own evaluation encoder.
+    """Whether a prediction reduces the distance to the reference, as the predictor's evaluation encoder measures it.
 
     Where it does not, the input is unlike those that the predictor has learnt from.
     """

@@ -1,1 +1,1 @@
-"""The papers' tables as commands: how good an encoder is, measured on stems whose effects are known."""
+"""The papers' tables as commands: how good an encoder is, measured on stems with known effects."""

@@ -1,4 +1,4 @@
-"""Everything that evaluations report of a result: the installed metrics, and what only an evaluation can know."""
+"""Everything that evaluations report of a result: the installed metrics, and what only an evaluation can measure."""
 
 from __future__ import annotations
 
@@ -23,18 +23,20 @@ class Measure:
 
 
 OF_CASES = (
-    Measure("to_reference", "", "less", "Distance to the reference as the judge hears it."),
-    Measure("to_truth", "", "less", "Distance to the truth as the judge hears it."),
+    Measure("to_reference", "", "less", "Distance to the reference in the embedding of the evaluation encoder."),
+    Measure("to_truth", "", "less", "Distance to the truth in the embedding of the evaluation encoder."),
     Measure(
         "truth_to_reference",
         "",
         "neither",
         "The truth's own distance to the reference: that of other music under the same effects.",
     ),
-    Measure("knobs_off", "", "less", "How far known knobs are off the truth's, as a part of their range."),
+    Measure(
+        "knobs_off", "", "less", "Mean distance of the knobs from their target settings, as a part of their range."
+    ),
     Measure("sdr_db", "dB", "more", "Scale-invariant signal-to-distortion ratio of the separated reference."),
 )
-"""What needs more than two sounds: an encoder that judges, the truth's settings, a separator."""
+"""What needs more than two sounds: an evaluation encoder, target settings, a separator."""
 
 
 def measures() -> dict[str, Measure]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stito.evaluation.encoders.outcome import Outcome
+from stito.evaluation.encoders.outcome_tables import tables
 from stito.evaluation.encoders.retrieval import Retrieval
-from stito.evaluation.encoders.tables import tables
 from stito.evaluation.table import figure
 from stito.pages import Templates, data_url
 from stito.version import __version__
@@ -24,7 +24,7 @@ class Picture:
     """A picture as a page holds it, and what it shows."""
 
     source: str
-    says: str
+    caption: str
 
 
 def render_page(outcome: Outcome, pictures: Mapping[str, bytes], command: str = "") -> str:

@@ -1,4 +1,4 @@
-"""Pictures of evaluations, and the only place that knows matplotlib: PNGs drawn without a display or global state."""
+"""Pictures of evaluations, and the only place that uses matplotlib: PNGs drawn without a display or global state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stito.errors import MissingDependencyError
 from stito.evaluation.encoders.disentanglement import Cloud
 from stito.metrics.scikit import tsne
 
-__all__ = ["boxes_png", "cloud_png", "courses_png", "distances_png", "require"]
+__all__ = ["anytime_curves_png", "boxes_png", "cloud_png", "distances_png", "require"]
 
 MARKERS = "osv^<>DdpPXhH8*1234+x|_.,"
 """One for each of 25 segments."""
@@ -37,8 +37,8 @@ def require() -> Any:
 def cloud_png(clouds: Mapping[str, Cloud], *, seed: int = 0) -> bytes:
     """t-SNE maps of an encoder, one panel for each effect, as a PNG: colour = configuration, marker = segment.
 
-    As Fig. 2 of Koo et al.: where one colour gathers, the encoder hears the effects; where one marker gathers, the
-    music.
+    As Fig. 2 of Koo et al.: where one colour gathers, the embedding separates effects; where one marker gathers,
+    it separates the music.
     """
     matplotlib, backend = require()
     from matplotlib.figure import Figure
@@ -82,16 +82,16 @@ def distances_png(summary: Mapping[str, Mapping[str, Mapping[str, float]]]) -> b
     return _png(drawing)
 
 
-def courses_png(courses: Mapping[str, Sequence[tuple[float, float, float]]]) -> bytes:
-    """Distance to the truth (left/right) against seconds, a line for each method."""
+def anytime_curves_png(curves: Mapping[str, Sequence[tuple[float, float, float]]]) -> bytes:
+    """Anytime curves: the distance to the truth (left/right) against seconds, a line for each method."""
     _, backend = require()
     from matplotlib.figure import Figure
 
     drawing = Figure(figsize=(7.5, 4.0), dpi=DPI, layout="constrained")
     backend.FigureCanvasAgg(drawing)
     panel = drawing.subplots()
-    for marker, (method, course) in zip(MARKERS * len(courses), courses.items(), strict=False):
-        moments, left_right, _ = zip(*course, strict=True)
+    for marker, (method, curve) in zip(MARKERS * len(curves), curves.items(), strict=False):
+        moments, left_right, _ = zip(*curve, strict=True)
         panel.plot(range(len(moments)), left_right, marker=marker, markersize=5, label=method)
     panel.set_xticks(range(len(moments)), [f"{moment:g}" for moment in moments])
     panel.set_xlabel("seconds of one core")

@@ -19,7 +19,7 @@ SIGNIFICANT = 0.05
 
 @dataclass(frozen=True)
 class Table:
-    """A title, the heads of the columns, rows of cells, and what has to be known to read them."""
+    """A title, the heads of the columns, rows of cells, and a note on how to read them."""
 
     title: str
     heads: tuple[str, ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -15,6 +15,7 @@ __all__ = [
     "Distance",
     "Encoder",
     "Familiar",
+    "Trainable",
     "TrainedEncoder",
     "Weighted",
     "digest_of",
@@ -83,6 +84,13 @@ class Described(Protocol):
     """Has weights whose header describes how they were trained."""
 
     header: dict[str, Any]
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """Can be trained from nothing: `network` makes an untrained network of what a recipe's config says."""
+
+    network: Callable[..., nn.Module]
 
 
 @runtime_checkable

@@ -6,12 +6,12 @@ contents (ensemble, content, stem) ──────┐
 settings (ensemble, configuration, stem) ┘
 ```
 
-Rendering costs as much as learning, so rows are heard more than once: the `views` of an ensemble are groups of clips
-that hear different choices of its stems, one alone or several together.
+Rendering costs as much as learning, so rows are used more than once: the `views` of an ensemble are groups of clips
+with different choices of its stems, one alone or several together.
 
-A batch follows from its seed and place alone: (seed, step) say what is drawn, whatever was drawn before. So a run that
-goes on where another stopped needs no state of a generator, and two processes with half of the groups each hear
-together what one process hears. Layout, settings, contents and levels come from streams of their own.
+A batch follows from its seed and place alone: (seed, step) determine what is drawn, whatever was drawn before. So a run
+that goes on where another stopped needs no state of a generator, and two processes with half of the groups each see
+together what one process sees. Layout, settings, contents and levels come from streams of their own.
 """
 
 from __future__ import annotations
@@ -73,10 +73,10 @@ class ContentSource(Protocol):
 
 @dataclass(frozen=True)
 class Layout:
-    """What batches look like; `groups` is over all processes, `views` of them hear one ensemble.
+    """What batches look like; `groups` is over all processes, `views` of them share one ensemble.
 
     In a share `one_effect` of the ensembles the configurations differ in one effect only: half of them have no other
-    effect, the other half the same others. In a share `near` they have the same effects and differ little in all knobs.
+    effect, the other half the same others. In a share `near` they have the same effects, with similar settings.
     """
 
     groups: int
@@ -171,14 +171,14 @@ class Batches:
         Args:
             seed: of the run.
             place: which batch, in numbers and words; the same place of the same seed is the same batch.
-            kinds: subsets of stems to choose from; by default all, as the layout's `single_stem` says.
+            kinds: subsets of stems to choose from; by default all, in the shares that the layout's `single_stem` sets.
             only: an effect that is always used, alone.
         """
         layout = streams.generator(seed, Purpose.BATCH_LAYOUT, *place)
         samples = int(layout.integers(self.layout.min_samples, self.layout.max_samples, endpoint=True))
         views = [self._views(kinds, layout) for _ in range(self.ensembles)]
         stems = [[stem for stem in self.contents.stems if any(stem in view for view in subsets)] for subsets in views]
-        # settings of all processes' groups are drawn, which costs little, so that who hears what follows from the place
+        # settings of all processes' groups are drawn, which costs little: what a process gets follows from the place
         slots = [
             (ensemble, configuration, stem)
             for ensemble, present in enumerate(stems)
@@ -192,21 +192,21 @@ class Batches:
         audio, gain, first = self._contents(stems, samples, seed, place)
         configurations, contents = self.layout.configurations, self.layout.contents
         rows: list[tuple[int, int]] = []
-        heard: list[tuple[int, int]] = []
+        used: list[tuple[int, int]] = []
         for slot, (ensemble, i, stem) in enumerate(slots[index] for index in mine):
             for j in range(contents):
                 for number, view in enumerate(views[ensemble]):
                     group = (ensemble - self.mine.start) * self.layout.views + number
                     if stem in view:
-                        heard.append((len(rows), (group * configurations + i) * contents + j))
+                        used.append((len(rows), (group * configurations + i) * contents + j))
                 rows.append((first[ensemble, stem] + j, slot))
         content, setting = torch.tensor(list(zip(*rows, strict=True)))
-        row, clip = torch.tensor(list(zip(*heard, strict=True)))
+        row, clip = torch.tensor(list(zip(*used, strict=True)))
         shape = (len(self.mine) * self.layout.views, configurations, contents)
         return Drawn(audio, gain, manipulation.rows(mine), content, setting, row, clip, shape)
 
     def _views(self, kinds: Sequence[Subset], generator: np.random.Generator) -> list[Subset]:
-        """The stems that each of an ensemble's groups hears: different ones, as long as there are enough."""
+        """The stems of each of an ensemble's groups: different ones, as long as there are enough."""
         views: list[Subset] = []
         for _ in range(self.layout.views):
             for _ in range(MOST_TRIES):

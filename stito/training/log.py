@@ -14,7 +14,7 @@ __all__ = ["Log", "read_log"]
 
 
 class Log:
-    """`log.jsonl` in a run's folder; what an interrupted run wrote after its last checkpoint is taken back."""
+    """`log.jsonl` in a run's folder; what an interrupted run wrote after its last checkpoint is deleted."""
 
     def __init__(self, folder: Path, *, step: int = 0, tensorboard: bool = True) -> None:
         """Go on after `step`; 0 starts anew."""

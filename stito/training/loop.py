@@ -71,7 +71,7 @@ class Outcome:
     scores: Mapping[str, float]
     """What the best validation measured."""
     last: Mapping[str, float]
-    """What the last line of the log said of training."""
+    """The training values in the last line of the log."""
 
     def summary(self, folder: Path) -> str:
         """The answer on stdout: a few lines."""
@@ -161,19 +161,19 @@ class Training:
         return {"loss": loss.detach(), **others, "rate": torch.tensor(rate)}
 
     def _validate(self, meter: _Meter) -> None:
-        """Measure, tell, keep what is best and what is final, which may well be better: validations are noisy."""
+        """Measure and report; export the best and the final weights, which may be better: validations are noisy."""
         self.validations += 1
         self.module.eval()
         with torch.no_grad():
             score, scores = self.task.validate(self._averaged, self.validations)
         self.module.train()
-        told = {"score": score, **scores}
-        meter.write(self.step, told, kind="validation")
+        reported = {"score": score, **scores}
+        meter.write(self.step, reported, kind="validation")
         if math.isfinite(score) and not self.best >= score:  # the best is NaN before the first
             self.best, self.scores = score, dict(scores)
-            self.export(BEST, told)
+            self.export(BEST, reported)
         if self.step == self.recipe.optimiser.steps:
-            self.export(FINAL, told)
+            self.export(FINAL, reported)
 
     def _averaged(self, x: Tensor) -> Tensor:
         """The network as it is kept: with averaged weights if the recipe wants that."""

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from pydantic import (
-    AliasChoices,
     BaseModel,
     ConfigDict,
     Field,
@@ -67,11 +66,20 @@ class Guidance(_Section):
     prior_std: PositiveFloat = 3**-0.5
 
 
+FORMER = {"ears": "backbone", "known": "target_settings"}
+"""Keys of `[predictor]` in recipes of earlier versions, and what they are called now."""
+
+
+def renamed(section: Mapping[str, Any]) -> dict[str, Any]:
+    """The section of a predictor with today's keys."""
+    return {FORMER.get(key, key): value for key, value in section.items()}
+
+
 class Predictor(_Section):
     """What a predictor embeds with, which chain it sets, and its network: see `stito.models.predictor`."""
 
     chain: str = "mixing"
-    backbone: str = Field(default="fxencoder", validation_alias=AliasChoices("backbone", "ears"))
+    backbone: str = "fxencoder"
     """A trained encoder: a copy of its network learns on."""
     encoders: list[str] = ["features"]
     """What else is embedded with; these stay as they are."""
@@ -81,11 +89,16 @@ class Predictor(_Section):
     hidden: PositiveInt = 512
     dropout: float = Field(default=0.1, ge=0, lt=1)
     mixed: Share = Field(default=0.0, ge=0, le=1)
-    """Share of inputs that arrive with random effects of their own, which the settings have to reckon with."""
+    """Share of inputs that arrive with random effects of their own, which the predicted settings must allow for."""
     mild: Share = Field(default=0.0, ge=0, le=1)
-    """Share of configurations, inputs' own ones too, that are anywhere between nothing and full strength."""
-    known: float = Field(default=0.0, ge=0)
+    """Share of configurations, those of the inputs too, with a random strength between none and full."""
+    target_settings: float = Field(default=0.0, ge=0)
     """Weight of the distance to the target settings, beside that of the audio."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_today(cls, section: Any) -> Any:
+        return renamed(section) if isinstance(section, Mapping) else section
 
 
 class Converter(_Section):
@@ -96,11 +109,11 @@ class Converter(_Section):
     mixed: Share = Field(default=0.0, ge=0, le=1)
     """Share of inputs that arrive with random effects of their own."""
     mild: Share = Field(default=0.0, ge=0, le=1)
-    """Share of configurations, inputs' own ones too, that are anywhere between nothing and full strength."""
+    """Share of configurations, those of the inputs too, with a random strength between none and full."""
 
 
 class Data(_Section):
-    """What it is trained on, as the header will say of the weights."""
+    """The training data, as it is described in the header of the weights."""
 
     description: str = ""
     licences: list[str] = []
@@ -119,16 +132,16 @@ class Batch(_Section):
     min_seconds: PositiveFloat = 2.0
     max_seconds: PositiveFloat = 4.0
     single_stem: Share = Field(default=0.5, ge=0, le=1)
-    """Share of groups that hear one stem; the others hear mixes of two or more."""
+    """Share of groups whose clips are one stem; the others are mixes of two or more."""
     level_jitter_db: float = Field(default=3.0, ge=0)
     """Each content is turned up or down by up to this before it is manipulated."""
 
     views: PositiveInt = 1
-    """So many groups hear one ensemble, each another choice of its stems."""
+    """So many groups share one ensemble, each with another choice of its stems."""
     one_effect: Share = Field(default=0, ge=0, le=1)
     """Share of ensembles whose configurations differ in one effect only."""
     near: Share = Field(default=0, ge=0, le=1)
-    """Share of ensembles whose configurations have the same effects and differ little in all knobs."""
+    """Share of ensembles whose configurations have the same effects, with similar settings."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -236,6 +249,8 @@ def parse_recipe(text: str, changes: Iterable[str] = (), *, source: str = "recip
     """The recipe of a TOML text; `RecipeError` names the file, key and line, or the change that does not fit."""
     recipe = parse_toml(text, Recipe, source=source, error=RecipeError)
     document = tomllib.loads(text)
+    if isinstance(document.get("predictor"), Mapping):
+        document["predictor"] = renamed(document["predictor"])
     applied: list[tuple[str, str, object]] = []
     if smoke:
         applied += [(f"{source}, [smoke] {key}", key, value) for key, value in recipe.smoke.items()]
@@ -249,7 +264,7 @@ def parse_recipe(text: str, changes: Iterable[str] = (), *, source: str = "recip
 
 
 def _parsed(change: str) -> tuple[str, str, object]:
-    """What `--set a.b=c` says: c is a TOML value; a bare word is text."""
+    """The parts of `--set a.b=c`: c is a TOML value; a bare word is text."""
     key, equals, text = change.partition("=")
     if not equals or not key.strip():
         raise RecipeError(f"--set {change}: not of the form key=value.", hint="For example: --set batch.groups=8")
@@ -257,7 +272,12 @@ def _parsed(change: str) -> tuple[str, str, object]:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()
-    return f"--set {change}", key.strip(), value
+    head, _, name = key.strip().partition(".")
+    return (
+        f"--set {change}",
+        f"predictor.{FORMER[name]}" if head == "predictor" and name in FORMER else key.strip(),
+        value,
+    )
 
 
 def _changed(document: Mapping[str, Any], key: str, value: object, where: str) -> dict[str, Any]:
@@ -278,10 +298,10 @@ def _explained(error: ValidationError, applied: Iterable[tuple[str, str, object]
     blamed = [where for where, changed, _ in applied if key.startswith(changed) or changed.startswith(key)]
     hint = f"The value was {first['input']!r}."
     if first["type"] == "extra_forbidden":
-        known = _keys(Recipe)
-        near = difflib.get_close_matches(key, known, n=2)
-        beside = [name for name in known if name.startswith(key.rpartition(".")[0] + ".")] or known
-        hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(beside)}."
+        keys = _keys(Recipe)
+        close = difflib.get_close_matches(key, keys, n=2)
+        beside = [name for name in keys if name.startswith(key.rpartition(".")[0] + ".")] or keys
+        hint = f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(beside)}."
     return RecipeError(f"{blamed[-1] if blamed else source}: {key}: {first['msg']}.", hint=hint)
 
 

@@ -18,6 +18,7 @@ from stito.audio import check_writable
 from stito.compute.cores import keep_freed_memory
 from stito.errors import MissingFileError, OutputExistsError, RecipeError, SettingsError
 from stito.files.locks import sole_writer
+from stito.models.encoder import Trainable
 from stito.training.batches import ContentSource
 from stito.training.devices import make_fabric
 from stito.training.loop import BEST, LAST, Outcome, Progress, Training
@@ -51,7 +52,7 @@ def train(
     tensorboard: bool = True,
     on_step: Callable[[Progress], None] | None = None,
 ) -> Outcome:
-    """Train what a recipe says, into `folder`: `last.pt` to resume from, `best.safetensors` to use, `log.jsonl`.
+    """Train by a recipe, into `folder`: `last.pt` to resume from, `best.safetensors` to use, `log.jsonl`.
 
     Args:
         recipe: see `stito.training.recipe`.
@@ -62,7 +63,7 @@ def train(
         resume: go on from the folder's checkpoint.
         force: start anew over what is there; with `resume`, go on although the recipe changed.
         tensorboard: also write curves for TensorBoard, if that is installed.
-        on_step: is told now and then.
+        on_step: called with the progress now and then.
     """
     began = time.monotonic()
     if seconds is not None and seconds <= 0:
@@ -84,13 +85,13 @@ def train(
 
 
 def _check_folder(folder: Path, *, resume: bool, force: bool) -> None:
-    taken = [name for name in (LAST, BEST) if (folder / name).exists()]
-    if taken and not (resume or force):
+    existing = [name for name in (LAST, BEST) if (folder / name).exists()]
+    if existing and not (resume or force):
         raise OutputExistsError(
-            f"{folder} already holds {' and '.join(taken)}.",
+            f"{folder} already holds {' and '.join(existing)}.",
             hint="Go on with --resume, start anew with --force, or name another folder with -o.",
         )
-    if resume and LAST not in taken:
+    if resume and LAST not in existing:
         raise MissingFileError(f"{folder} has no checkpoint to resume.", hint="Start the training without --resume.")
     check_writable(folder / LAST, overwrite=True)
 
@@ -100,13 +101,13 @@ def _task(recipe: Recipe) -> Callable[[Supplies], Task]:
     if recipe.task == "predictor":
         return partial(PredictorTask, recipe)
     kind: Literal["encoder", "converter"] = recipe.task
-    factory = getattr(registry.load(kind, recipe.network.encoder), "network", None)
-    if factory is None:
+    of = registry.load(kind, recipe.network.encoder)
+    if not isinstance(of, Trainable):
         raise RecipeError(
             f"The {kind} '{recipe.network.encoder}' has no network to train.",
             hint=f"A {kind} that can be trained has a method `network` that makes one of a recipe's config.",
         )
-    return partial(ConverterTask if kind == "converter" else FXencoderTask, recipe, factory)
+    return partial(ConverterTask if kind == "converter" else FXencoderTask, recipe, of.network)
 
 
 def _contents(recipe: Recipe, data: Path | None) -> tuple[ContentSource, ContentSource, dict[str, Any]]:

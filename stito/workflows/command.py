@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
 
 __all__ = ["command_line"]
 
 
-def command_line(*words: str, **options: Any) -> str:
+def command_line(*words: str, **options: object) -> str:
     """A command of stito as one would type it: no option that is None or False, and the name alone of one that is True.
 
     A sequence is an option given several times.

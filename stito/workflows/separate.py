@@ -31,12 +31,12 @@ def run_separate(
     if mix.kind != "mix":
         raise StitoError(f"{source} holds stems already.", hint="Give the released mix, one file.")
 
-    def tell(share: float) -> None:
+    def report(share: float) -> None:
         if on_step:
             on_step(Progress("separate", mix.name, 0, 1, share=share))
 
-    tell(0.0)
-    stems = separate_mix(mix, the_separator, on_progress=tell).stems
+    report(0.0)
+    stems = separate_mix(mix, the_separator, on_progress=report).stems
     written = []
     for name, audio in stems.items():
         written.append(outdir / f"{name}.wav")

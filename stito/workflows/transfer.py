@@ -56,7 +56,7 @@ class Transfer(TransferOptions):
 
         Raises:
             StitoError: for anything that a person can mend, with a hint. Ctrl-C during a search is not an error: the
-            best so far is applied.
+                best so far is applied.
         """
         mix, reference = self.read(mix, reference)
         sources = Sources(mix, reference)

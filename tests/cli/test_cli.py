@@ -290,6 +290,7 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
 
 def test_a_third_party_plugin_is_used_by_name(songs: Path, tmp_path: Path) -> None:
     arguments = ["--chain", "example_chain", "--encoder", "example_encoder", "--method", "example_hillclimb"]
+    arguments += ["--evaluations", "16"]
     done = stito("transfer", songs / "night", songs / "street", "-o", tmp_path / "out", "--stem", "drums", *arguments)
     assert done.returncode == 0, done.stderr
     preset = json.loads((tmp_path / "out" / "preset.json").read_text())
@@ -307,3 +308,21 @@ def test_a_third_party_plugin_is_used_by_name(songs: Path, tmp_path: Path) -> No
     assert parts.returncode == 0, parts.stderr
     assert {path.stem for path in (tmp_path / "split" / "stems").iterdir()} == {"bass", "other"}
     assert any(effect["effect"] == "example_tremolo" for effect in preset["stems"]["drums"]["chain"])
+
+
+def test_every_kind_of_plugin_is_listed_with_who_brought_it() -> None:
+    everything, methods = stito("plugins").stdout, stito("plugins", "method").stdout
+    for kind in ("effect", "encoder", "chain", "search", "method", "separator", "predictor", "converter", "metric"):
+        assert f"{kind}:" in everything
+    (third_party,) = (line for line in methods.splitlines() if line.startswith("example_halfway"))
+    assert "stito-example-plugin" in third_party
+    assert "Half of the closed form" in third_party
+    unknown = stito("plugins", "methods")
+    assert unknown.returncode == 1
+    assert "method" in unknown.stderr
+
+
+def test_help_lists_the_methods_that_are_installed() -> None:
+    shown = " ".join(stito("transfer", "--help").stdout.split())
+    assert "example_halfway" in shown
+    assert "example_encoder" in shown

@@ -86,12 +86,12 @@ def test_transfers_on_composed_songs_leave_a_table_a_page_and_every_row(tmp_path
     assert json.loads(again.stdout) == json.loads((out / "result.json").read_text())
 
 
-def test_weights_can_be_judged_before_they_are_shipped_and_on_milder_effects(tmp_path: Path) -> None:
+def test_weights_can_be_evaluated_before_they_are_shipped_and_on_milder_effects(tmp_path: Path) -> None:
     installed = registry.load("predictor", "mixing")
     mine = tmp_path / "mine.safetensors"
     state, header = load_weights(installed)
     save_weights(mine, {name: tensor * 0.5 for name, tensor in state.items()}, header, overwrite=False)
-    words = ("transfer", "--smoke", "--methods", "predict", "--judge", "features", "--strength", 0.5)
+    words = ("transfer", "--smoke", "--methods", "predict", "--evaluation-encoder", "features", "--strength", 0.5)
     found = []
     for name, weights in (("installed", ()), ("mine", ("--predictor", mine))):
         run(*words, *weights, "-o", tmp_path / name, catch=False)
@@ -99,6 +99,8 @@ def test_weights_can_be_judged_before_they_are_shipped_and_on_milder_effects(tmp
         assert result["plan"]["strength"] == 0.5
         page = (tmp_path / name / "report.html").read_text()
         assert "--strength 0.5" in page
+        assert "--evaluation-encoder features" in page
+        assert result["plan"]["evaluation_encoder"] == "features"
         assert ("--predictor" in page) == bool(weights)
         found.append(result["summary"]["all"]["predict"]["left_right"])
     assert found[0] != found[1]

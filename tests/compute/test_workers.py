@@ -24,7 +24,7 @@ PLAN = TransferPlan(
     evaluations=12,
     methods=("input", "match", "cma:features:neutral"),
     chain="eq | compressor",
-    judge="features",
+    evaluation_encoder="features",
 )
 
 

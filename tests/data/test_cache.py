@@ -54,7 +54,7 @@ def test_pauses_are_cut_and_short_ones_kept() -> None:
     assert places[1] == pytest.approx((3.65, 8.0), abs=0.06)
 
 
-def test_silence_is_judged_against_the_loud_parts() -> None:
+def test_silence_is_measured_against_the_loud_parts() -> None:
     x = noise(9)
     x[:, 3 * RATE : 6 * RATE] *= 10 ** (-60 / 20)
     for level in (1.0, 1e-2):
@@ -68,7 +68,7 @@ def test_a_sparse_stem_is_not_taken_for_silence() -> None:
     x[:, 60 * RATE : 63 * RATE] = noise(3)
     assert sounding(x, RATE) == [pytest.approx((60 * RATE, 63 * RATE), abs=0.26 * RATE)]
     assert sounding(torch.zeros(2, 5 * RATE), RATE) == []
-    assert sounding(noise(1.5), RATE) == [], "too short to hear an effect by"
+    assert sounding(noise(1.5), RATE) == [], "too short for an effect to be audible"
 
 
 def test_cuts_do_not_click() -> None:
@@ -89,11 +89,11 @@ def test_what_is_cached_comes_back(tmp_path: Path, songs: list[Song]) -> None:
     original = torch.from_numpy(soundfile.read(songs[0].stems["bass"], dtype="float32")[0].T)
     last = cache.pieces[2]
     assert last.start == pytest.approx(4 * RATE, abs=0.06 * RATE)
-    heard = cache.read(2, 1000, 5000)
-    assert heard.shape == (2, 5000)
-    assert heard.dtype == np.float32
+    piece = cache.read(2, 1000, 5000)
+    assert piece.shape == (2, 5000)
+    assert piece.dtype == np.float32
     expected = original[:, last.start + 1000 : last.start + 6000].numpy()
-    np.testing.assert_allclose(heard, expected, atol=original.abs().max().item() / 60_000)
+    np.testing.assert_allclose(piece, expected, atol=original.abs().max().item() / 60_000)
     assert cache.seconds()["train"]["drums"] == pytest.approx(4)
 
 
@@ -158,10 +158,10 @@ def test_processes_make_the_same_cache(tmp_path: Path, songs: list[Song]) -> Non
 
 def test_a_cache_travels_to_other_processes_without_its_audio(tmp_path: Path, songs: list[Song]) -> None:
     cache = build_cache(songs, tmp_path / "cache")
-    heard = cache.read(0, 10, 20)
+    piece = cache.read(0, 10, 20)
     sent = pickle.dumps(cache)
     assert len(sent) < 5000
-    np.testing.assert_array_equal(pickle.loads(sent).read(0, 10, 20), heard)
+    np.testing.assert_array_equal(pickle.loads(sent).read(0, 10, 20), piece)
 
 
 def test_what_is_no_cache_is_refused(tmp_path: Path, songs: list[Song]) -> None:

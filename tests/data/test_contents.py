@@ -62,8 +62,8 @@ def test_segments_come_from_different_songs(cache: Cache) -> None:
         x = contents.draw("bass", SONGS - 1, 16_384, np.random.default_rng(seed))
         assert sorted(round(pitch(row[0]) / 1000) for row in x) == [1, 2, 3, 4, 5]
     more = contents.draw("bass", 12, 16_384, np.random.default_rng(0))
-    heard = [round(pitch(row[0]) / 1000) for row in more]
-    assert all(heard.count(song) in (2, 3) for song in range(1, SONGS)), "none again before all were heard"
+    played = [round(pitch(row[0]) / 1000) for row in more]
+    assert all(played.count(song) in (2, 3) for song in range(1, SONGS)), "none again before all were played"
 
 
 def test_validation_is_held_out(cache: Cache) -> None:
@@ -73,10 +73,10 @@ def test_validation_is_held_out(cache: Cache) -> None:
     assert Contents(cache).stems == ("bass", "drums")
 
 
-def test_longer_songs_are_heard_more_often_but_not_in_proportion(cache: Cache) -> None:
+def test_longer_songs_are_played_more_often_but_not_in_proportion(cache: Cache) -> None:
     contents, generator = Contents(cache, speed=0.0), np.random.default_rng(0)
-    heard = [round(pitch(contents.draw("bass", 1, 4096, generator)[0, 0]) / 1000) for _ in range(600)]
-    assert 1.2 < heard.count(5) / heard.count(1) < 2.0, "7 s against 3 s: a ratio of 1.5"
+    played = [round(pitch(contents.draw("bass", 1, 4096, generator)[0, 0]) / 1000) for _ in range(600)]
+    assert 1.2 < played.count(5) / played.count(1) < 2.0, "7 s against 3 s: a ratio of 1.5"
 
 
 def test_speed_moves_pitch_within_its_bounds(cache: Cache) -> None:
@@ -108,7 +108,7 @@ def test_a_tone_at_another_speed_is_that_tone(speed: Fraction) -> None:
     samples, hz = 20_000, 2000.0
     x = tone(hz, (needed(samples, speed) + 1) / RATE)
     y = change_speed(x, speed, samples)
-    wings = 0 if speed == 1 else 8  # the interpolator begins where it hears to both sides
+    wings = 0 if speed == 1 else 8  # the interpolator begins where it has samples on both sides
     expected = 0.5 * torch.sin(2 * torch.pi * hz * (torch.arange(samples).double() * float(speed) + wings) / RATE)
     assert y.shape == (2, samples)
     assert (y[0] - expected).abs().max() < 2e-3, "-48 dB"

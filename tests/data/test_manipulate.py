@@ -160,7 +160,7 @@ def test_hard_left_leaves_nothing_on_the_right(manipulator: Manipulator, centre_
 
 
 def test_both_orders_are_rendered_in_one_batch(manipulator: Manipulator) -> None:
-    """A compressor after an equaliser hears what the equaliser made; panning after narrowing is still panned."""
+    """A compressor after an equaliser is given what the equaliser made; panning after narrowing is still panned."""
     base = drawn(manipulator, 1, seed=3).rows([0, 0])
     turn = torch.tensor([True, False])
     for pair, on in (("eq_first", ("eq", "compressor")), ("panner_first", ("panner", "imager"))):

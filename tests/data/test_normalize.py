@@ -1,4 +1,4 @@
-"""FX normalisation: different processings of one stem come nearer to each other, and to the usual stem."""
+"""FX normalisation: it reduces the distance between processings of one stem, and to the usual stem."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PROCESSINGS: Mapping[str, Mapping[str, Mapping[str, float]]] = {
     "none": {},
     "equalised": {"eq": {"low_gain_db": 8.0, "mid_gain_db": -8.0, "high_gain_db": 8.0}},
     "compressed": {"compressor": {"threshold_db": -50.0, "ratio": 20.0, "attack_ms": 15.0, "release_ms": 500.0}},
-    "narrowed": {"imager": {"width": 0.3}},
+    "summed": {"imager": {"width": 0.3}},
     "widened": {"imager": {"width": 1.8}},
     "panned": {"panner": {"pan": 0.6}},
     "quieter": {"gain": {"gain_db": -12.0}},
@@ -110,7 +110,7 @@ def test_different_processings_come_closer_in_each_feature(
     [
         ("equalised", "spectrum"),
         ("compressed", "compression"),
-        ("narrowed", "imaging"),
+        ("summed", "imaging"),
         ("widened", "imaging"),
         ("panned", "panning"),
         ("quieter", "loudness"),
@@ -156,9 +156,9 @@ def test_mono_becomes_as_wide_as_usual_and_sums_back_to_itself(stems: dict[str, 
     mono = stems["vocals"].mean(0, keepdim=True)
     wide = image(mono.expand(2, -1), 0.918, RATE)
     assert mid_ratio(covariance(wide)) == pytest.approx(0.918, abs=1e-3)
-    heard, was = wide.mean(0), mono[0]
-    gain = float((heard @ was) / (was @ was))
-    assert float((heard - gain * was).square().mean() / heard.square().mean()) < 0.01
+    summed, was = wide.mean(0), mono[0]
+    gain = float((summed @ was) / (was @ was))
+    assert float((summed - gain * was).square().mean() / summed.square().mean()) < 0.01
     assert normalize(mono, "vocals").shape == (2, mono.shape[1])
 
 

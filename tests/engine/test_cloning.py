@@ -179,7 +179,7 @@ def test_several_stems_at_once_start_elsewhere() -> None:
 
 
 def test_an_evaluation_counts_it_among_the_methods(tmp_path: Path) -> None:
-    plan = TransferPlan(cases=1, seconds=2.0, methods=("input", "neural"), chain="eq", judge="features")
+    plan = TransferPlan(cases=1, seconds=2.0, methods=("input", "neural"), chain="eq", evaluation_encoder="features")
     rows = evaluate_transfers(DemoSource(), plan, log=tmp_path / "log")
     assert [(row.method, row.digest) for row in rows] == [("input", ""), ("neural", "abc")]
 

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from evaluation.toys import Louder, Noise, ears
+from evaluation.toys import Louder, Noise, toy_encoders
 from stito.data.fxmanipulator.manipulator import Manipulator
 from stito.evaluation.encoders.cases import Bench, Plan
 from stito.evaluation.encoders.disentanglement import Disentanglement, measure_disentanglement
@@ -14,14 +14,14 @@ from stito.evaluation.encoders.disentanglement import Disentanglement, measure_d
 
 @pytest.fixture
 def bench() -> Bench:
-    """Ears on toys, small enough for a test."""
+    """Toy encoders, small enough for a test."""
     plan = Plan(segments=4, configurations=3, seeds=2, seconds=0.5)
-    return Bench(ears("effects", "music", "both"), Noise(), cast(Manipulator, Louder()), plan)
+    return Bench(toy_encoders("effects", "music", "both"), Noise(), cast(Manipulator, Louder()), plan)
 
 
 @pytest.fixture(scope="session")
 def measured() -> tuple[Bench, Disentanglement]:
-    """A bench, and what it measured: two ears that ought to fare well and one that ought not."""
+    """A bench, and what it measured: two encoders that should score well and one that should not."""
     plan = Plan(segments=10, configurations=5, seeds=2, seconds=0.5)
-    bench = Bench(ears("selective", "music", "both"), Noise(), cast(Manipulator, Louder()), plan)
+    bench = Bench(toy_encoders("selective", "music", "both"), Noise(), cast(Manipulator, Louder()), plan)
     return bench, measure_disentanglement(bench, subjects=["multitrack", "vocals"], effects=["gain"])

@@ -1,4 +1,4 @@
-"""Disentanglement: an ear for effects scores above an ear for music, and the tables say so."""
+"""Disentanglement: an encoder of effects scores above an encoder of music, and the tables show it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evaluation.toys import ears
+from evaluation.toys import toy_encoders
 from stito.evaluation.encoders.cases import Bench
 from stito.evaluation.encoders.disentanglement import FULL, Disentanglement, Score, measure_disentanglement
 from stito.evaluation.encoders.outcome import Outcome
+from stito.evaluation.encoders.outcome_tables import PUBLISHED, as_markdown, as_text
 from stito.evaluation.encoders.retrieval import measure_retrieval
 from stito.evaluation.encoders.sensitivity import measure_sensitivity
-from stito.evaluation.encoders.tables import PUBLISHED, as_markdown, as_text
 from stito.evaluation.page import render_page
 from stito.evaluation.plots import cloud_png
 from stito.evaluation.table import figure
@@ -43,9 +43,9 @@ def test_an_ear_for_effects_scores_and_an_ear_for_music_does_not(measured: Measu
     assert unseen["selective"] > 0.8
     assert unseen["both"] > 0.6
     assert unseen["music"] < 0.1
-    told = {label: found.over_draws("dcimig", label, multitrack=False).mean for label in bench.encoders}
-    assert told["selective"] > 0.5
-    assert told["music"] < 0.15
+    dcimig = {label: found.over_draws("dcimig", label, multitrack=False).mean for label in bench.encoders}
+    assert dcimig["selective"] > 0.5
+    assert dcimig["music"] < 0.15
 
 
 def test_shuffled_embeddings_say_nothing_though_forests_remember_them(measured: Measured) -> None:
@@ -72,14 +72,14 @@ def test_every_segment_is_under_every_configuration_in_the_clouds(measured: Meas
 
 
 def test_one_configuration_sounds_alike_on_all_segments_of_a_stem(bench: Bench) -> None:
-    bench = replace(bench, encoders=ears("effects"), plan=replace(bench.plan, seeds=1))
+    bench = replace(bench, encoders=toy_encoders("effects"), plan=replace(bench.plan, seeds=1))
     cloud = measure_disentanglement(bench, subjects=["drums"], effects=[]).clouds["effects"][FULL]
     level = cloud.embeddings[:, 0]
     assert all(np.ptp(level[cloud.configuration == number]) < 1e-5 for number in range(3))
 
 
 def test_single_effects_are_asked_for_and_draws_differ_and_repeat(bench: Bench) -> None:
-    bench = replace(bench, encoders=ears("both"))
+    bench = replace(bench, encoders=toy_encoders("both"))
     first, again = (measure_disentanglement(bench, subjects=["vocals"], effects=["eq"]) for _ in range(2))
     assert repr(first.scores) == repr(again.scores)
     one, other = (score.explicitness_chance for score in first.scores if score.effects == FULL)

@@ -1,4 +1,4 @@
-"""Retrieval and sensitivity: an ear for effects finds, an ear for music guesses, and is misled by its own music."""
+"""Retrieval and sensitivity: an encoder of effects finds; one of music guesses, and is misled by its own music."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_without_own_content_hard_is_plain(bench: Bench) -> None:
 
 
 def test_a_deaf_encoder_finds_nothing() -> None:
-    """All distances equal: a tie is not a find, or whoever hears nothing would score by the order of the list."""
+    """All distances equal: a tie is not a find, or an encoder without information would score by the list's order."""
     assert _share_found(torch.ones(4, 4)) == 0
     assert _share_found(1 - torch.eye(4)) == 1
 

@@ -28,7 +28,7 @@ from stito.evaluation.transfers.plan import TransferPlan
 from stito.evaluation.transfers.rows import Log, Row
 from stito.evaluation.transfers.run import evaluate_transfers
 from stito.evaluation.transfers.sources import DemoSource
-from stito.evaluation.transfers.summary import catches, courses, pairs, summarise
+from stito.evaluation.transfers.summary import anytime_curves, evaluations_to_target, pairs, summarise
 from stito.metrics.levels import si_sdr
 from stito.metrics.spectral import multi_scale_spectral
 from stito.models.loading import load_encoder
@@ -36,14 +36,14 @@ from stito.search.base import Budget, Found, Search, Step
 from stito.search.driver import Loss, minimise
 
 PLAN = TransferPlan(
-    cases=2, seconds=2.0, evaluations=8, methods=("input", "level", "oracle"), chain="eq", judge="features"
+    cases=2, seconds=2.0, evaluations=8, methods=("input", "level", "oracle"), chain="eq", evaluation_encoder="features"
 )
 MANIPULATOR = Manipulator(Impulses.synthetic(count=2))
 
 
 @dataclass(frozen=True)
 class With:
-    """The demo's songs under effects that are used as often as is said."""
+    """The demo's songs under effects that are used with these probabilities."""
 
     probabilities: tuple[tuple[str, float], ...]
 
@@ -72,11 +72,11 @@ def row(
     reverb: bool = False,
     seconds: float = 0.1,
     evaluations: int = 0,
-    course: Sequence[tuple[float, float, float]] = (),
+    anytime_curve: Sequence[tuple[float, float, float]] = (),
     history: Sequence[tuple[int, float]] = (),
 ) -> Row:
     measures = {"left_right": left_right, "mid_side": mid_side}
-    return Row(case, stem, method, measures, seconds, evaluations, "", reverb, list(course), list(history))
+    return Row(case, stem, method, measures, seconds, evaluations, "", reverb, list(anytime_curve), list(history))
 
 
 def test_reference_and_truth_are_different_music_and_the_truth_is_not_the_input() -> None:
@@ -135,7 +135,7 @@ class Halves:
         return self.stems
 
 
-def test_separated_references_are_heard_in_place_of_the_true_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_separated_references_are_given_in_place_of_the_true_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = replace(PLAN, cases=1, multitrack=True)
     (whole,) = drawn(plan)
     separator = Halves(whole.parts["drums"].reference, whole.parts["bass"].reference)
@@ -144,9 +144,9 @@ def test_separated_references_are_heard_in_place_of_the_true_ones(monkeypatch: p
     assert set(case.parts) == {"drums", "rest"}  # what has no name there goes together
     assert torch.equal(case.truth, whole.truth)
     for name, part in case.parts.items():
-        assert torch.allclose(part.heard, separator.stems[name], atol=1e-6)
+        assert torch.allclose(part.given_reference, separator.stems[name], atol=1e-6)
     assert torch.allclose(case.parts["rest"].source, whole.parts["bass"].source)
-    expected = [si_sdr(part.heard[None], part.reference[None]) for part in case.parts.values()]
+    expected = [si_sdr(part.given_reference[None], part.reference[None]) for part in case.parts.values()]
     assert case.sdr_db == pytest.approx(float(torch.cat(expected).mean()))
     found = measure(case, ask("match"), load_chain("eq"), load_encoder("features"), plan)
     assert found.measures["sdr_db"] == case.sdr_db
@@ -187,9 +187,9 @@ def test_what_is_right_already_is_measured_as_right() -> None:
 def test_the_course_is_the_input_until_a_method_knows_better() -> None:
     plan = replace(PLAN, cases=1, seconds=1.0, methods=("input", "cma:features:neutral"), evaluations=None, at=(0, 4))
     quiet, searched = run(plan)
-    assert [moment for moment, _, _ in searched.course] == [0, 4]
-    assert searched.course[0][1:] == pytest.approx((quiet.left_right, quiet.mid_side))
-    assert searched.course[1][1:] != searched.course[0][1:]
+    assert [moment for moment, _, _ in searched.anytime_curve] == [0, 4]
+    assert searched.anytime_curve[0][1:] == pytest.approx((quiet.left_right, quiet.mid_side))
+    assert searched.anytime_curve[1][1:] != searched.anytime_curve[0][1:]
     assert searched.evaluations > 8  # as many as there was time for
     assert searched.seconds > 3.9
 
@@ -228,6 +228,18 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(tmp_path: Path) -> N
     whole = run(PLAN, log)
     assert whole[: len(short)] == short
     assert {(row.case, row.method) for row in whole} == {(c, m) for c in range(2) for m in PLAN.methods}
+
+
+def test_a_log_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    log, plan = tmp_path / "cases.jsonl", replace(PLAN, cases=1, methods=("input",), at=(1.0,))
+    rows = run(plan, log)
+    text = log.read_text()
+    log.write_text(text.replace('"evaluation_encoder', '"judge').replace('"anytime_curve"', '"course"'))
+    assert log.read_text() != text
+    assert Log(log, plan).rows == rows
+    log.write_text('["nothing of ours"]')
+    with pytest.raises(OutputError, match="another evaluation"):
+        Log(log, plan)
 
 
 def test_half_a_search_is_no_result(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -312,16 +324,16 @@ def test_the_summary_compares_with_the_closed_form_case_by_case() -> None:
     assert "left_right_below_match" not in summarise(rows[3:])["all"]["cma:x"]
 
 
-def test_the_summary_says_what_share_is_gone() -> None:
+def test_the_summary_has_the_reduction_of_the_distance_in_percent() -> None:
     rows = [
         *(row(case, "input", 2.0 + case, 4.0) for case in range(3)),
         *(row(case, "cma:x", 1.0 + case / 2, 1.0) for case in range(3)),
     ]
     found = summarise(rows)["all"]["cma:x"]
     assert found["left_right"] == pytest.approx(1.5)
-    assert found["left_right_reduction"] == pytest.approx(0.5)
-    assert found["left_right_reduction_low"] == pytest.approx(0.5)  # each case is halved, whichever are drawn
-    assert found["mid_side_reduction"] == pytest.approx(0.75)
+    assert found["left_right_reduction_percent"] == pytest.approx(50)
+    assert found["left_right_reduction_percent_low"] == pytest.approx(50)  # each case is halved, whichever are drawn
+    assert found["mid_side_reduction_percent"] == pytest.approx(75)
     assert found["left_right_low"] < 1.5 < found["left_right_high"]
 
 
@@ -357,13 +369,13 @@ def test_differences_are_tested_case_by_case_and_corrected_for_their_number() ->
     assert left_right.count("*") == 2  # of near and input, and of like and near
 
 
-def test_courses_are_means_over_cases() -> None:
-    rows = [row(case, "match", 1.0, course=[(1.0, 2.0 + case, 3.0), (5.0, 1.0, 1.0)]) for case in range(3)]
-    assert courses(rows) == {"match": [(1.0, 3.0, 3.0), (5.0, 1.0, 1.0)]}
-    assert not courses([row(0, "match", 1.0)])
+def test_anytime_curves_are_means_over_cases() -> None:
+    rows = [row(case, "match", 1.0, anytime_curve=[(1.0, 2.0 + case, 3.0), (5.0, 1.0, 1.0)]) for case in range(3)]
+    assert anytime_curves(rows) == {"match": [(1.0, 3.0, 3.0), (5.0, 1.0, 1.0)]}
+    assert not anytime_curves([row(0, "match", 1.0)])
 
 
-def test_a_search_catches_another_where_its_loss_is_no_larger() -> None:
+def test_a_search_reaches_its_target_where_its_distance_is_no_larger() -> None:
     rows = []
     for case, soon in enumerate((10, 20, 1000)):
         rows.append(row(case, "cma:x:neutral", 1.0, evaluations=100, history=[(10, 3.0), (90, 1.0)]))
@@ -372,7 +384,7 @@ def test_a_search_catches_another_where_its_loss_is_no_larger() -> None:
         )
         rows.append(row(case, "cma:y:neural", 1.0, evaluations=100, history=[(1, 0.0)]))
     rows += [row(3, "cma:x:neutral", 1.0), row(3, "cma:x:neural", 1.0)]  # where nothing was searched
-    found = {(catch.search, catch.other): catch for catch in catches(rows)}
+    found = {(pair.search, pair.other): pair for pair in evaluations_to_target(rows)}
     assert set(found) == {("cma:x:neutral", "cma:x:neural"), ("cma:x:neural", "cma:x:neutral")}
     soon = found["cma:x:neural", "cma:x:neutral"]
     assert (soon.cases, soon.reached, soon.share) == (3, 2, 0.2)
@@ -391,7 +403,7 @@ def test_what_is_left_on_disk_says_it_all(tmp_path: Path) -> None:
     result = json.loads((tmp_path / "result.json").read_text())
     assert set(result["summary"]["all"]) == set(plan.methods)
     assert len(result["pairs"]) == 6
-    assert "## Quality against time" in (tmp_path / "tables.md").read_text()
+    assert "## Anytime curves" in (tmp_path / "tables.md").read_text()
     page = (tmp_path / "report.html").read_text()
     assert page.count("data:image/png") == 2
     assert "stito evaluate transfer -o out" in page

@@ -1,4 +1,4 @@
-"""Toys whose scores are known beforehand: noise as music, gain as the only effect, ears of three kinds."""
+"""Toys with scores that are known beforehand: noise as music, gain as the only effect, encoders of four kinds."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class Louder:
         return x * (10**manipulation.knob)[:, None, None]
 
 
-class Ear:
-    """Hears the level in dB, or the colour of the music, or both; a selective one has a cell for each small range."""
+class ToyEncoder:
+    """Embeds the level in dB, or the colour of the music, or both; a selective one has a cell for each small range."""
 
     sample_rate = 44_100
     distance = "euclidean"
@@ -73,16 +73,16 @@ class Ear:
     def embed(self, x: Tensor) -> Tensor:
         level = (10 * x.square().mean((1, 2)).log10() + 20) / 20
         colour = (x[:, 0] * x[:, 1]).mean(1) / x.square().mean((1, 2))
-        heard = self.weights * torch.stack([level, colour], dim=1)
-        return torch.cat([heard, torch.exp(-((level[:, None] - self.tuned) * 20).square())], dim=1)
+        values = self.weights * torch.stack([level, colour], dim=1)
+        return torch.cat([values, torch.exp(-((level[:, None] - self.tuned) * 20).square())], dim=1)
 
 
-def ears(*names: str) -> dict[str, Encoder]:
+def toy_encoders(*names: str) -> dict[str, Encoder]:
     """By name: of `effects`, of `music`, of `both`, and a `selective` one of effects."""
-    known = {
-        "effects": Ear("effects", level=1, music=0),
-        "music": Ear("music", level=0, music=1),
-        "both": Ear("both", level=1, music=1),
-        "selective": Ear("selective", level=1, music=0, cells=40),
+    toys = {
+        "effects": ToyEncoder("effects", level=1, music=0),
+        "music": ToyEncoder("music", level=0, music=1),
+        "both": ToyEncoder("both", level=1, music=1),
+        "selective": ToyEncoder("selective", level=1, music=0, cells=40),
     }
-    return {name: cast(Encoder, known[name]) for name in names}
+    return {name: cast(Encoder, toys[name]) for name in names}

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from stito.engine.transfer import transfer
 from torch import Tensor
 
 from conftest import as_mix, song
@@ -19,6 +18,7 @@ from stito.registry import Plugin
 from stito.report.build import build_report, clip_start, hear_mix
 from stito.report.data import ReportRow
 from stito.testing import ContractError, check_metric, probe
+from stito.workflows.transfer import transfer
 
 RATE = 44_100
 

@@ -24,7 +24,7 @@ LAYOUT = Layout(groups=4, configurations=3, contents=2, min_samples=300, max_sam
 
 
 class Three(Noise):
-    """Constant audio that says its stem: drums 1, vocals 100, bass 10,000."""
+    """Constant audio whose value gives its stem: drums 1, vocals 100, bass 10,000."""
 
     stems = ("drums", "vocals", "bass")
     level = MappingProxyType({"drums": 1.0, "vocals": 100.0, "bass": 10_000.0})
@@ -60,11 +60,11 @@ def test_lengths_differ_between_batches_within_the_bounds() -> None:
     assert max(lengths) <= 900
 
 
-def test_two_processes_hear_the_halves_of_what_one_hears() -> None:
+def test_two_processes_get_the_halves_of_what_one_gets() -> None:
     whole = batches()
     halves = [batches(rank=rank, processes=2) for rank in range(2)]
-    heard = torch.cat([half.render(half.draw(7, 1)) for half in halves])
-    assert torch.equal(heard, whole.render(whole.draw(7, 1)))
+    both = torch.cat([half.render(half.draw(7, 1)) for half in halves])
+    assert torch.equal(both, whole.render(whole.draw(7, 1)))
 
 
 def test_how_much_contents_draw_changes_nothing_else() -> None:
@@ -91,7 +91,7 @@ def test_no_two_parts_of_a_batch_and_no_two_batches_come_from_one_stream() -> No
     """numpy pads seeds with zeros: of seed, step and ensemble side by side, ensemble 0 would share with the effects."""
     begun: list[tuple[int, ...]] = []
 
-    class Told(Noise):
+    class ByLevel(Noise):
         def draw(self, stem: str, count: int, samples: int, generator: np.random.Generator) -> Tensor:
             begun.append(tuple(generator.bit_generator.seed_seq.generate_state(4)))  # type: ignore[attr-defined]
             return super().draw(stem, count, samples, generator)
@@ -101,7 +101,7 @@ def test_no_two_parts_of_a_batch_and_no_two_batches_come_from_one_stream() -> No
             begun.append(tuple(generator.bit_generator.seed_seq.generate_state(4)))  # type: ignore[attr-defined]
             return super().sample(stems, generator, **options)
 
-    source = Batches(Told(), Drawer(), replace(LAYOUT, single_stem=0.0))  # type: ignore[arg-type]
+    source = Batches(ByLevel(), Drawer(), replace(LAYOUT, single_stem=0.0))  # type: ignore[arg-type]
     for place in ((0, 0), (0, 1), (1, 0), (0, 0, 0), (0, "0")):
         source.draw(*place)  # type: ignore[arg-type]
     assert len(begun) == 5 * (1 + 4 * 2)
@@ -149,7 +149,7 @@ def test_kinds_can_be_fixed_and_effects_singled_out() -> None:
 
 
 def test_views_are_different_choices_of_the_stems_of_one_ensemble_each_rendered_once() -> None:
-    """Levels say which stems a clip has; a stem has one configuration, in whichever view it is heard."""
+    """Levels show which stems a clip has; a stem has one configuration in all views."""
 
     class Counted(Turner):
         rows = 0
@@ -167,8 +167,8 @@ def test_views_are_different_choices_of_the_stems_of_one_ensemble_each_rendered_
         singles = {stem: ordered[place] for stem, place in (("drums", 0), ("vocals", 1), ("bass", 3))}
         sums = [ordered[2], ordered[4], ordered[5], ordered[6]]
         expected = [("drums", "vocals"), ("drums", "bass"), ("vocals", "bass"), ("drums", "vocals", "bass")]
-        for heard, stems in zip(sums, expected, strict=True):
-            assert torch.allclose(heard, sum(singles[stem] for stem in stems))  # type: ignore[arg-type]
+        for clip, stems in zip(sums, expected, strict=True):
+            assert torch.allclose(clip, sum(singles[stem] for stem in stems))  # type: ignore[arg-type]
 
 
 def test_views_without_processes_to_share_them() -> None:
@@ -180,8 +180,8 @@ def test_two_processes_hear_half_of_the_ensembles_each() -> None:
     layout = Layout(8, 3, 2, 300, 900, views=2, one_effect=0.5)
     source = partial(Batches, Noise(), Manipulator(Impulses.synthetic(count=2)), layout)
     whole, *halves = source(), source(rank=0, processes=2), source(rank=1, processes=2)
-    heard = torch.cat([half.render(half.draw(7, 1)) for half in halves])
-    assert torch.allclose(heard, whole.render(whole.draw(7, 1)), atol=1e-6)
+    both = torch.cat([half.render(half.draw(7, 1)) for half in halves])
+    assert torch.allclose(both, whole.render(whole.draw(7, 1)), atol=1e-6)
 
 
 def test_configurations_can_differ_in_one_effect_only() -> None:

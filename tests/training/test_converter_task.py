@@ -61,7 +61,7 @@ def test_a_run_leaves_a_converter_that_can_be_loaded(tmp_path: Path) -> None:
     task = ConverterTask(recipe, MixFXcloner.network, supplies)
     training = Training(task, recipe, fabric, tmp_path, tensorboard=False)
     outcome = training.run()
-    assert {"drums.gone", "vocals.gone", "drums.distance"} <= set(outcome.scores)
+    assert {"drums.reduction_percent", "vocals.reduction_percent", "drums.distance"} <= set(outcome.scores)
     converter = load_converter(tmp_path / FINAL)
     # what the file renders is what the trained network renders of the same pair
     x, reference = 0.1 * torch.randn(1, 2, RATE), 0.1 * torch.randn(1, 2, RATE).cumsum(-1)

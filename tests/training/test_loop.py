@@ -84,7 +84,7 @@ def test_a_resumed_run_ends_as_one_that_was_never_interrupted(step: int, whole: 
 
 
 def test_probabilities_follow_the_validations(whole: Path) -> None:
-    """The toy network hears levels, so the effects differ in how hard they are; the hardest is used most."""
+    """The toy network embeds levels, so the effects differ in how hard they are; the hardest is used most."""
     probabilities = load_checkpoint(whole / LAST)["task"]["probabilities"]
     assert sorted(probabilities.values()) == [0.1, 1.0]
     line = [line for line in read_log(whole / "log.jsonl") if line["kind"] == "validation"][-1]
@@ -136,11 +136,11 @@ def test_what_dropout_draws_follows_from_seed_step_and_process(tmp_path: Path, m
         run = training(tmp_path / f"{seed}{rank}", f"seed={seed}", "optimiser.steps=2")
         loss = run.task.loss
 
-        def told(network: Any, batch: Any, run: Training = run, loss: Any = loss, key: Any = (seed, rank)) -> Any:
+        def noted(network: Any, batch: Any, run: Training = run, loss: Any = loss, key: Any = (seed, rank)) -> Any:
             drawn[*key, run.step] = float(torch.rand(()))
             return loss(network, batch)
 
-        run.task.loss = told  # type: ignore[method-assign]
+        run.task.loss = noted  # type: ignore[method-assign]
         monkeypatch.setattr("lightning_fabric.Fabric.global_rank", rank)
         run.run()
     assert len(drawn) == len(set(drawn.values())) == 6

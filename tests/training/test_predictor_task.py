@@ -1,4 +1,4 @@
-"""Training a predictor: what is known of its settings, and that something is learnt."""
+"""Training a predictor: which settings have targets, and that something is learnt."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ task = "predictor"
 encoders = ["features"]
 hidden = 16
 dropout = 0.0
-known = 1.0
+target_settings = 1.0
 [predictor.guidance]
 corrections = { gain = 1.0 }
 [batch]
@@ -71,40 +71,41 @@ def task(*changes: str) -> PredictorTask:
 def test_target_settings_are_those_of_the_same_knobs() -> None:
     chain, the_manipulator = load_chain("mixing"), manipulator()
     drawn = the_manipulator.sample(["drums", "vocals"] * 20, np.random.default_rng(0))
-    theta, known = target_settings(chain, drawn)
+    theta, has_target = target_settings(chain, drawn)
     columns = {str(knob): index for index, knob in enumerate(chain.knobs)}
     assert theta.min() >= 0
     assert theta.max() <= 1
     off = ~drawn.active["eq"]
     assert off.any()
     assert torch.allclose(theta[off, columns["eq.mid_gain_db"]], torch.tensor(0.5))
-    assert (known[:, columns["eq.mid_gain_db"]] == 1).all()
-    assert torch.equal(known[:, columns["eq.mid_hz"]], drawn.active["eq"].float())
+    assert (has_target[:, columns["eq.mid_gain_db"]] == 1).all()
+    assert torch.equal(has_target[:, columns["eq.mid_hz"]], drawn.active["eq"].float())
     gain = drawn.settings["eq"]["mid_gain_db"][~off]
     assert torch.allclose(theta[~off, columns["eq.mid_gain_db"]], (gain + 15) / 30, atol=1e-5)
     wet = drawn.active["reverb"]
     assert torch.allclose(theta[wet, columns["reverb.mix"]], 1 - drawn.settings["reverb"]["dry"][wet])
     assert (theta[~wet, columns["reverb.mix"]] == 0).all()
-    assert (known[:, columns["reverb.damping_hz"]] == 0).all()
+    assert (has_target[:, columns["reverb.damping_hz"]] == 0).all()
 
 
 def test_a_run_leaves_a_predictor_that_can_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe, the_task = parse_recipe(RECIPE), task()
     training = Training(the_task, recipe, make_fabric("cpu"), tmp_path, tensorboard=False)
     outcome = training.run()
-    assert {"drums.gone", "vocals.gone", "drums.distance"} <= set(outcome.scores)
+    assert {"drums.reduction_percent", "vocals.reduction_percent", "drums.distance"} <= set(outcome.scores)
     predictor = Predictor(tmp_path / FINAL)
     assert same_effects(predictor.chain, load_chain("mixing"))
-    # what the file says is what the trained network says of the same excerpts and of their mirror images
+    # what the file predicts is what the trained network predicts from the same excerpts and their mirror images
     x, reference = 0.1 * torch.randn(2, RATE), 0.1 * torch.randn(2, RATE)
     pair = torch.stack([reference, x])
     with torch.no_grad():
-        said, mirrored = training.module.eval()(torch.stack([pair, pair.flip(1)]))
+        predicted, mirrored = training.module.eval()(torch.stack([pair, pair.flip(1)]))
     sided = torch.tensor([knob.param.sided for knob in predictor.chain.knobs])
-    said = (said + torch.where(sided, 1 - mirrored, mirrored)) / 2
+    predicted = (predicted + torch.where(sided, 1 - mirrored, mirrored)) / 2
     found, turned = (predictor.predict([a], [b], predictor.chain, RATE) for a, b in ((x, reference), (reference, x)))
-    assert torch.allclose(found[:-1], said[:-1], atol=1e-5)  # the last is the gain, which is settled in closed form
-    assert not torch.allclose(turned[:-1], said[:-1], atol=1e-5)
+    # the last is the gain, which is settled in closed form
+    assert torch.allclose(found[:-1], predicted[:-1], atol=1e-5)
+    assert not torch.allclose(turned[:-1], predicted[:-1], atol=1e-5)
 
 
 def test_one_batch_is_learnt() -> None:
@@ -126,14 +127,14 @@ def test_one_batch_is_learnt() -> None:
     assert the_task.prepare(7) is batch
 
 
-def test_the_backbone_begins_as_the_encoder_that_they_are_of() -> None:
+def test_the_backbone_begins_as_the_encoder_that_it_is_of() -> None:
     encoder, network = load_encoder("fxencoder"), task().network()
     assert all(module.training for module in network.modules())
     network.eval()
     x = 0.1 * torch.randn(2, 2, RATE)
     with torch.no_grad():
-        heard = network.embed(x)[:, : encoder.dim]  # type: ignore[operator]
-        assert torch.allclose(heard, torch.nn.functional.normalize(encoder.embed(x), dim=-1), atol=1e-5)
+        embedded = network.embed(x)[:, : encoder.dim]  # type: ignore[operator]
+        assert torch.allclose(embedded, torch.nn.functional.normalize(encoder.embed(x), dim=-1), atol=1e-5)
     assert all(p.requires_grad for p in network.parameters())
 
 
@@ -175,7 +176,7 @@ def test_an_encoder_that_cannot_learn_makes_no_backbone() -> None:
         task("predictor.backbone=features")
 
 
-def test_ears_are_an_installed_encoder(tmp_path: Path) -> None:
+def test_a_backbone_is_an_installed_encoder(tmp_path: Path) -> None:
     weights = Path(stito_encoders.__file__).parent / "weights" / "fxencoder.safetensors"
     with pytest.raises(RecipeError, match="no network"):
         task(f"predictor.backbone={weights}")

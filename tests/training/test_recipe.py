@@ -1,4 +1,4 @@
-"""Recipes: what is shipped is valid, and a mistake is told with its place."""
+"""Recipes: what is shipped is valid, and the message of a mistake names its place."""
 
 from __future__ import annotations
 
@@ -47,6 +47,11 @@ def test_a_value_can_be_changed_for_one_run(change: str, read: object) -> None:
     assert read(parse_recipe(RECIPE, [change]))
 
 
+def test_keys_of_earlier_versions_are_read() -> None:
+    recipe = parse_recipe(RECIPE + '[predictor]\nears = "mine"\nknown = 0.5\n')
+    assert (recipe.predictor.backbone, recipe.predictor.target_settings) == ("mine", 0.5)
+
+
 def test_later_changes_win_over_earlier_ones_and_over_smoke() -> None:
     text = RECIPE + '[smoke]\n"batch.groups" = 2\n'
     assert parse_recipe(text).batch.groups == 4
@@ -80,3 +85,12 @@ def test_a_mistake_in_the_file_is_told_with_its_line() -> None:
         parse_recipe(RECIPE.replace('"toy"', "toy toy"), source="r.toml")
     with pytest.raises(RecipeError, match=r"\[smoke\] batch\.group: batch\.group: Extra"):
         parse_recipe(RECIPE + '[smoke]\n"batch.group" = 2\n', smoke=True)
+
+
+def test_keys_of_earlier_recipes_are_read_and_may_be_set() -> None:
+    old = 'name = "old"\ntask = "predictor"\n[predictor]\nears = "fxencoder"\nknown = 0.25\n'
+    assert parse_recipe(old).predictor.target_settings == 0.25
+    assert parse_recipe(old, ["predictor.target_settings=0.5"]).predictor.target_settings == 0.5
+    new = old.replace("ears", "backbone").replace("known", "target_settings")
+    changed = parse_recipe(new, ["predictor.known=0.75", "predictor.ears=features"]).predictor
+    assert (changed.target_settings, changed.backbone) == (0.75, "features")

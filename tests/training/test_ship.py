@@ -18,12 +18,12 @@ RECIPES = Path(__file__).parents[2] / "recipes"
 RECIPE = RECIPES / "fxencoder" / "small.toml"
 
 
-@pytest.fixture
-def shipped(tmp_path: Path) -> tuple[Path, dict[str, Any]]:
+@pytest.fixture(params=["evaluation_encoder", "judge"])
+def shipped(tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Path, dict[str, Any]]:
     trained, result, target = tmp_path / "best.safetensors", tmp_path / "normal" / "result.json", tmp_path / "out.it"
     result.parent.mkdir()
     found = {"left_right": 0.50003, "truth_to_reference": 0.0987}
-    plan = {"judge": str(trained)}
+    plan = {request.param: str(trained)}  # the second is the key of earlier versions
     result.write_text(json.dumps({"data": "49 songs", "plan": plan, "summary": {"all": {"input": found}}}))
     table = tmp_path / "disentanglement" / "result.json"
     table.parent.mkdir()

@@ -116,12 +116,15 @@ def test_the_distance_does_not_hear_the_level() -> None:
     assert loud.max() > 0.05
 
 
-def test_validation_says_which_share_of_the_distance_is_gone() -> None:
+def test_validation_measures_the_reduction_of_the_distance() -> None:
     the_truths = truths()
     nothing, scores = the_truths.validate(lambda examples: examples.source)
-    assert nothing == pytest.approx(0, abs=0.05)  # other frames are heard
+    assert nothing == pytest.approx(0, abs=0.05)  # at other frames
     everything, found = the_truths.validate(lambda examples: 0.5 * examples.truth)
     assert everything == pytest.approx(1, abs=1e-3)
+    assert found["drums.reduction_percent"] == pytest.approx(100, abs=0.1)
     assert (
-        set(scores) == set(found) == {f"{stem}.{what}" for stem in ("drums", "vocals") for what in ("distance", "gone")}
+        set(scores)
+        == set(found)
+        == {f"{stem}.{what}" for stem in ("drums", "vocals") for what in ("distance", "reduction_percent")}
     )

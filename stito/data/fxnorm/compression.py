@@ -77,14 +77,14 @@ def _limit(levels: Tensor, goal: StemTargets) -> float:
 def _depth(peaks: Tensor, onsets: Tensor, goal: StemTargets, knobs: Mapping[str, float], sample_rate: int) -> float:
     """The smallest depth of the compressor's threshold below the peak that brings onsets to their usual level, in dB.
 
-    0 if none does: music played evenly, without pauses, stays even. The compressor hears peaks of control steps: at
-    their rate the track is sixteen times shorter, the gains the same.
+    0 if none does: music played evenly, without pauses, stays even. The compressor is given the peaks of control
+    steps: at their rate the track is sixteen times shorter, and the gains are the same.
     """
     rate = round(sample_rate / control_hop(sample_rate))
     top_db = float(20 * torch.log10(peaks.amax()))
     for depth in DEPTHS_DB:
-        heard = _through("compressor", peaks.expand(2, -1), {**knobs, "threshold_db": top_db - depth}, rate)[0]
-        reached = onset_peak_db(onset_levels(heard, onsets, sample_rate))
+        compressed = _through("compressor", peaks.expand(2, -1), {**knobs, "threshold_db": top_db - depth}, rate)[0]
+        reached = onset_peak_db(onset_levels(compressed, onsets, sample_rate))
         if abs(reached - goal.onset_peak_db) <= INSIDE * goal.onset_peak_std_db:
             return depth
     return 0.0

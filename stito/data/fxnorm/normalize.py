@@ -43,7 +43,7 @@ def normalize(x: Tensor, stem: str, *, sample_rate: int = 44_100, targets: Targe
     """Bring a whole track (2, t), or (1, t) as both channels, to the usual sound of its kind: (2, t).
 
     Equaliser, compression, imaging, panning and loudness, each towards `targets`, by default those of MUSDB18. The
-    image is set before compression too, so that onsets are judged alike wherever a stem was panned. Nothing is
+    image is set before compression too, so that onsets are measured alike wherever a stem was panned. Nothing is
     clipped: a quiet, spiky stem may come out beyond full scale. The same track gives the same samples.
 
     Raises:

@@ -86,7 +86,7 @@ def _written(
 
 
 def fit_songs(root: Path, out: Path, *, force: bool = False, on_song: Callable[[str], None] | None = None) -> Targets:
-    """Targets from the songs in a folder (see `find_songs`), written to a JSON file; `on_song` hears each name."""
+    """Targets from the songs in a folder (see `find_songs`), written to a JSON file; `on_song` gets each name."""
     if out.suffix.lower() != ".json" or out.is_dir():
         raise OutputError(f"{out} would hold JSON.", hint="Name it targets.json, for example.")
     check_writable(out, overwrite=force)

@@ -1,4 +1,4 @@
-"""Where notes and hits begin, and how high they rise: what the compression of a stem is judged by."""
+"""Where notes and hits begin, and how high they rise: by these the compression of a stem is measured."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["REFERENCE_DB", "find_onsets", "onset_levels", "onset_peak_db"]
 REFERENCE_DB = -10.0
 """Levels of onsets are counted with the peak of the whole here, in dBFS, as the published targets are."""
 WINDOW_S = 0.023
-"""1024 samples at 44.1 kHz, half overlapped: hits 50 ms apart are told apart."""
+"""1024 samples at 44.1 kHz, half overlapped: hits 50 ms apart are resolved."""
 COMPRESSION = 100.0
 """The flux is that of log(1 + 100 |X|) with the peak at -10 dBFS: quiet partials count, hiss does not."""
 ACTIVE_DB = 50.0
@@ -83,7 +83,7 @@ def onset_levels(peaks: Tensor, onsets: Tensor, sample_rate: int) -> Tensor:
 def onset_peak_db(levels: Tensor) -> float:
     """How high strong onsets rise when the whole peaks at -10 dBFS, in dB, of the levels (n,) under that peak.
 
-    The mean of what lies above the 75th percentile: near -10, every strong hit is as loud as the loudest; far below,
-    a few stand out.
+    The mean of what lies above the 75th percentile: close to -10, every strong hit is as loud as the loudest; far
+    below, a few stand out.
     """
     return float(levels[levels >= levels.quantile(STRONG)].mean()) + REFERENCE_DB

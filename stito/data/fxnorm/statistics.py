@@ -38,12 +38,12 @@ WINDOW_S = 65_536 / 44_100
 ACTIVE_DB = 40.0
 """Frames further than this below the loudest are pauses."""
 OCTAVES = 1 / 3
-"""Spectra are averaged over this much around each frequency: ears hear colour so, and single notes weigh little."""
+"""Spectra are averaged over this much around each frequency: as hearing perceives timbre; single notes weigh little."""
 FLOOR_DB = -120.0
 CHUNK = 16
 BLOCK = 1 << 20
 LEAST_STD_DB = 0.5
-"""One song has no spread, and a handful too little: nearer than this a target is not met on purpose."""
+"""One song has no spread, and a handful too little: no target's spread is smaller than this."""
 
 
 @dataclass(frozen=True, eq=False)

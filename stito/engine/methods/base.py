@@ -71,7 +71,7 @@ def load_method(method: str | Method) -> Method:
 
 
 def by_stem(method: Method) -> SettingsError | None:
-    """What to say where several stems meet one mix, and a method cannot match them jointly."""
+    """The error for several stems against one mix, of a method that cannot match them jointly; else None."""
     if method.joint:
         return None
     return SettingsError(f"The method '{method.name}' works stem by stem, and the reference is one mix.", hint=APART)

@@ -18,7 +18,7 @@ __all__ = ["EVALUATIONS", "SAME_STYLE", "SearchMethod"]
 EVALUATIONS = 1000
 """Candidates of a search where no budget is named and no network guides it."""
 
-SAME_STYLE = "The start is as near as other music under the same effects; nothing was searched."
+SAME_STYLE = "The start is as close to the reference as other music under the same effects; nothing was searched."
 
 
 class SearchMethod:
@@ -64,8 +64,8 @@ class SearchMethod:
 
 
 def _allowance(problem: Problem, start: str) -> Budget | None:
-    """The budget of a search where none is named; None where the start is as near as other music in the same style."""
+    """The budget where none is named; None where the start is closer than other music in the same style."""
     if problem.guidance is None or problem.prior is None:
         return Budget(EVALUATIONS)
-    near = problem.distances[start] <= problem.same_style_distance
-    return None if near else Budget(problem.guidance.evaluations)
+    close = problem.distances[start] <= problem.same_style_distance
+    return None if close else Budget(problem.guidance.evaluations)

@@ -1,1 +1,1 @@
-"""How good an encoder is, on stems whose effects are known (Koo et al. 2022, Table 1)."""
+"""How good an encoder is, on stems with known effects (Koo et al. 2022, Table 1)."""

@@ -32,7 +32,7 @@ __all__ = ["MULTITRACK", "SAMPLE_RATE", "Bench", "Cases", "Material", "Plan", "d
 MULTITRACK = "multitrack"
 BATCH = 16
 QUIET = 1e-4
-"""A segment below -80 dBFS says nothing about effects."""
+"""Effects cannot be measured on a segment below -80 dBFS."""
 TRIES = 8
 
 
@@ -139,7 +139,7 @@ class Bench:
         stems = tuple(self.material.stems)
         return (MULTITRACK, *stems) if len(stems) > 1 else stems
 
-    def say(self, text: str) -> None:
+    def report(self, text: str) -> None:
         """Report what is about to be done."""
         if self.on_step:
             self.on_step(text)
@@ -189,7 +189,7 @@ def _embed(encoder: Encoder, audio: Tensor) -> Tensor:
 
 
 def _sounding(material: Material, stem: str, count: int, samples: int, generator: np.random.Generator) -> Tensor:
-    """Segments in which there is something to hear; those that are silent are drawn again."""
+    """Segments that are not silent; silent ones are drawn again."""
     sounds = material.draw(stem, count, samples, generator).clone()
     for _ in range(TRIES):
         silent = (sounds.square().mean((1, 2)).sqrt() < QUIET).nonzero().flatten()

@@ -1,12 +1,12 @@
-"""Table 1 of Koo et al. (2022) for any encoder: does it tell effects apart, whatever they are applied to?
+"""Table 1 of Koo et al. (2022) for any encoder: does it separate effects, whatever they are applied to?
 
 Each of several draws takes new segments and new random configurations, and puts every segment under every
-configuration. The *factors* are the configurations themselves, one column each that says whether a clip is under it.
-The paper does not say what its factors were. They can hardly have been the settings: of ten configurations every
-setting is a function of which one it is, so settings tell each other, and even an embedding that consists of them has
-a DCIMIG of .1. With a column per configuration 2,048 dims of noise score .10 / .78, about as the paper's worst encoder
-does, and tight clusters .66 / 1.00, about as its best. DCIMIG then asks for a code that tells one configuration from
-all others: on a single code where all ten stand in line each is told as well as any, and it scores 0.
+configuration. The *factors* are the configurations themselves, one column each: whether a clip is under it.
+The paper does not define its factors. They can hardly have been the settings: with ten configurations, every setting is
+a function of the configuration, so settings predict each other, and even an embedding that consists of them has a
+DCIMIG of .1. With a column per configuration 2,048 dims of noise score .10 / .78, about as the paper's worst encoder
+does, and tight clusters .66 / 1.00, about as its best. DCIMIG then asks for a code that separates one configuration
+from all others. A single code with all ten in a line separates each as well as any other, and scores 0.
 
 What the settings are is asked separately, of clips that have a configuration each.
 """
@@ -104,7 +104,7 @@ def measure_disentanglement(
     for draw in range(bench.plan.seeds):
         for place, subject in enumerate(subjects):
             for name in (FULL, *effects):
-                bench.say(f"disentanglement: draw {draw + 1} of {bench.plan.seeds}, {subject}, {name} effects")
+                bench.report(f"disentanglement: draw {draw + 1} of {bench.plan.seeds}, {subject}, {name} effects")
                 found = _grid(bench, subject, name, draw)
                 settings = _settings(bench, subject, draw) if name == FULL else {}
                 for label, cloud in found.items():
@@ -116,7 +116,7 @@ def measure_disentanglement(
 
 
 def _grid(bench: Bench, subject: str, effects: str, draw: int) -> dict[str, Cloud]:
-    """Every segment under every configuration, as each encoder hears it."""
+    """Every segment under every configuration, embedded by each encoder."""
     segments, configurations = bench.plan.segments, bench.plan.configurations
     only = None if effects == FULL else effects
     place = ("grid", draw, effects)
@@ -128,7 +128,7 @@ def _grid(bench: Bench, subject: str, effects: str, draw: int) -> dict[str, Clou
 
 
 def _settings(bench: Bench, subject: str, draw: int) -> dict[str, dict[str, float]]:
-    """As many clips with a configuration each: whether the settings themselves can be told, and told apart."""
+    """As many clips with a configuration each: whether the settings can be predicted, and are disentangled."""
     count = bench.plan.segments * bench.plan.configurations
     cases = bench.draw(subject, "settings", draw, segments=bench.plan.segments, configurations=count)
     segment = np.arange(count) % bench.plan.segments

@@ -17,7 +17,7 @@ __all__ = ["Outcome"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """All parts of the evaluation; `data` says in one sentence which music it was done on.
+    """All parts of the evaluation; `data` names in one sentence the music it was done on.
 
     `encoders` gives for each label the digest of its weights, or nothing where it has none.
     """

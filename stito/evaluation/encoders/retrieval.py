@@ -1,7 +1,7 @@
 """Same-effects retrieval: among other songs, does an encoder find the one under the same configuration?
 
 A round draws 20 configurations and, for each, two segments: a query and its answer. All contents differ. Each query
-then looks for its answer among all 20, and counts as found when nothing else is nearer; guessing finds one in 20.
+then looks for its answer among all 20, and counts as found when no other is closer; guessing finds one in 20.
 
 The hard variant exchanges some of the 19 wrong candidates for the query's own content under those candidates'
 configurations: an encoder that listens to the music falls for them.
@@ -57,7 +57,7 @@ def measure_retrieval(
     for subject in bench.subjects if subjects is None else subjects:
         shares: dict[str, list[tuple[float, float]]] = {label: [] for label in bench.encoders}
         for number in range(rounds):
-            bench.say(f"retrieval: round {number + 1} of {rounds}, {subject}")
+            bench.report(f"retrieval: round {number + 1} of {rounds}, {subject}")
             for label, share in _round(bench, subject, candidates, own, number).items():
                 shares[label].append(share)
         for label, values in shares.items():

@@ -45,7 +45,7 @@ def measure_sensitivity(
     stems = bench.material.stems
     results = []
     for effect in effects:
-        bench.say(f"sensitivity: {effect}")
+        bench.report(f"sensitivity: {effect}")
         found: dict[str, list[tuple[float, float]]] = {label: [] for label in bench.encoders}
         for base in range(bases):
             stem, place = stems[base % len(stems)], ("sensitivity", effect, base)

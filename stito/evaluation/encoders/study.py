@@ -21,9 +21,9 @@ from stito.evaluation import plots
 from stito.evaluation.encoders.cases import Bench, Material, Plan
 from stito.evaluation.encoders.disentanglement import FULL, measure_disentanglement
 from stito.evaluation.encoders.outcome import Outcome
+from stito.evaluation.encoders.outcome_tables import as_markdown
 from stito.evaluation.encoders.retrieval import CANDIDATES, OWN, ROUNDS, measure_retrieval
 from stito.evaluation.encoders.sensitivity import BASES, OTHERS, measure_sensitivity
-from stito.evaluation.encoders.tables import as_markdown
 from stito.evaluation.page import render_page
 from stito.metrics import scikit
 from stito.models.encoder import Encoder, digest_of
@@ -39,7 +39,7 @@ SMOKE = Plan(segments=4, configurations=3, seeds=2, seconds=1.0)
 
 
 def cache_material(folder: Path, split: str) -> tuple[Material, str]:
-    """The songs of a cache's split as they are, without any variation, and a sentence that says what they are."""
+    """The songs of a cache's split as they are, without any variation, and a sentence that describes them."""
     cache = Cache.open(folder)
     material = Contents(cache, split=split, speed=0.0, swap_sides=False, flip_polarity=False)
     pieces = [piece for piece in cache.pieces if piece.split == split]

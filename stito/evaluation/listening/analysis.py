@@ -174,33 +174,33 @@ def _differences(ratings: Sequence[Rating], order: Sequence[str]) -> list[Differ
 def _agreement(ratings: Sequence[Rating], key: Key) -> list[Agreement]:
     from scipy import stats
 
-    heard: dict[tuple[str, str], list[float]] = {}
+    scores_of: dict[tuple[str, str], list[float]] = {}
     for rating in ratings:
-        heard.setdefault((rating.trial, rating.condition), []).append(rating.score)
-    means = {place: float(np.mean(scores)) for place, scores in heard.items()}
+        scores_of.setdefault((rating.trial, rating.condition), []).append(rating.score)
+    means = {place: float(np.mean(scores)) for place, scores in scores_of.items()}
     names = dict.fromkeys(name for trial in key.measures.values() for of in trial.values() for name in of)
-    known, found = measures(), []
+    defined, found = measures(), []
     for measure in names:
-        better = known[measure].better if measure in known else "less"
-        if better == "neither":  # it says nothing of which system is better
+        better = defined[measure].better if measure in defined else "less"
+        if better == "neither":  # it does not rank systems
             continue
         sign = 1.0 if better == "more" else -1.0
-        said = {
+        turned = {
             (trial, condition): sign * values[measure]
             for trial, conditions in key.measures.items()
             for condition, values in conditions.items()
             if measure in values and (trial, condition) in means
         }
-        if len(said) < 3:
+        if len(turned) < 3:
             continue
-        ours, theirs = list(said.values()), [means[place] for place in said]
+        ours, theirs = list(turned.values()), [means[place] for place in turned]
         varied = len(set(ours)) > 1 and len(set(theirs)) > 1
         rho = float(stats.spearmanr(ours, theirs).statistic) if varied else math.nan
         pairs = [
-            (said[a] - said[b]) * (means[a] - means[b])
-            for a, b in combinations(said, 2)
-            if a[0] == b[0] and said[a] != said[b] and means[a] != means[b]
+            (turned[a] - turned[b]) * (means[a] - means[b])
+            for a, b in combinations(turned, 2)
+            if a[0] == b[0] and turned[a] != turned[b] and means[a] != means[b]
         ]
         same = sum(product > 0 for product in pairs) / len(pairs) if pairs else math.nan
-        found.append(Agreement(measure, len(said), rho, len(pairs), same))
+        found.append(Agreement(measure, len(turned), rho, len(pairs), same))
     return sorted(found, key=lambda of: -of.rho if math.isfinite(of.rho) else math.inf)

@@ -50,7 +50,7 @@ def build_test(
 ) -> str:
     """Write `page/`, `webmushra/` and `key.json`; return the test's identity, which answers carry.
 
-    Names and order of stimuli say nothing of what they are; `key.json` does, and is not for listeners.
+    Names and order of stimuli do not reveal what they are; `key.json` does, and is not for listeners.
 
     Raises:
         SettingsError: an excerpt of no length, or too long to be remembered.

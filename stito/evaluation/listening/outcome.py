@@ -111,7 +111,7 @@ class ListeningOutcome:
             "Spearman's correlation of each measure with mean ratings, turned so that 1 is agreement, and the share of "
             "pairs of systems within a trial that measure and listeners put in the same order."
         )
-        return Table("What metrics say", ("measure", "rho", "same order", "sounds"), rows, note)
+        return Table("Agreement of metrics with listeners", ("measure", "rho", "same order", "sounds"), rows, note)
 
     def _listeners(self) -> Table:
         rows = tuple((of.name, str(of.trials), of.excluded or "counts") for of in self.analysis.listeners)

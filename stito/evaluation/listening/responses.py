@@ -27,8 +27,8 @@ class Rating:
 
 @dataclass(frozen=True)
 class Key:
-    """What the stimuli of a test are: for each trial that counts its name, the condition of each stimulus, and what
-    metrics said of each; and in which trials the open reference is of other music, and no stimulus."""
+    """What the stimuli of a test are: for each trial that counts its name, the condition of each stimulus, and the
+    measures of each; and in which trials the open reference is of other music, and no stimulus."""
 
     test: str
     names: Mapping[str, str]

@@ -33,7 +33,7 @@ class Trial:
     """One comparison, all sounds (2, t) at one rate.
 
     `hidden` is what a perfect system would make: the reference itself, unless that is of other music. Trials for
-    `training` come first, and their ratings do not count. `measures` are what metrics said of each system.
+    `training` come first, and their ratings do not count. `measures` are those of each system.
     """
 
     name: str
@@ -90,9 +90,9 @@ def _trial(folder: Path, measures: Mapping[str, Mapping[str, float]], chosen: Se
             sounds[name] = resample(to_stereo(audio.samples), audio.sample_rate, rate)
     reference = sounds.pop(REFERENCE)
     hidden = sounds.pop(TRUTH, reference)
-    taken = sorted(set(sounds) & {HIDDEN, *ANCHORS})
-    if taken:
-        raise SettingsError(f"{folder}: no system can be called {taken[0]}.", hint="Call its file something else.")
+    reserved = sorted(set(sounds) & {HIDDEN, *ANCHORS})
+    if reserved:
+        raise SettingsError(f"{folder}: no system can be called {reserved[0]}.", hint="Call its file something else.")
     if not sounds:
         raise SettingsError(f"{folder} has no system to compare.", hint="Add a file for each, such as match.wav.")
     if len(sounds) > MOST_SYSTEMS:

@@ -33,14 +33,20 @@ __all__ = ["Case", "Part", "as_stem", "draw_transfer"]
 class Part:
     """One stem of a transfer, each sound (2, t) at 44.1 kHz.
 
-    `heard` is the reference as methods are given it, which a separator may have made; `normal_lufs` how loud the
-    normalised stem was, `own_lufs` the input before effects of its own; `effects` the truth's (one row), None where
-    several stems have been put together.
+    Args:
+        source: the input.
+        reference: other music of the same kind of stem, under the same effects as the truth.
+        given_reference: the reference as methods are given it: from a separator, if there is one.
+        truth: the input under these effects.
+        normal_lufs: the loudness of the normalised stem, in LUFS.
+        own_lufs: the loudness of the input before effects of its own, in LUFS.
+        effects: those of the truth (one row); None where several stems have been put together.
+        reverb: whether the truth has any.
     """
 
     source: Tensor
     reference: Tensor
-    heard: Tensor
+    given_reference: Tensor
     truth: Tensor
     normal_lufs: float
     own_lufs: float
@@ -50,14 +56,14 @@ class Part:
     @property
     def asked_lufs(self) -> float:
         """How loud the reference asks the result to be."""
-        return self.own_lufs + loudness(self.heard, SAMPLE_RATE) - self.normal_lufs
+        return self.own_lufs + loudness(self.given_reference, SAMPLE_RATE) - self.normal_lufs
 
     def __add__(self, other: Part) -> Part:
         """Both in one stem."""
         return Part(
             self.source + other.source,
             self.reference + other.reference,
-            self.heard + other.heard,
+            self.given_reference + other.given_reference,
             self.truth + other.truth,
             _together(self.normal_lufs, other.normal_lufs),
             _together(self.own_lufs, other.own_lufs),
@@ -101,11 +107,21 @@ class Case:
 
     def references(self) -> Mix:
         """The references as methods are given them."""
-        return _mix({name: part.heard for name, part in self.parts.items()})
+        return _mix({name: part.given_reference for name, part in self.parts.items()})
 
 
 def draw_transfer(material: Material, manipulator: Manipulator, plan: TransferPlan, number: int) -> Case:
-    """The plan's case of that number."""
+    """The plan's case of that number.
+
+    Args:
+        material: the songs whose stems are used.
+        manipulator: draws and renders the random effects.
+        plan: what is run.
+        number: of the case; the same plan and number give the same case.
+
+    Raises:
+        SettingsError: the plan's separator has no place for a kind of stem.
+    """
     subject = MULTITRACK if plan.multitrack else material.stems[number % len(material.stems)]
     drawn = draw_cases(
         material,
@@ -159,8 +175,8 @@ def _separated(case: Case, name: str) -> Case:
     if left:
         parts[unnamed.pop()] = reduce(Part.__add__, (case.parts[stem] for stem in sorted(left)))
     apart = [float(si_sdr(found[stem][None], part.reference[None])[0]) for stem, part in parts.items()]
-    heard = {stem: replace(part, heard=found[stem]) for stem, part in parts.items()}
-    return Case(case.number, case.subject, heard, sum(apart) / len(apart))
+    separated = {stem: replace(part, given_reference=found[stem]) for stem, part in parts.items()}
+    return Case(case.number, case.subject, separated, sum(apart) / len(apart))
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""One method on one case: the settings that it finds, and how near they come."""
+"""One method on one case: the settings that it finds, and how far its result is from the truth."""
 
 from __future__ import annotations
 
@@ -37,9 +37,10 @@ __all__ = ["Asked", "ask", "audio_file", "measure", "oracle", "warm_up"]
 
 @dataclass(frozen=True)
 class Asked:
-    """A method as it was asked for, with everything loaded: how settings are found, from where, and what judges.
+    """A method as it was asked for, with everything loaded: how settings are found, where a search starts, and
+    the encoder that it searches with.
 
-    `digest` is of the weights that decide: those of the encoder, and of the converter where it has a part.
+    `digest` is of the weights that decide: those of the encoder, and of the converter where it is used.
     """
 
     name: str
@@ -58,7 +59,7 @@ class _Made:
     evaluations: int = 0
     history: Sequence[Step] = ()
     distances: Sequence[float] = ()
-    known_after: float = 0.0
+    first_candidate_s: float = 0.0
     """Seconds before the first candidate was tried."""
 
 
@@ -73,17 +74,26 @@ def ask(method: str) -> Asked:
         return Asked(method, method, encoder=load_encoder(measured), digest=digest)
     source, init = registry.parse_name(argument or measured)
     encoder = load_encoder(source)
-    alone = (MATCH, NEUTRAL, PREDICT)  # these have no part of the converter's
+    alone = (MATCH, NEUTRAL, PREDICT)  # these do not use the converter
     start = "" if name in alone or init in alone else digest_of(load_converter(registry.default("converter")))
     return Asked(method, name, init or AUTO, encoder, digest_of(encoder) + start)
 
 
 def measure(
-    case: Case, asked: Asked, chain: Chain, judge: Encoder, plan: TransferPlan, audio: Path | None = None
+    case: Case, asked: Asked, chain: Chain, evaluation_encoder: Encoder, plan: TransferPlan, audio: Path | None = None
 ) -> Row:
-    """Run a method on a case, and keep what it made and the truth in a folder of `audio`, if there is one.
+    """Run a method on a case and measure its result.
 
-    `KeyboardInterrupt` if its search was interrupted: half a search is no result.
+    Args:
+        case: what is transferred.
+        asked: the method, loaded.
+        chain: what searches set.
+        evaluation_encoder: measures how close the result is to reference and truth.
+        plan: what is run.
+        audio: a folder that gets the result and the truth as files.
+
+    Raises:
+        KeyboardInterrupt: the search was interrupted: half a search is no result.
     """
     started = time.perf_counter()
     made = _make(case, asked, chain, plan)
@@ -98,7 +108,7 @@ def measure(
     apart = truth(result[None])
     measures = {"left_right": float(apart.left_right[0]), "mid_side": float(apart.mid_side[0])}
     measures |= compare(result, case.truth, SAMPLE_RATE, but=measures)
-    measures |= _heard(case, result, judge) | _knobs_off(case, made, chain, plan)
+    measures |= _embedding_distances(case, result, evaluation_encoder) | _knobs_off(case, made, chain, plan)
     if case.sdr_db is not None:
         measures["sdr_db"] = case.sdr_db
     history: list[tuple[int, float]] = []
@@ -114,7 +124,7 @@ def measure(
         made.evaluations,
         asked.digest,
         case.reverb,
-        _course(case, asked, chain, made, seconds, truth, plan),
+        _anytime_curve(case, asked, chain, made, seconds, truth, plan),
         history,
     )
 
@@ -195,27 +205,29 @@ def _render(case: Case, asked: Asked, strips: Mapping[str, StripPreset]) -> Tens
 
 
 @torch.no_grad()
-def _heard(case: Case, result: Tensor, judge: Encoder) -> dict[str, float]:
-    """How far the result sounds from reference and truth."""
+def _embedding_distances(case: Case, result: Tensor, evaluation_encoder: Encoder) -> dict[str, float]:
+    """Distances between the embeddings of result, reference and truth."""
     sounds = torch.stack([result, case.reference, case.truth])
-    made, reference, truth = torch.split(judge.embed(resample(sounds, SAMPLE_RATE, judge.sample_rate)), 1)
+    made, reference, truth = torch.split(
+        evaluation_encoder.embed(resample(sounds, SAMPLE_RATE, evaluation_encoder.sample_rate)), 1
+    )
     apart = {"to_reference": (made, reference), "to_truth": (made, truth), "truth_to_reference": (truth, reference)}
-    return {name: float(distance(judge, *pair)[0]) for name, pair in apart.items()}
+    return {name: float(distance(evaluation_encoder, *pair)[0]) for name, pair in apart.items()}
 
 
 def _knobs_off(case: Case, made: _Made, chain: Chain, plan: TransferPlan) -> dict[str, float]:
-    """How far the knobs are from the truth's that the chain shares with it; nothing where they say nothing."""
+    """The mean distance of knobs from their target settings, in theta; nothing where no knob has a target."""
     wrong, count = 0.0, 0.0
     for name, part in case.parts.items():
         if part.effects is None or name not in made.settings or plan.mixed:
             return {}
-        there, known = target_settings(chain, part.effects)
-        off = (chain.encode(made.settings[name]) - there[0]).abs() * known[0]
-        wrong, count = wrong + float(off.sum()), count + float(known.sum())
+        targets, has_target = target_settings(chain, part.effects)
+        off = (chain.encode(made.settings[name]) - targets[0]).abs() * has_target[0]
+        wrong, count = wrong + float(off.sum()), count + float(has_target.sum())
     return {"knobs_off": wrong / count} if count else {}
 
 
-def _course(
+def _anytime_curve(
     case: Case,
     asked: Asked,
     chain: Chain,
@@ -224,17 +236,17 @@ def _course(
     truth: MultiScaleSpectral,
     plan: TransferPlan,
 ) -> list[tuple[float, float, float]]:
-    """What there would have been had the method been stopped: the input, then the best settings so far."""
-    course = []
+    """The distance to the truth if the method were stopped at each moment: of the input, then of the best so far."""
+    curve = []
     for moment in plan.at:
         sound = case.source
         if made.history:
-            steps = [step for step in made.history if made.known_after + step.seconds <= moment]
+            steps = [step for step in made.history if made.first_candidate_s + step.seconds <= moment]
             if steps:
                 ((name, _),) = case.parts.items()
                 sound = _render(case, asked, {name: StripPreset.of(chain, chain.settings(steps[-1].theta))})
         elif seconds <= moment:
             sound = _render(case, asked, made.strips)
         apart = truth(sound[None])
-        course.append((moment, float(apart.left_right[0]), float(apart.mid_side[0])))
-    return course
+        curve.append((moment, float(apart.left_right[0]), float(apart.mid_side[0])))
+    return curve

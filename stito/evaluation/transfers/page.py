@@ -19,7 +19,7 @@ from stito.evaluation.table import NOTHING, SIGNIFICANT, Table, figure, finite
 from stito.evaluation.transfers.methods import audio_file
 from stito.evaluation.transfers.plan import TransferPlan
 from stito.evaluation.transfers.rows import Row
-from stito.evaluation.transfers.summary import MAIN, Summary, catches, courses, pairs, summarise
+from stito.evaluation.transfers.summary import MAIN, Summary, anytime_curves, evaluations_to_target, pairs, summarise
 from stito.pages import data_url
 
 __all__ = ["NAMES", "TransferOutcome", "write_outcome", "write_predictions"]
@@ -28,7 +28,9 @@ NAMES = ("result.json", "tables.md", "report.html")
 
 
 DISTANCES = "Distance to the truth by kind of stem, mean and 95 % interval. Blue: left/right, orange: mid/side."
-COURSES = "Distance to the truth, left and right, of what each method has after so many seconds."
+ANYTIME_CURVES = (
+    "Anytime curves: distance to the truth (left/right) of each method's best result after so many seconds."
+)
 
 
 @dataclass(frozen=True)
@@ -47,21 +49,21 @@ class TransferOutcome:
         """What `result.json` holds."""
         return {
             "format": "stito.transfers",
-            "version": 2,
+            "version": 3,
             "data": self.plan.data,
             "plan": asdict(self.plan),
             "measures": {name: asdict(measure) for name, measure in measures().items()},
             "summary": self.summary,
             "pairs": [asdict(pair) for pair in pairs(self.rows)],
-            "courses": courses(self.rows),
-            "catches": [finite(asdict(catch)) for catch in catches(self.rows)],
+            "anytime_curves": anytime_curves(self.rows),
+            "evaluations_to_target": [finite(asdict(pair)) for pair in evaluations_to_target(self.rows)],
         }
 
     def tables(self) -> list[Table]:
         """All tables, the distances first."""
         found = [_distances(self.summary), _measures(self.summary), *_pairs(self.rows)]
-        found += [_courses(self.rows)] if courses(self.rows) else []
-        found += [_catches(self.rows)] if catches(self.rows) else []
+        found += [_anytime_curves(self.rows)] if anytime_curves(self.rows) else []
+        found += [_evaluations_to_target(self.rows)] if evaluations_to_target(self.rows) else []
         return found
 
     def text(self) -> str:
@@ -85,9 +87,9 @@ def write_outcome(outdir: Path, outcome: TransferOutcome, *, command: str = "") 
     write_atomic(outdir / "tables.md", outcome.markdown(), overwrite=True)
     shown = {kind: found for kind, found in outcome.summary.items() if kind not in ("dry", "reverb")}
     pictures = [Picture(data_url(plots.distances_png(shown)), DISTANCES)]
-    course = courses(outcome.rows)
-    if course:
-        pictures.append(Picture(data_url(plots.courses_png(course)), COURSES))
+    curves = anytime_curves(outcome.rows)
+    if curves:
+        pictures.append(Picture(data_url(plots.anytime_curves_png(curves)), ANYTIME_CURVES))
     page = render_template(
         "transfers.html.j2", outcome=outcome, tables=outcome.tables(), pictures=pictures, command=command
     )
@@ -109,30 +111,45 @@ def _span(found: Mapping[str, float], name: str) -> str:
     return f"{figure(found[name])} ({figure(found[name + '_low'])} to {figure(found[name + '_high'])})"
 
 
+def _percent(found: Mapping[str, float], name: str) -> str:
+    return f"{found[name]:.0f}%" if name in found else NOTHING
+
+
 def _distances(summary: Summary) -> Table:
-    heads = ("cases", "method", "n", "left/right", "gone", "below match", "mid/side", "gone", "evaluations", "seconds")
+    heads = (
+        "cases",
+        "method",
+        "n",
+        "left/right",
+        "reduction",
+        "below match",
+        "mid/side",
+        "reduction",
+        "evaluations",
+        "seconds",
+    )
     lines = []
     for kind, methods in summary.items():
         for method, found in methods.items():
-            gone = [f"{found[name]:.0%}" if (name := f"{measure}_reduction") in found else NOTHING for measure in MAIN]
+            reductions = [_percent(found, f"{measure}_reduction_percent") for measure in MAIN]
             lines.append(
                 (
                     kind,
                     method,
                     f"{found['cases']:.0f}",
                     _span(found, "left_right"),
-                    gone[0],
+                    reductions[0],
                     _span(found, "left_right_below_match"),
                     _span(found, "mid_side"),
-                    gone[1],
+                    reductions[1],
                     f"{found['evaluations']:.0f}",
                     f"{found['seconds']:.1f}",
                 )
             )
     note = (
-        "Multi-scale spectral distance of the result to the truth, mean over cases with a 95 % bootstrap interval; how "
-        "much of the input's is gone; how much nearer than `match`, case by case; seconds of one core, "
-        "in which the first case of a process also loads what is needed."
+        "Multi-scale spectral distance of the result to the truth, mean over cases with a 95 % bootstrap interval. "
+        "Reduction: by how much the input's distance shrank. Below match: by how much the distance is smaller than "
+        "that of `match`, case by case. Seconds are of one core; the first case of a process also loads what is needed."
     )
     return Table("Distance to the truth (Table 2 of Koo et al.)", heads, tuple(lines), note)
 
@@ -170,29 +187,29 @@ def _pairs(rows: Sequence[Row]) -> list[Table]:
     return tables
 
 
-def _courses(rows: Sequence[Row]) -> Table:
-    found = courses(rows)
+def _anytime_curves(rows: Sequence[Row]) -> Table:
+    found = anytime_curves(rows)
     moments = [f"{moment:g} s" for moment, _, _ in next(iter(found.values()))]
-    lines = tuple((method, *(f"{figure(a)} / {figure(b)}" for _, a, b in course)) for method, course in found.items())
+    lines = tuple((method, *(f"{figure(a)} / {figure(b)}" for _, a, b in curve)) for method, curve in found.items())
     note = (
-        "Distance to the truth (left/right / mid/side) of what there is after so many seconds of one core, mean over "
-        "all cases: the input until a method knows better, then the best so far."
+        "Distance to the truth (left/right / mid/side) after so many seconds of one core, mean over all cases: of the "
+        "input until a method has a result, then of the best so far."
     )
-    return Table("Quality against time", ("method", *moments), lines, note)
+    return Table("Anytime curves", ("method", *moments), lines, note)
 
 
-def _catches(rows: Sequence[Row]) -> Table:
+def _evaluations_to_target(rows: Sequence[Row]) -> Table:
     lines = tuple(
         (
-            catch.search,
-            catch.other,
-            f"{catch.reached} of {catch.cases}",
-            f"{catch.share:.0%}" if math.isfinite(catch.share) else NOTHING,
+            pair.search,
+            pair.other,
+            f"{pair.reached} of {pair.cases}",
+            f"{pair.share:.0%}" if math.isfinite(pair.share) else NOTHING,
         )
-        for catch in catches(rows)
+        for pair in evaluations_to_target(rows)
     )
     note = (
-        "After which share of the other's evaluations its final distance to the reference was reached, median over "
-        "cases, those where it never was among them as the largest."
+        "The target is the other search's final distance to the reference. Evaluations until it was reached, as a "
+        "share of the other's, median over cases; a case in which it was never reached counts as the largest."
     )
-    return Table("Starts", ("search", "to where this one ended", "reached", "after"), lines, note)
+    return Table("Evaluations to target", ("search", "target: the end of", "reached", "evaluations"), lines, note)

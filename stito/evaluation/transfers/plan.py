@@ -31,7 +31,7 @@ def default_methods() -> tuple[str, ...]:
 
 
 ORACLE_EVALUATIONS = 300
-"""Candidates for the oracle, unless told otherwise."""
+"""Candidates for the oracle, unless the plan gives a number."""
 
 
 @dataclass(frozen=True)
@@ -40,20 +40,21 @@ class TransferPlan:
 
     Args:
         cases: how many.
-        seconds: the length of input and reference.
-        evaluations: candidates for each search; None leaves it to `at`, and without that to the search, as a transfer.
+        seconds: the length of input and reference, in seconds.
+        evaluations: candidates for each search; None: as many as the time in `at` allows, without `at` the search's own
+            default.
         methods: see `default_methods`; a converter with its weights is `neural:FILE`.
         chain: what the searches set.
         predictor: a file of weights to predict settings with; "" for the installed ones.
-        prior: how strongly settings are drawn to the guess that a search starts from, see `stito.transfer`.
-        judge: the encoder that says how near results sound to reference and truth.
+        prior: how strongly settings are regularised towards the guess that a search starts from, see `stito.transfer`.
+        evaluation_encoder: an encoder, or a file of weights: measures how close results are to reference and truth.
         seed: same seed, same cases.
-        data: in a sentence, what the cases are drawn from.
-        mixed: inputs arrive with random effects of their own.
-        strength: of all random effects, up to 1: as the FXmanipulator draws them.
-        multitrack: all kinds of stems at once, and their sum is compared.
-        separator: what takes a multitrack's reference apart; with `none` methods are given its stems.
-        at: seconds after which to look at what each method has by then.
+        data: in a sentence, the music that the cases are drawn from.
+        mixed: inputs have random effects of their own.
+        strength: of all random effects, above 0 and up to 1; 1 is as the FXmanipulator draws them.
+        multitrack: all kinds of stems at once; their sum is compared.
+        separator: separates a multitrack's reference; with `none`, methods are given its stems.
+        at: seconds at which the anytime curves are sampled.
     """
 
     cases: int = 40
@@ -63,7 +64,7 @@ class TransferPlan:
     chain: str = "mixing"
     predictor: str = ""
     prior: float = TransferOptions.prior_weight
-    judge: str = "fxencoder"
+    evaluation_encoder: str = "fxencoder"
     seed: int = 0
     data: str = ""
     mixed: bool = False
@@ -104,7 +105,7 @@ class TransferPlan:
             "at": list(self.at),
             "streams": derived_seed(self.seed, Purpose.CASE_CONTENTS, "transfer"),
             "predictor": predictor.digest if predictor else "",
-            "judge_digest": digest_of(load_encoder(self.judge)),
+            "evaluation_encoder_digest": digest_of(load_encoder(self.evaluation_encoder)),
             "separator_digest": digest_of(separator) if separator else "",
             "knobs": [[str(knob), knob.param.low, knob.param.high] for knob in chain.knobs],
             "frozen": {slot.label: dict(slot.frozen) for slot in chain.slots},

@@ -43,15 +43,18 @@ def evaluate_transfers(
     Args:
         source: what the cases are drawn from.
         plan: what is run.
-        log: a file of JSON lines. Rows are kept there as soon as they are known, and those that are there already are
-            not computed again: an interrupted evaluation goes on where it stopped.
-        on_row: is told of each row as it comes.
+        log: a file of JSON lines. Each row is written there as soon as it is measured, and rows that are there already
+            are not computed again: an interrupted evaluation goes on where it stopped.
+        on_row: called with each row as it comes.
         executor: where jobs run, see `stito.compute.workers`; here, one after the other, without one.
         audio: a folder for what every method made of every case, beside the truth, as `stito listen build` takes it.
 
+    Returns:
+        A row for each case and method, the methods of a case in the plan's order.
+
     Raises:
         OutputError: the log is of another evaluation, or another process is writing it.
-        StitoError: of the first job that fails; rows that are known by then are in the log.
+        StitoError: of the first job that fails; rows that were measured by then are in the log.
     """
     with sole_writer(log.parent) if log else nullcontext():
         return _evaluated(source, plan, log, on_row, executor, audio)
@@ -90,7 +93,7 @@ def _rows(
     todo: list[tuple[int, str, str, str]],
     executor: Executor | None,
 ) -> Iterator[Row]:
-    """The rows of these cases, methods and weights as they become known."""
+    """The rows of these cases, methods and weights as they are measured."""
     if executor is None:
         yield from (_job(source, plan, audio, *what) for what in todo)
         return
@@ -110,10 +113,10 @@ def _job(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        chain, judge = load_chain(plan.chain), _judge(plan.judge)
+        chain, evaluation_encoder = load_chain(plan.chain), _evaluation_encoder(plan.evaluation_encoder)
         if plan.at:
             _warmed_up(source, plan, method, digest)
-        return measure(_case(source, plan, number), _asked(method, digest), chain, judge, plan, audio)
+        return measure(_case(source, plan, number), _asked(method, digest), chain, evaluation_encoder, plan, audio)
     finally:
         torch.set_num_threads(threads)
 
@@ -140,7 +143,7 @@ def _asked(method: str, digest: str) -> Asked:
 
 
 @lru_cache(maxsize=2)
-def _judge(name: str) -> Encoder:
+def _evaluation_encoder(name: str) -> Encoder:
     return load_encoder(name)
 
 

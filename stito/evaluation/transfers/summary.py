@@ -1,4 +1,4 @@
-"""What rows come to: means with their intervals, differences between methods with their odds, quality against time."""
+"""The summary of rows: means with intervals, paired tests between methods, anytime curves, evaluations to target."""
 
 from __future__ import annotations
 
@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 from stito.evaluation.statistics import Paired, bootstrap, paired
 from stito.evaluation.transfers.rows import Row
 
-__all__ = ["MAIN", "Catch", "Pair", "Summary", "catches", "courses", "pairs", "summarise"]
+__all__ = [
+    "MAIN",
+    "EvaluationsToTarget",
+    "Pair",
+    "Summary",
+    "anytime_curves",
+    "evaluations_to_target",
+    "pairs",
+    "summarise",
+]
 
 MAIN = ("left_right", "mid_side")
 """What methods are ranked by."""
@@ -30,11 +39,11 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Catch:
-    """How soon a search gets to where another ended, over cases.
+class EvaluationsToTarget:
+    """How many evaluations a search needs to reach its target: the final distance of another search, over cases.
 
-    `share` is the median share of the other's evaluations after which its final distance was reached, counting cases in
-    which it never was as infinitely many; `reached` in how many it was.
+    `share` is the median over cases of these evaluations, as a share of the other search's; a case in which the target
+    was never reached counts as infinitely many. `reached` is the number of cases in which it was.
     """
 
     search: str
@@ -49,8 +58,9 @@ def summarise(rows: Sequence[Row]) -> Summary:
 
     Truths with `reverb` are apart because no other room than their own repeats their echoes, however alike it sounds.
 
-    Also, of each distance, `..._reduction`: the share of the mean of `input` that is gone; and `..._below_match`: how
-    much nearer than `match`, case by case. Their intervals are over the same draws of cases.
+    Also, for each distance: `..._reduction_percent`, by how much the mean of `input` is reduced, in % (negative where
+    it grew); and `..._below_match`, the mean difference to the method `match`, case by case (positive where the
+    distance is smaller). Their intervals are over the same draws of cases.
     """
     subjects = dict.fromkeys(row.stem for row in rows)
     parts = {
@@ -96,11 +106,12 @@ def _summary(rows: Sequence[Row], method: str) -> dict[str, float]:
         if set(cases) <= set(inputs):
             before = _values(inputs, cases, measure)
             both = np.stack([values, before], axis=1)
-            gone = bootstrap(both, lambda drawn: 1 - drawn[..., 0].mean(1) / drawn[..., 1].mean(1))
-            found |= _with_interval(f"{measure}_reduction", float(1 - values.mean() / before.mean()), gone)
+            interval = bootstrap(both, lambda drawn: 100 * (1 - drawn[..., 0].mean(1) / drawn[..., 1].mean(1)))
+            reduction = 100 * (1 - float(values.mean() / before.mean()))
+            found |= _with_interval(f"{measure}_reduction_percent", reduction, interval)
         if set(cases) <= set(closed):
-            nearer = _values(closed, cases, measure) - values
-            found |= _with_interval(f"{measure}_below_match", float(nearer.mean()), bootstrap(nearer))
+            below = _values(closed, cases, measure) - values
+            found |= _with_interval(f"{measure}_below_match", float(below.mean()), bootstrap(below))
     return found
 
 
@@ -122,21 +133,25 @@ def pairs(rows: Sequence[Row]) -> list[Pair]:
     return found
 
 
-def courses(rows: Sequence[Row]) -> dict[str, list[tuple[float, float, float]]]:
-    """By method the mean distances after so many seconds: (seconds, left_right, mid_side)."""
+def anytime_curves(rows: Sequence[Row]) -> dict[str, list[tuple[float, float, float]]]:
+    """The anytime curve of each method: its mean distances to the truth after so many seconds.
+
+    Returns:
+        By method, points (seconds, left_right, mid_side).
+    """
     found = {}
     for method in _methods(rows):
-        all_of = [row.course for row in rows if row.method == method and row.course]
-        if all_of:
-            means = np.array(all_of).mean(0)
+        curves = [row.anytime_curve for row in rows if row.method == method and row.anytime_curve]
+        if curves:
+            means = np.array(curves).mean(0)
             found[method] = [(float(moment), float(a), float(b)) for moment, a, b in means]
     return found
 
 
-def catches(rows: Sequence[Row]) -> list[Catch]:
-    """Of every two searches that differ in where they start alone, how soon each gets to where the other ended.
+def evaluations_to_target(rows: Sequence[Row]) -> list[EvaluationsToTarget]:
+    """For every two searches that differ only in where they start: how soon each reaches the other's final distance.
 
-    Cases of which one was near enough where it started, and searched for nothing, have no part in it.
+    Cases in which one of them did not search, because it started close enough, are left out.
     """
     searches = [name for name in _methods(rows) if any(row.history for row in rows if row.method == name)]
     found = []
@@ -148,7 +163,9 @@ def catches(rows: Sequence[Row]) -> list[Catch]:
                 if both:
                     shares = [_share(ours[case], theirs[case]) for case in both]
                     reached = sum(np.isfinite(shares))
-                    found.append(Catch(search, other, len(shares), int(reached), float(np.median(shares))))
+                    found.append(
+                        EvaluationsToTarget(search, other, len(shares), int(reached), float(np.median(shares)))
+                    )
     return found
 
 

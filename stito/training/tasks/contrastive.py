@@ -3,8 +3,8 @@
 A batch is (groups, configurations, contents): clip (g, i, j) is content j of group g under configuration i, and all of
 a group have the same kinds of stems. Clips (g, i, j) and (g, i, j') are positives. Everything else is a negative, and
 among that (g, i, j) and (g, i', j), the same content under other effects, are the strong negatives: what cannot be told
-apart by content must be told apart by style. Groups that hear the same ensemble, in other choices of stems, are no
-negatives of each other: what they share is style as well.
+apart by content must be told apart by style. Groups of the same ensemble, with other choices of stems, are no
+negatives of each other: they share the style as well.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def nt_xent(
     strong_negatives: bool = True,
     views: int = 1,
 ) -> Tensor:
-    """How badly positives are told from negatives: the mean over all ordered pairs of positives, a scalar.
+    """The NT-Xent loss, a scalar, low where positives are closer than negatives: the mean over pairs of positives.
 
-    Each pair is asked against the negatives of its first clip; further positives are not in the way.
+    Each pair is compared with the negatives of its first clip; further positives are left out.
 
     Args:
         embeddings: (groups, configurations, contents, dim).
@@ -37,7 +37,7 @@ def nt_xent(
             self-supervised learning", ICLR 2022); the others learn through the layers they share.
         objective: `style`, or `song`: positives are the same content under different configurations.
         strong_negatives: whether clips that share the content (`song`: the configuration) count as negatives.
-        views: so many consecutive groups hear one ensemble.
+        views: so many consecutive groups share one ensemble.
 
     Source: Chen et al., "A simple framework for contrastive learning of visual representations" (NT-Xent), ICML 2020;
     strong negatives: Koo et al., "Music mixing style transfer", ICASSP 2023, sec. 3.1.

@@ -1,4 +1,4 @@
-"""A converter as a task: audio that one song's stem becomes under the effects that are heard on another song.
+"""A converter as a task: one song's stem, rendered with the effects of a reference from another song.
 
 Source: Koo et al., "Music mixing style transfer: a contrastive learning approach to disentangle audio effects", ICASSP
 2023, sec. 3.2: the encoder is frozen, the loss is the multi-scale spectral distance to the truth.
@@ -31,7 +31,7 @@ FRAMES = {4096: 16, 2048: 32, 1024: 32, 512: 64}
 
 
 class ConverterNet(nn.Module):
-    """Pairs of reference and input (b, 2, 2, t) to results (b, 2, t): the network, and the encoders that tell it."""
+    """The network and its conditioning: pairs of reference and input (b, 2, 2, t) to results (b, 2, t)."""
 
     def __init__(self, net: nn.Module, style: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class ConverterTask(Stateless):
         self._truths = Truths(recipe, supplies, mixed=recipe.converter.mixed, mild=recipe.converter.mild)
 
     def network(self) -> nn.Module:
-        """A fresh network, and the frozen encoders that tell it what to do."""
+        """A fresh network, and the frozen encoders that it is conditioned on."""
         net = self.factory(dict(self.recipe.network.config), sum(encoder.dim for encoder in self.encoders))
         return ConverterNet(net, lambda x: embed_all(self.encoders, x))
 
@@ -69,12 +69,12 @@ class ConverterTask(Stateless):
         return apart.clamp_max(LOUDEST).mean(), {"distance": apart.detach().mean()}
 
     def validate(self, network: Network, count: int) -> tuple[float, Mapping[str, float]]:
-        """The share of the distance that is gone of what the right level alone leaves: the mean over kinds of stems."""
+        """The mean reduction of the distance to the truth, and scores by kind of stem: see `Truths.validate`."""
         del count
         return self._truths.validate(lambda examples: network(examples.pairs()).float())
 
     def header(self) -> dict[str, Any]:
-        """What the weights say of themselves."""
+        """The header of the weights."""
         recipe = self.recipe
         return {
             "architecture": recipe.network.encoder,

@@ -36,8 +36,8 @@ ONE_EFFECT = "one effect"
 class FXencoderTask:
     """What `stito.training.loop` trains for `encoder = "fxencoder"` and its like.
 
-    Validation hears the effects as often as the recipe's initial probabilities say, however training hears them by
-    then, so that scores of different steps compare.
+    Validation uses the effects with the recipe's initial probabilities, whichever training uses by then, so that scores
+    of different steps compare.
     """
 
     def __init__(self, recipe: Recipe, factory: NetworkFactory, supplies: Supplies) -> None:
@@ -130,26 +130,26 @@ class FXencoderTask:
         return loss_mean, retrieval_mean
 
     def _reschedule(self, network: Network) -> dict[str, float]:
-        """Use effects in training as often as they are hard to tell when nothing else differs."""
+        """Set the probabilities of effects in training: higher where an effect alone is harder to tell apart."""
         plan = self.recipe.probabilities
         losses = {}
         for effect in sorted(self.train_manipulator.probabilities):
             losses[effect], _ = self._measure(network, (ONE_EFFECT, effect), (), only=effect)
         self.train_manipulator.probabilities = scheduled_probabilities(losses, low=plan.low, high=plan.high)
-        told = {f"{effect}.loss": loss for effect, loss in losses.items()}
-        return told | {f"{effect}.probability": p for effect, p in self.train_manipulator.probabilities.items()}
+        scores = {f"{effect}.loss": loss for effect, loss in losses.items()}
+        return scores | {f"{effect}.probability": p for effect, p in self.train_manipulator.probabilities.items()}
 
     def state(self) -> dict[str, Any]:
         """The probabilities that training uses by now."""
         return {"probabilities": dict(self.train_manipulator.probabilities)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on with these probabilities, unless the recipe has since been told to keep its own."""
+        """Go on with these probabilities, unless the recipe now keeps its own."""
         if self.recipe.probabilities.every:
             self.train_manipulator.probabilities = dict(state["probabilities"])
 
     def header(self) -> dict[str, Any]:
-        """What the weights say of themselves."""
+        """The header of the weights."""
         recipe = self.recipe
         return {
             "architecture": recipe.network.encoder,

@@ -1,6 +1,6 @@
-"""A predictor as a task: settings that make one song's stem what the same effects made of it, heard on another song.
+"""A predictor as a task: settings that give one song's stem the effects of a reference from another song.
 
-The gradient goes through the chain, so what is learnt is what can be heard: two settings that sound alike are equally
+The gradient goes through the chain, so the loss is a distance between sounds: two settings that sound alike are equally
 right.
 """
 
@@ -67,25 +67,25 @@ class PredictorTask(Stateless):
         return self._truths.prepare(step)
 
     def loss(self, network: Network, batch: Arrivals | Examples) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """The distance of the result to the truth, and, as the recipe weighs it, of theta to the known settings."""
+        """The distance of the result to the truth, and, weighted by the recipe, of theta to the target settings."""
         examples = self._truths.rendered(batch)
         theta = network(examples.pairs()).float()
         apart = examples.distance(self._render(theta, examples))
-        there, known = (part.to(theta.device) for part in target_settings(self.chain, examples.effects))
-        wrong = (known * (theta - there).square()).sum() / known.sum().clamp_min(1)
-        loss = apart.clamp_max(LOUDEST).mean() + self.recipe.predictor.known * wrong
+        targets, has_target = (part.to(theta.device) for part in target_settings(self.chain, examples.effects))
+        wrong = (has_target * (theta - targets).square()).sum() / has_target.sum().clamp_min(1)
+        loss = apart.clamp_max(LOUDEST).mean() + self.recipe.predictor.target_settings * wrong
         return loss, {"distance": apart.detach().mean(), "settings": wrong.detach()}
 
     def _render(self, theta: Tensor, examples: Examples) -> Tensor:
         return self.chain.render(examples.source, self.chain.decode(theta), self._rate)
 
     def validate(self, network: Network, count: int) -> tuple[float, Mapping[str, float]]:
-        """The share of the distance that is gone of what the right level alone leaves: the mean over kinds of stems."""
+        """The mean reduction of the distance to the truth, and scores by kind of stem: see `Truths.validate`."""
         del count
         return self._truths.validate(lambda examples: self._render(network(examples.pairs()).float(), examples))
 
     def header(self) -> dict[str, Any]:
-        """What the weights say of themselves."""
+        """The header of the weights."""
         return {
             "architecture": "predictor",
             "config": self._config(),

@@ -27,7 +27,7 @@ class Supplies:
         manipulator: makes manipulators with these probabilities, on the fabric's device.
         fabric: gathers over processes, and knows the device.
         sample_rate: of contents, manipulator and networks, in Hz.
-        data: what the weights' header says of the data, beside what the recipe says.
+        data: what the weights' header holds of the data, beside the recipe's description.
     """
 
     contents: ContentSource
@@ -38,7 +38,7 @@ class Supplies:
     data: Mapping[str, Any] = field(default_factory=dict)
 
     def origin(self, recipe: Recipe) -> dict[str, Any]:
-        """What the header of any weights says of how they came about."""
+        """What the header of any weights holds of their training."""
         return {
             "recipe": recipe.model_dump(mode="json"),
             "data": {"description": recipe.data.description, **self.data},

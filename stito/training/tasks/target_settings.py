@@ -1,7 +1,8 @@
-"""Target settings: what random configurations of the FXmanipulator are in the knobs of a chain.
+"""Target settings: the knobs of a chain that correspond to random configurations of the FXmanipulator.
 
-Each effect says it of itself (`Effect.target_settings`). The two are close relatives and not the same: rooms, and the
-compressor's range, differ. So this only helps a predictor on its way; what counts is how the result sounds.
+Each effect translates its own (`Effect.target_settings`). The effects of the two are similar, not equal: rooms, and the
+compressor's range, differ. So target settings only support a predictor's training; what counts is how the result
+sounds.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ __all__ = ["target_settings"]
 
 
 def target_settings(chain: Chain, manipulation: Manipulation) -> tuple[Tensor, Tensor]:
-    """Theta (b, dim) of b configurations, and where it is known: 1 or 0, (b, dim).
+    """Target settings of b configurations, as theta.
 
-    Of an effect that is not active, only its depth is known: neutral.
+    Returns:
+        Theta (b, dim), and a mask (b, dim): 1 where a knob has a target, else 0. An effect that is not active has a
+        target for its depth alone: neutral.
     """
     theta = chain.encode({}).repeat(len(manipulation), 1)
-    known = torch.zeros_like(theta)
+    has_target = torch.zeros_like(theta)
     targets = {
         slot.label: slot.effect.target_settings(manipulation.settings[slot.effect.name])
         for slot in chain.slots
@@ -35,5 +38,5 @@ def target_settings(chain: Chain, manipulation: Manipulation) -> tuple[Tensor, T
         active = manipulation.active[effects[knob.label]].cpu()
         placed = knob.param.to_unit(value.cpu().clamp(knob.param.low, knob.param.high))
         theta[:, column] = torch.where(active, placed, theta[:, column])
-        known[:, column] = torch.ones_like(placed) if knob.param.depth else active.float()
-    return theta, known
+        has_target[:, column] = torch.ones_like(placed) if knob.param.depth else active.float()
+    return theta, has_target

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 __all__ = ["Network", "Stateless", "Task"]
 
 Network = Callable[[Tensor], Tensor]
-"""What the task hears, batch first, to what it is after: audio to embeddings, for one."""
+"""The task's inputs, batch first, to its outputs: audio to embeddings, for one."""
 
 
 class Task(Protocol):
@@ -25,7 +25,7 @@ class Task(Protocol):
         ...
 
     def loss(self, network: Network, batch: Any) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """What is minimised, and other scalars worth a curve."""
+        """What is minimised, and other scalars for the log."""
         ...
 
     def validate(self, network: Network, count: int) -> tuple[float, Mapping[str, float]]:
@@ -44,7 +44,7 @@ class Task(Protocol):
         ...
 
     def header(self) -> dict[str, Any]:
-        """What the weights shall say of themselves."""
+        """The header of the weights."""
         ...
 
 

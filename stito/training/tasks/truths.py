@@ -1,4 +1,4 @@
-"""Transfers with a known truth, as many as training wants: what predictors and converters learn from.
+"""Transfers with a known truth, drawn anew for every step: what predictors and converters learn from.
 
 ```
 content j' ─ configuration ─▶ reference ─┐
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["LOUDEST", "Arrivals", "Examples", "Truths"]
 
 LOUDEST = 8.0
-"""A distance above this is of a truth that is nearly silent, or a room that has no end: it would drown all others."""
+"""A distance above this is of a truth that is nearly silent, or a room without end: it would outweigh all others."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Examples:
     effects: Manipulation
 
     def pairs(self) -> Tensor:
-        """What a network hears: reference and input, (n, 2, 2, t)."""
+        """The inputs of a network: reference and input, (n, 2, 2, t)."""
         return torch.stack([self.reference, self.source], dim=1)
 
     def distance(
@@ -73,7 +73,7 @@ class Truths:
     def __init__(self, recipe: Recipe, supplies: Supplies, *, mixed: float, mild: float = 0.0) -> None:
         """With `mixed` that share of inputs arrives with random effects of their own.
 
-        With `mild` that share of all configurations is of a strength anywhere between nothing and full.
+        With `mild` that share of all configurations has a random strength between none and full.
         """
         fabric = supplies.fabric
         self.recipe, self.device = recipe, fabric.device
@@ -102,14 +102,24 @@ class Truths:
         return self._examples(self._train, batch) if isinstance(batch, Arrivals) else batch
 
     def validate(self, render: Callable[[Examples], Tensor]) -> tuple[float, dict[str, float]]:
-        """The share of the distance that is gone of what the right level alone leaves: the mean over kinds of stems."""
+        """By how much `render` reduces the distance to the truth, beyond what the right level alone does.
+
+        Args:
+            render: results (n, 2, t) of examples.
+
+        Returns:
+            The score: the mean reduction over kinds of stems, 1 for all of the distance. For each kind of stem the
+            `distance`, and the `reduction_percent` from the distance of the input at the right level, negative where
+            it grew.
+        """
         scores: dict[str, float] = {}
+        reductions = []
         for stem in self._valid.contents.stems:
             found = [self._measure(render, stem, batch) for batch in range(self.recipe.validation.batches)]
             apart, before = (sum(column) / len(found) for column in zip(*found, strict=True))
-            scores |= {f"{stem}.distance": apart, f"{stem}.gone": 1 - apart / before}
-        gone = [value for name, value in scores.items() if name.endswith("gone")]
-        return sum(gone) / len(gone), scores
+            reductions.append(1 - apart / before)
+            scores |= {f"{stem}.distance": apart, f"{stem}.reduction_percent": 100 * reductions[-1]}
+        return sum(reductions) / len(reductions), scores
 
     def _measure(self, render: Callable[[Examples], Tensor], stem: str, batch: int) -> tuple[float, float]:
         """Mean distances of the results and of the inputs at the right level, at the same frames every time."""

@@ -97,7 +97,7 @@ def _unseen(outcome: Outcome) -> Table:
     ]
     note = (
         "Explicitness of the configurations on contents that the forests have not seen, 1 - MSE / variance: "
-        "0 is what knowing nothing scores."
+        "a constant guess scores 0."
     )
     return Table("Configurations, on unseen music", ("encoder", *COLUMNS), tuple(rows), note)
 
@@ -108,15 +108,15 @@ def _settings(outcome: Outcome) -> Table:
     for label in outcome.encoders:
         cells = [_cell(over("settings_held_out", label, multitrack=m, full=True)) for m in (True, False)]
         for multitrack in (True, False):
-            told, chance = (
+            dcimig, chance = (
                 over(f"settings_dcimig{suffix}", label, multitrack=multitrack, full=True) for suffix in ("", "_chance")
             )
-            cells.append(f"{_cell(told)} ({figure(chance.mean)})")
+            cells.append(f"{_cell(dcimig)} ({figure(chance.mean)})")
         rows.append((label, *cells))
     heads = ("encoder", "multitrack", "single stem", "DCIMIG, multitrack (shuffled)", "DCIMIG, single stem (shuffled)")
     note = (
         "Clips with a configuration each, full FX. First explicitness of the settings on unseen music, then how well "
-        "they are told apart, in brackets what shuffled embeddings score."
+        "they are disentangled (DCIMIG), in brackets what shuffled embeddings score."
     )
     return Table("Settings", heads, tuple(rows), note)
 
