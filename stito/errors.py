@@ -1,7 +1,7 @@
 """Every error that stito raises on purpose.
 
 ```
-StitoError                    .hint says what to do about it
+StitoError                    .hint: what to do about it
 ├── AudioError                ValueError          a file or a tensor is not usable audio
 ├── MissingFileError          FileNotFoundError   nothing is at that path
 ├── OutputError               OSError             the result cannot be written there
@@ -46,7 +46,12 @@ __all__ = [
 
 
 class StitoError(Exception):
-    """The root of the tree: a message for a person, and a hint that says what to do."""
+    """The root of all errors that stito raises on purpose.
+
+    Attributes:
+        message: what is wrong, for a person.
+        hint: what to do about it; None where there is nothing to suggest.
+    """
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -74,15 +79,15 @@ class OutputExistsError(StitoError, FileExistsError):
 
 
 class UnknownNameError(StitoError, LookupError):
-    """No effect, encoder, chain, search or stem has that name; the hint suggests near ones."""
+    """No effect, encoder, chain, search or stem has that name; the hint suggests similar ones."""
 
     @classmethod
     def of(cls, kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
         """The error for `name`, with a suggestion from the names that exist."""
         names = sorted(known)
-        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-        if near:
-            hint = f"Did you mean {' or '.join(near)}?"
+        similar = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        if similar:
+            hint = f"Did you mean {' or '.join(similar)}?"
         else:
             hint = f"Known: {', '.join(names)}." if names else "None is installed."
         return cls(f"Unknown {kind} '{name}'.", hint=hint)

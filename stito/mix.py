@@ -63,10 +63,18 @@ class Layout:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Mix:
-    """One or more stems (channels, t) at one sample rate and of one shape, by name.
+    """One or more stems at one sample rate and of one shape, by name.
 
-    A file is a mix of one entry: `mix`, or the stem's name if it is known to be one. `format` is that of the sum as it
-    goes out, `formats` those in which the stems came in.
+    A released mix has one entry, `mix`; a single stem has one under its name.
+
+    Attributes:
+        stems: audio (channels, t) by name.
+        sample_rate: of all of them, in Hz.
+        format: of the sum, when it is written.
+        name: of the whole, such as the file's or the folder's.
+        notes: sentences on what was converted, left out or silent.
+        kind: `mix`, `stem` or `stems`.
+        formats: of the stems, as they were read.
     """
 
     stems: Mapping[str, Tensor]
@@ -206,9 +214,13 @@ def add_up(stems: Iterable[Tensor]) -> Tensor:
 def read_mix(path: str | os.PathLike[str], *, stem: str | None = None) -> Mix:
     """Read an audio file, a folder of stems, or a `.stem.mp4`.
 
-    With `stem`, a file is that stem, and of a folder or stem file only that stem is read. In a folder each audio file
-    is a stem, named in small letters after the file; `mix`, `master` or `mixture` beside other stems is left out. Stems
-    of different rates, channel counts, lengths and Broadcast-WAV time references are brought together; `notes` say how.
+    In a folder each audio file is a stem, named in small letters after the file; `mix`, `master` or `mixture` beside
+    other stems is left out. Stems of different rates, channel counts, lengths and Broadcast-WAV time references are
+    brought to one; `Mix.notes` describes how.
+
+    Args:
+        path: the file or folder.
+        stem: what a single file is; of a folder or stem file, the only stem to read.
 
     Raises:
         MissingFileError, AudioError: as `read_audio`; no audio in the folder, two files for one stem, lengths or
@@ -235,10 +247,10 @@ def _stem_name(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip().lower()
 
 
-def _pick(stem: str, known: Iterable[str]) -> str:
-    known, name = list(known), _stem_name(stem)
-    if name not in known:
-        raise UnknownNameError.of("stem", name, known)
+def _pick(stem: str, names: Iterable[str]) -> str:
+    names, name = list(names), _stem_name(stem)
+    if name not in names:
+        raise UnknownNameError.of("stem", name, names)
     return name
 
 
@@ -303,7 +315,7 @@ def _enumerated(names: list[str], most: int = 8) -> str:
 
 def _assembled(name: str, audios: dict[str, Audio], notes: tuple[str, ...] = ()) -> Mix:
     """Stems brought to one rate, channel count and length; takes them out of `audios`, so that none is held twice."""
-    said = [*notes, *(note for audio in audios.values() for note in audio.notes)]
+    remarks = [*notes, *(note for audio in audios.values() for note in audio.notes)]
     formats = {stem: audio.format for stem, audio in audios.items()}
     rate, rate_notes = _common_rate(formats)
     channels, channel_notes = _common_channels(name, formats)
@@ -318,9 +330,9 @@ def _assembled(name: str, audios: dict[str, Audio], notes: tuple[str, ...] = ())
         raise AudioError(f"{name}: all stems are silent ({_enumerated(silent)}).", hint="Export the stems again.")
     for stem, samples in stems.items():
         stems[stem] = _placed(samples, starts[stem], length)
-    said += [*rate_notes, *channel_notes, *start_notes, *length_notes, *(f"{stem} is silent." for stem in silent)]
+    remarks += [*rate_notes, *channel_notes, *start_notes, *length_notes, *(f"{stem} is silent." for stem in silent)]
     subtype = max((item.subtype for item in formats.values()), key=SUBTYPES.index)
-    return Mix(stems, rate, AudioFormat(rate, channels, subtype), name, tuple(said), "stems", formats)
+    return Mix(stems, rate, AudioFormat(rate, channels, subtype), name, tuple(remarks), "stems", formats)
 
 
 def _common_rate(formats: Mapping[str, AudioFormat]) -> tuple[int, list[str]]:

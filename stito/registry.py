@@ -78,10 +78,10 @@ def parse_name(text: str) -> tuple[str, str | None]:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a distribution offers: for each kind, names to `"module:attribute"`.
+    """What a distribution offers: for each kind a mapping of names to `"module:attribute"`.
 
-    Of chains and predictors it is `"package:file"`; a predictor has the name of its chain. `defaults` says which name
-    is taken for a `Role` where a user names none.
+    Chains and predictors are mapped to `"package:file"`; a predictor has the name of its chain. `defaults` names
+    what is used for a `Role` where the user names nothing.
     """
 
     effects: Mapping[str, str] = field(default_factory=dict)
@@ -168,7 +168,14 @@ def _distribution(point: EntryPoint) -> str:
 
 
 def plugins(kind: Kind) -> list[Plugin]:
-    """Everything of one kind, by name; imports nothing but the manifests."""
+    """List everything of one kind that is installed; imports nothing but the manifests.
+
+    Args:
+        kind: `effect`, `encoder`, `chain`, `search`, `method`, `separator`, `predictor`, `converter` or `metric`.
+
+    Returns:
+        The plug-ins, sorted by name.
+    """
     found = sorted(_scan().plugins.items())
     return [entry for (of, _), entries in found if of == kind for entry in entries]
 
@@ -184,7 +191,7 @@ def problems() -> tuple[Problem, ...]:
 
 
 def default(role: Role) -> str:
-    """The name that is taken for this role where a user names none; `PluginError` if nothing installed has one."""
+    """The name that is used for this role where the user names none; `PluginError` if nothing installed has one."""
     found = _scan().defaults.get(role)
     if found is None:
         raise PluginError(f"Nothing that is installed is the {role}.", hint="Reinstall stito: pip install stito")

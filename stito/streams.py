@@ -77,7 +77,7 @@ class Purpose(Enum):
     SHUFFLES = "shuffles"
     """The order in which labels are shuffled to see what chance scores."""
     FORESTS = "forests"
-    """The random forests that guess settings from embeddings."""
+    """The random forests that predict settings from embeddings."""
     FOLDS = "folds"
     """The folds to which contents are dealt."""
     EMBEDDING_MAP = "embedding map"
@@ -90,7 +90,7 @@ class Purpose(Enum):
     SEARCH_ROWS = "search rows"
     """Candidates of a search from anywhere."""
     SEARCH_ROWS_NEAR = "search rows near"
-    """Candidates of a search near its start."""
+    """Candidates of a search close to its start."""
 
     RENDERED_SONG = "rendered song"
     """How a song is rendered from its notes: see `recipes/open_multitrack`."""

@@ -7,7 +7,7 @@ def test_my_effect_keeps_the_contract():
     check_effect(MyEffect())
 ```
 
-A broken rule raises `ContractError`, which says the rule, the knob and the numbers.
+A broken rule raises `ContractError`, which names the rule, the knob and the numbers.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def check_effect(effect: Effect, *, sample_rate: int = 44_100) -> None:
 
 
 def probe(sample_rate: int, seconds: float = 0.8, dtype: torch.dtype = torch.float32) -> Tensor:
-    """A test signal (1, 2, t) on which every knob can be heard: hits, chords and noise, loud and soft, in stereo."""
+    """A test signal (1, 2, t) on which every knob is audible: hits, chords and noise, loud and soft, in stereo."""
     t = torch.arange(round(seconds * sample_rate), dtype=torch.float64) / sample_rate
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(2, len(t), generator=generator, dtype=torch.float64)
@@ -254,7 +254,9 @@ def _answers_every_knob(bench: _Bench) -> None:
         y = bench.render(x, theta.flatten(0, 1)).reshape(len(silent), len(values), *x.shape[1:])
         change = (y[:, [0, 0, 1]] - y[:, [1, 2, 2]]).square().mean(dim=(2, 3)).sqrt().amax(dim=1)
         level = y.square().mean(dim=(2, 3)).sqrt().amax(dim=1).clamp_min(1e-9)
-        silent = [knob for knob, heard in zip(silent, (change / level > AUDIBLE).tolist(), strict=True) if not heard]
+        silent = [
+            knob for knob, audible in zip(silent, (change / level > AUDIBLE).tolist(), strict=True) if not audible
+        ]
     names = ", ".join(bench.effect.params[knob].name for knob in silent)
     bench.require(not silent, f"turning {names} changes nothing", "Use every declared param in `process`, or drop it.")
 
@@ -278,8 +280,8 @@ def _agrees_across_rates(bench: _Bench) -> None:
         faster = _Bench(bench.effect, high).render(resample(x, low, high), theta)[0]
         there = resample(faster, high, low)
         spectra = [long_term_spectrum(y, low, grid) for y in (here, there)]
-        heard = spectra[0] > spectra[0].max() - 80
-        apart = (spectra[0] - spectra[1]).abs()[heard].mean().item()
+        audible = spectra[0] > spectra[0].max() - 80
+        apart = (spectra[0] - spectra[1]).abs()[audible].mean().item()
         where = f"at {bench.place(theta[0])}"
         bench.require(apart < RATE_SPECTRUM_DB, f"spectra at 44.1 and 48 kHz lie {apart:.1f} dB apart {where}")
         # power between the ends of the grid: at 48 kHz there is more above it
@@ -289,7 +291,7 @@ def _agrees_across_rates(bench: _Bench) -> None:
 
 
 def _loss(y: Tensor) -> Tensor:
-    """A smooth number per row that hears level, phase and balance."""
+    """A smooth number per row that depends on level, phase and balance."""
     ramp = torch.linspace(0.5, 1.5, y.shape[-1], dtype=y.dtype)
     sway = torch.cos(torch.arange(y.shape[-1], dtype=y.dtype) * 0.37)
     energy = (y.square() * ramp).mean(dim=-1)
@@ -409,8 +411,8 @@ def check_converter(converter: Converter) -> None:
 def check_search(make_search: Callable[[int, int], Search]) -> None:
     """Hold a search, made by `make_search(dim, seed)`, to its contract, on a bowl in three dimensions.
 
-    The rules: candidates are (n, dim) inside [0, 1]; the same seed gives the same candidates; what it asked and was
-    told is not modified; its best candidate improves on its first ones. Raises `ContractError`.
+    The rules: candidates are (n, dim) inside [0, 1]; the same seed gives the same candidates; what it asked for and
+    the losses it got are not modified; its best candidate improves on its first ones. Raises `ContractError`.
     """
     name, asked, best = _driven(make_search, seed=0)
     _, again, _ = _driven(make_search, seed=0)
@@ -509,11 +511,11 @@ def _driven(make_search: Callable[[int, int], Search], seed: int) -> tuple[str, 
         inside = bool(((values >= 0) & (values <= 1)).all())
         _require_search(inside, name, f"candidates reach from {values.min():.3g} to {values.max():.3g}")
         loss = (theta - bottom.to(theta.dtype)).square().sum(dim=1)
-        told = loss if search.needs_gradient else loss.detach()
-        losses = told.detach().clone()
-        search.tell(theta, told)
-        untouched = torch.equal(theta.detach(), values) and torch.equal(told.detach(), losses)
-        _require_search(untouched, name, "`tell` modifies what it is told")
+        passed = loss if search.needs_gradient else loss.detach()
+        losses = passed.detach().clone()
+        search.tell(theta, passed)
+        untouched = torch.equal(theta.detach(), values) and torch.equal(passed.detach(), losses)
+        _require_search(untouched, name, "`tell` modifies its arguments")
         asked.append(values)
         best.append(min([*best[-1:], losses.min().item()]))
     return name, asked, best

@@ -25,7 +25,7 @@ WINDOW_S = 0.05
 """Spread is measured between windows of this length: about a short note."""
 ACTIVE_DB = 50.0
 """Windows further than this below the loudest are pauses."""
-MAX_GUESS = 6.0
+MAX_INITIAL_RATIO = 6.0
 """No statistic of two different songs justifies a higher ratio."""
 
 
@@ -67,7 +67,7 @@ class Compressor(Effect):
         if ours > theirs > 0:
             threshold = self.params[0]
             settings["threshold_db"] = min(max(usual_peak, threshold.low), threshold.high)
-            settings["ratio"] = min(ours / theirs, MAX_GUESS)
+            settings["ratio"] = min(ours / theirs, MAX_INITIAL_RATIO)
         return settings
 
 

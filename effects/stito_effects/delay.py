@@ -70,7 +70,7 @@ def _matrix(p: Mapping[str, Tensor], repeats: Tensor, n: int, sample_rate: int, 
     one, last = _passes(p, repeats, n, sample_rate, bins)
     # the sum of the first k terms of a geometric series: (1 - q^k) / (1 - q)
     series = one * (1 - _whole_power(loop, repeats) * last) * (1 - loop * one).reciprocal()
-    # ping-pong lets the mono sum (L + R) / 2 in on the left, and on the right what it has not taken away
+    # ping-pong lets the mono sum (L + R) / 2 in on the left, and on the right the rest
     kept, rest = 1 - cross / 2, 1.5 * cross - 1
     wet = torch.stack([kept, kept, kept, rest, kept, -kept, kept, -rest], dim=1).reshape(-1, 4, 2)
     mixed = (0.5 * angle.sin())[:, None, None] * wet @ torch.view_as_real(series).flatten(-2)

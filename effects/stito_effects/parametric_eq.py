@@ -14,7 +14,7 @@ from stito.dsp.blockwise import Formula
 from stito.dsp.spectrum import Response
 from stito.effects.effect import LinearEffect
 from stito.effects.param import Param, Settings
-from stito_effects.tone_match import corrected_gains
+from stito_effects.tone_correction import corrected_gains
 
 __all__ = ["ParametricEqualiser"]
 
@@ -60,7 +60,7 @@ class ParametricEqualiser(LinearEffect):
         return cascade(torch.stack(sections, dim=1), n, p["low_hz"].dtype)
 
     def correct(self, settings: Mapping[str, float], made: Tensor, reference: Tensor, sample_rate: int) -> Settings:
-        """The gains that bring the average spectrum nearest to the reference's, at the frequencies and widths given."""
+        """The gains that fit the average spectrum to the reference's, at the frequencies and widths given."""
         return corrected_gains(self, settings, made, reference, sample_rate)
 
 

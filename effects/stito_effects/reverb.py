@@ -98,7 +98,7 @@ class Reverb(LinearEffect):
 
 @lru_cache(maxsize=1)
 def _table(n: int, sample_rate: int) -> RoomTable:
-    """The latest table: stems that are heard for equally long share it."""
+    """The latest table: stems whose excerpts are equally long share it."""
     decay, noise = Reverb.params[0], _noise(sample_rate, torch.float64, torch.device("cpu"))
     return room_table(noise, decay.low, decay.high, n, sample_rate)
 

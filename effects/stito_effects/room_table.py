@@ -24,7 +24,7 @@ __all__ = ["RoomTable", "room_table"]
 NODES = 20
 """Envelopes are interpolated between this many decays, by polynomials in the log of the decay."""
 MARGIN = 1.05
-"""The range of decays is taken wider by this: the polynomials have no derivative at its ends."""
+"""The range of decays is extended by this: the polynomials have no derivative at its ends."""
 CURVES = 13
 TRIALS = 1024
 """Random rooms that tell how much of each component is needed."""

@@ -23,7 +23,7 @@ DC_HZ = 15.0
 TOP = 0.9
 """From here to the Nyquist frequency the highs fade out: a sudden end would ring through the whole block."""
 MARGIN_S = 0.2
-"""What a block hears of its neighbours: the DC filter has fallen to -110 dB."""
+"""How much of its neighbours a block includes: by then the DC filter has fallen to -110 dB."""
 BLOCK = 3 << 15
 """Samples shaped at a time, and"""
 ROWS = 4
@@ -44,7 +44,7 @@ class Saturation(Effect):
     )
 
     def process(self, x: Tensor, p: Mapping[str, Tensor], sample_rate: int) -> Tensor:
-        """Few candidates and one block at a time; blocks hear a margin on both sides."""
+        """Few candidates and one block at a time; blocks include a margin on both sides."""
         batch = batch_of(x, p)
         knobs = torch.stack([10 ** (p["drive_db"] / 20), p["asymmetry"], p["mix"]]).expand(-1, batch)
         groups = []

@@ -1,7 +1,7 @@
 """A small MixFXcloner: the same kind of network, at the rate of frames instead of samples.
 
-It does not make the waveform, it says how to: for every frame and band how loud mid and side, what of each goes into
-the other, and how much of three rooms. So it begins as a wire, and keeps the detail of the input.
+It does not output the waveform but gains: for every frame and band how loud mid and side are, how much of each goes
+into the other, and how much of three rooms is added. Untrained it passes the input on, and it keeps the input's detail.
 
 ```
 x ─▶ STFT ─▶ mid, side ───────────────▶ (2 x 2 matrix) ──┐
@@ -42,12 +42,12 @@ class BandTCN(nn.Module):
 
     Args:
         style: dims of a style.
-        bands: mel bands in which gains are said.
+        bands: mel bands in which gains are predicted.
         width: channels between the blocks.
         blocks: how many; their dilations are 1, 2, 4, ... frames.
         kernel: of each block, odd.
-        hidden: what is kept of both styles.
-        dropout: share of that which training leaves out.
+        hidden: dims of the conditioning, which is computed from both styles.
+        dropout: share of the conditioning that training leaves out.
         rooms: seconds to -60 dB of the rooms.
         sample_rate: of the audio, in Hz.
     """
@@ -70,7 +70,7 @@ class BandTCN(nn.Module):
     ) -> None:
         super().__init__()
         self.bands, self.rooms, self.sample_rate = bands, tuple(rooms), sample_rate
-        self.told = nn.Sequential(
+        self.conditioning = nn.Sequential(
             nn.BatchNorm1d(2 * style), nn.Linear(2 * style, hidden), nn.ReLU(), nn.Dropout(dropout)
         )
         self.entry = nn.Conv1d(4 * bands, width, 1)
@@ -114,14 +114,14 @@ class BandTCN(nn.Module):
 
     def _controls(self, levels: Tensor, styles: Tensor) -> Tensor:
         """Of band levels (b, frames, 4 bands): (b, 4 matrix and 2 n room gains, frames, bands)."""
-        told = self.told(styles)
+        conditioning = self.conditioning(styles)
         h = self.entry(((levels - CENTRE_DB) / SPREAD_DB).transpose(1, 2))
         for block in self.blocks:
-            h = block(h, told)
-        said = self.out(h).reshape(len(h), -1, self.bands, h.shape[-1]).transpose(2, 3)
-        own = said[:, :2].clamp(QUIETEST, LOUDEST).exp()
-        rooms = (said[:, MATRIX:] + FAINT).clamp(QUIETEST, LOUDEST).exp()
-        return torch.cat([own, said[:, 2:MATRIX], rooms], dim=1)
+            h = block(h, conditioning)
+        output = self.out(h).reshape(len(h), -1, self.bands, h.shape[-1]).transpose(2, 3)
+        own = output[:, :2].clamp(QUIETEST, LOUDEST).exp()
+        rooms = (output[:, MATRIX:] + FAINT).clamp(QUIETEST, LOUDEST).exp()
+        return torch.cat([own, output[:, 2:MATRIX], rooms], dim=1)
 
     def _spectra(self, x: Tensor) -> Tensor:
         """Of stereo audio (b, 2 n, t) real and imaginary parts of mid and side, (b, 2 n, 2, frames, bins)."""

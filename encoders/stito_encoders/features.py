@@ -1,12 +1,12 @@
 """The `features` encoder: mixing statistics as an embedding, without weights.
 
-It hears what an engineer measures: level, balance, dynamics, decay, width. It needs no training and no data, and its
-distances can be read: one unit is about the step from just noticeable to clear. It also hears the content: use it
+It embeds what an engineer measures: level, balance, dynamics, decay, width. It needs no training and no data, and its
+distances can be read: one unit is about the step from just noticeable to clear. It also embeds the content: use it
 where a trained encoder is missing or as a second opinion.
 
-`GROUPS` says what is in the embedding and in which units. The root mean square difference of two embeddings is the
+`GROUPS` lists what is in the embedding and in which units. The root mean square difference of two embeddings is the
 weighted quadratic mean, over groups, of each group's root mean square difference in its unit: a group of 48 dims does
-not outvote one of a single dim.
+not outweigh one of a single dim.
 """
 
 from __future__ import annotations

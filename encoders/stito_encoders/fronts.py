@@ -12,7 +12,7 @@ from stito.errors import WeightsError
 __all__ = ["Fronts", "build"]
 
 Fronts = Mapping[str, Callable[..., nn.Module]]
-"""By the name of a front what makes the network; the first is taken where none is named."""
+"""By the name of a front what makes the network; the first is used where none is named."""
 
 
 def build(fronts: Fronts, config: Mapping[str, Any], *args: object) -> nn.Module:

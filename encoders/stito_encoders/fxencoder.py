@@ -1,4 +1,4 @@
-"""The `fxencoder`: a trained embedding of audio effects that hears as little of the content as it can.
+"""The `fxencoder`: a trained embedding of audio effects that depends as little as possible on the content.
 
 Source: Koo et al., "Music mixing style transfer: a contrastive learning approach to disentangle audio effects",
 ICASSP 2023. `recipes/fxencoder` trains it.

@@ -1,4 +1,4 @@
-"""MixFXcloner as published: a temporal convolutional network on stereo waveforms, told the style block by block.
+"""MixFXcloner as published: a temporal convolutional network on waveforms, conditioned on a style in every block.
 
 Source: Koo et al., "Music mixing style transfer: a contrastive learning approach to disentangle audio effects",
 ICASSP 2023, sec. 3.2; layer table of the authors' configuration. FiLM: Perez et al., AAAI 2018.
@@ -32,7 +32,7 @@ class FilmBlock(nn.Module):
 
 
 class WaveformTCN(nn.Module):
-    """Stereo waveforms (b, 2, t) and a style to waveforms within [-1, 1]; the input's own style it is not told.
+    """Stereo waveforms (b, 2, t) and a style to waveforms within [-1, 1]; the input's own style is not used.
 
     Args:
         style: dims of the style.

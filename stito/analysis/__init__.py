@@ -1,1 +1,1 @@
-"""What can be said of a mix without a transfer: its mixing features and its embeddings."""
+"""What can be measured of a mix without a transfer: its mixing features and its embeddings."""

@@ -29,7 +29,7 @@ COUNT = 3
 def embed(
     encoder: str | Path | Encoder, sounds: Iterable[Mix | str | Path | ArrayLike], *, sample_rate: int | None = None
 ) -> Tensor:
-    """The embedding of each sound, resampling included.
+    """Embed sounds, resampling included.
 
     Args:
         encoder: an encoder, its name, or a file of weights.
@@ -40,7 +40,8 @@ def embed(
         (sounds, encoder.dim): each the mean over three active excerpts of ten seconds.
 
     Raises:
-        StitoError: as `read_mix` and `load_encoder`; an array without a sample rate.
+        StitoError: as `read_mix` and `load_encoder`.
+        SettingsError: an array without a sample rate.
     """
     of = load_encoder(encoder)
     return torch.stack([_embedded(of, mix.stereo_sum(), mix.sample_rate) for mix in _mixes(sounds, sample_rate)])
@@ -53,10 +54,20 @@ def distances(
     *,
     sample_rate: int | None = None,
 ) -> Tensor:
-    """How far each of one list of sounds is from each of another, as the encoder measures it.
+    """The distances between each of one list of sounds and each of another, in the encoder's embeddings.
+
+    Args:
+        encoder: an encoder, its name, or a file of weights.
+        sounds_a: audio files, folders of stems (their sum is embedded), mixes, or arrays (channels, samples).
+        sounds_b: likewise.
+        sample_rate: of sounds that are arrays, in Hz.
 
     Shape:
-        (sounds_a, sounds_b). Less than `same_style_distance(encoder)` is what other music under the same effects has.
+        (sounds_a, sounds_b): 1 - cosine, or the root mean square difference, as the encoder declares. Compare them with
+        `same_style_distance(encoder)`, the mean distance between different music under the same effects.
+
+    Raises:
+        StitoError: as `embed`.
     """
     of = load_encoder(encoder)
     ours, theirs = (embed(of, sounds, sample_rate=sample_rate) for sounds in (sounds_a, sounds_b))

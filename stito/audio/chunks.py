@@ -1,4 +1,4 @@
-"""The chunks of WAV, RF64 and AIFF files: what the decoder does not tell."""
+"""The chunks of WAV, RF64 and AIFF files: what the decoder does not report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TIME_REFERENCE_AT = 338  # EBU Tech 3285, bext: after description, originator, 
 
 @dataclass(frozen=True)
 class Header:
-    """What the chunks say: bytes of sound promised but absent, and the Broadcast-WAV time reference in samples."""
+    """What the chunks hold: bytes of sound promised but absent, and the Broadcast-WAV time reference in samples."""
 
     missing_bytes: int = 0
     time_reference: int | None = None

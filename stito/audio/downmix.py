@@ -1,4 +1,4 @@
-"""Any number of channels and what is stereo: heard as two for analysis, or rendered in pairs."""
+"""Any number of channels: mixed to two for analysis, or rendered in pairs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _WEIGHTS: dict[int, tuple[tuple[float, float], ...]] = {
 def to_stereo(samples: Tensor) -> Tensor:
     """Audio (channels, t) as two channels (2, t): for analysis only, never for what is written.
 
-    Mono is heard on both sides (a view, not a copy) and stereo is returned as it is. Three to eight channels are the
+    Mono is put on both sides (a view, not a copy) and stereo is returned as it is. Three to eight channels are the
     WAV layouts L R C, quad, 5.0, 5.1, 6.1 and 7.1: centre and surrounds come in at -3 dB, the LFE is dropped. With more
     channels, the odd-numbered ones are averaged to the left and the even-numbered ones to the right.
     """

@@ -22,7 +22,7 @@ AUDIO_SUFFIXES = _FFMPEG_SUFFIXES | {
     *(".wav", ".wave", ".bwf", ".rf64", ".aif", ".aiff", ".aifc"),
     *(".flac", ".ogg", ".oga", ".opus"),
 }
-"""The file name endings, in small letters, by which a folder's audio is told from its other files."""
+"""The file name endings, in small letters, by which a folder's audio is found among its other files."""
 
 MIN_DURATION_S = 0.1
 MIN_RATE, MAX_RATE = 4_000, 768_000
@@ -51,7 +51,7 @@ def check_file(path: Path) -> None:
     if path.is_dir():
         raise AudioError(f"{path} is a folder where an audio file is expected.", hint="Name a file in it.")
     if not path.exists():
-        raise MissingFileError(f"{path} does not exist.", hint=_near(path))
+        raise MissingFileError(f"{path} does not exist.", hint=_similar(path))
     if not path.is_file():
         raise AudioError(f"{path} is not a regular file.", hint="Give an audio file.")
     if not path.stat().st_size:
@@ -60,15 +60,15 @@ def check_file(path: Path) -> None:
         raise AudioError(f"{path} may not be read: permission denied.", hint="Change the permissions of the file.")
 
 
-def _near(path: Path) -> str:
+def _similar(path: Path) -> str:
     """A suggestion from what is in the folder."""
     if not path.parent.is_dir():
         return f"There is no folder {path.parent} either."
     there = [entry.name for entry in path.parent.iterdir() if not entry.name.startswith(".")]
     by_lower_case = {name.lower(): name for name in there}
-    near = difflib.get_close_matches(path.name.lower(), by_lower_case, n=3, cutoff=0.5)
-    if near:
-        return f"Did you mean {' or '.join(by_lower_case[name] for name in near)}?"
+    similar = difflib.get_close_matches(path.name.lower(), by_lower_case, n=3, cutoff=0.5)
+    if similar:
+        return f"Did you mean {' or '.join(by_lower_case[name] for name in similar)}?"
     return f"Nothing in {path.parent} has a similar name."
 
 
@@ -79,7 +79,7 @@ def _is_for_ffmpeg(path: Path) -> bool:
 
 
 def as_audio(path: Path, name: str, decoded: Decoded, header: Header | None = None) -> Audio:
-    """Judge what was decoded from `path`; the `Audio` of that name, or `AudioError`."""
+    """Check what was decoded from `path`; the `Audio` of that name, or `AudioError`."""
     header = header or Header()
     samples, rate = decoded.samples, decoded.sample_rate
     if header.missing_bytes > 0:

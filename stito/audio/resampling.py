@@ -11,10 +11,17 @@ __all__ = ["resample"]
 
 
 def resample(x: Tensor, from_rate: int, to_rate: int) -> Tensor:
-    """The same audio (..., t) at another sample rate, with nothing audible lost: soxr at its highest quality.
+    """Resample audio with nothing audible lost: soxr at its highest quality.
 
-    The length is exactly `round(t * to_rate / from_rate)`; at equal rates `x` itself is returned. The gradient is that
-    of ideal resampling, whose adjoint is resampling back.
+    The gradient is that of ideal resampling, whose adjoint is resampling back.
+
+    Args:
+        x: audio (..., t).
+        from_rate: of `x`, in Hz.
+        to_rate: of the result, in Hz.
+
+    Shape:
+        (..., round(t * to_rate / from_rate)); at equal rates `x` itself is returned.
     """
     if from_rate == to_rate:
         return x

@@ -22,13 +22,13 @@ _COMMANDS = {
     "embed": ("stito.cli.embed:embed", "Write the style embedding of audio to a file."),
     "encoders": ("stito.cli.catalogue:encoders", "List encoders, or describe one."),
     "evaluate": ("stito.cli.evaluate:evaluate", "Measure encoders and methods, as the papers do and beyond."),
-    "listen": ("stito.cli.listen:listen", "Make listening tests, and say what listeners' answers come to."),
+    "listen": ("stito.cli.listen:listen", "Make listening tests and evaluate their answers."),
     "manipulate": ("stito.cli.manipulate:manipulate", "Give stems a random mixing style."),
     "metrics": ("stito.cli.catalogue:metrics", "List what is reported of results, and what it means."),
     "normalize": ("stito.cli.normalize:normalize", "Bring stems to the average sound of their kind."),
-    "plugins": ("stito.cli.catalogue:plugins", "List what is installed, and who brought it."),
+    "plugins": ("stito.cli.catalogue:plugins", "List what is installed, and from which package."),
     "separate": ("stito.cli.separate:separate", "Take a mix apart into stems."),
-    "train": ("stito.cli.train:train", "Train a network as a recipe says."),
+    "train": ("stito.cli.train:train", "Train a network by a recipe."),
     "transfer": ("stito.cli.transfer:transfer", "Make a mix or stems sound like a reference."),
 }
 

@@ -54,7 +54,7 @@ def effects(name: str | None) -> None:
     from stito import registry
     from stito.errors import UnknownNameError
 
-    known = [*registry.names("effect"), *registry.names("chain")]
+    names = [*registry.names("effect"), *registry.names("chain")]
     if name is None:
         click.echo(_listing())
     elif name in registry.names("effect"):
@@ -62,7 +62,7 @@ def effects(name: str | None) -> None:
     elif name in registry.names("chain") or "|" in name or name.endswith(".toml"):
         click.echo(_chain(name))
     else:
-        raise UnknownNameError.of("effect or chain", name, known)
+        raise UnknownNameError.of("effect or chain", name, names)
 
 
 @click.command()

@@ -53,7 +53,7 @@ def build(folders: tuple[Path, ...], out: Path, normalize: bool, split_file: Pat
 
     songs = find_songs(*folders, split_file=split_file)
     prepare = _normalization() if normalize else None
-    _tell(build_cache(songs, out, prepare=prepare, workers=workers, on_progress=_say_built))
+    _print_totals(build_cache(songs, out, prepare=prepare, workers=workers, on_progress=_print_built))
 
 
 def _normalization() -> Prepare:
@@ -87,7 +87,7 @@ def pack(source: Path, out: Path, megabytes: float, quality: float, hours: float
         quality=quality,
         hours=hours,
         overwrite=force,
-        on_progress=_say_packed,
+        on_progress=_print_packed,
     )
     for path in paths:
         click.echo(path)
@@ -106,7 +106,7 @@ def unpack(archives: tuple[Path, ...], out: Path) -> None:
     from stito.data.archive import unpack as unpack_archives
 
     paths = [path for entry in archives for path in (sorted(entry.glob("*.zip")) if entry.is_dir() else [entry])]
-    _tell(unpack_archives(paths, out, on_progress=_say_packed))
+    _print_totals(unpack_archives(paths, out, on_progress=_print_packed))
 
 
 @data.command()
@@ -127,10 +127,10 @@ def info(source: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(cache.seconds(), indent=2))
     else:
-        _tell(cache)
+        _print_totals(cache)
 
 
-def _tell(cache: Cache) -> None:
+def _print_totals(cache: Cache) -> None:
     """Minutes and songs by split and stem, as a table on stdout."""
     from stito.data.stems import STEMS
     from stito.terminal import text_table
@@ -148,11 +148,11 @@ def _tell(cache: Cache) -> None:
     click.echo(text_table(("", *STEMS), rows))
 
 
-def _say_built(step: Built) -> None:
+def _print_built(step: Built) -> None:
     kept = ", ".join(f"{stem} {seconds:.0f} s" for stem, seconds in step.seconds.items()) or "silence"
     note = f" ({step.note})" if step.note else ""
     click.echo(f"{step.index + 1}/{step.count} {step.song}: {kept}{note}", err=True)
 
 
-def _say_packed(step: Packed) -> None:
+def _print_packed(step: Packed) -> None:
     click.echo(f"{step.path}: {step.seconds / 60:.1f} min", err=True)

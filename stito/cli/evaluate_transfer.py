@@ -45,7 +45,7 @@ __all__ = ["transfer"]
     type=float,
     default=1.0,
     show_default=True,
-    help="How strongly settings are regularised towards the guess that a search starts from.",
+    help="How strongly settings are regularised towards those that a search starts from.",
 )
 @click.option(
     "--evaluation-encoder",

@@ -32,8 +32,8 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-") and args[0] not in self._table:
-            near = difflib.get_close_matches(args[0], self._table, n=1)
-            ctx.fail(f"No such command '{args[0]}'." + (f" Did you mean {near[0]}?" if near else ""))
+            similar = difflib.get_close_matches(args[0], self._table, n=1)
+            ctx.fail(f"No such command '{args[0]}'." + (f" Did you mean {similar[0]}?" if similar else ""))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,4 +1,4 @@
-"""What all progress on stderr shares: a live bar in a terminal, nothing drawn elsewhere."""
+"""What all progress on stderr shares: a live bar in a terminal, no bar elsewhere."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ __all__ = ["normalize"]
 def normalize(
     source: Path | None, out: Path, stem: str | None, targets_file: Path | None, songs: Path | None, force: bool
 ) -> None:
-    """Even out what was done to a stem: bring it to the usual spectrum, compression, width, place and loudness.
+    """Normalise the effects of a stem: bring it to the usual spectrum, compression, width, place and loudness.
 
     INPUT is one stem, and OUT the file to write; or INPUT is a folder of stems, and OUT a folder. Stems with other
     names than vocals, drums and bass count as other. The result is stereo.

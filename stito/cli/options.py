@@ -68,8 +68,8 @@ def search_options(command: Command) -> Command:
             kind="encoder",
             default=AUTO,
             show_default=True,
-            help="The metric of style: a name or a file; auto is fxencoder between different songs by effects that it "
-            "has learnt, else features.",
+            help="The encoder of style: a name or a file; auto is fxencoder between different songs, if it was "
+            "trained on the chain's effects, else features.",
         ),
         click.option(
             "--chain",
@@ -94,9 +94,9 @@ def search_options(command: Command) -> Command:
             default="auto",
             show_default=True,
             metavar="|".join(INITS),
-            help="Where a search starts: predict, at predicted settings; neural, at those that render what a network "
-            "made; ensemble, at the mean of both; match, at the closed form; neutral, with all knobs at neutral; auto, "
-            "at the one to trust.",
+            help="Where a search starts: predict, at predicted settings; neural, at those that reproduce the "
+            "converter's output; ensemble, at the mean of both; match, at the closed form; neutral, with all knobs at "
+            "neutral; auto, chosen by their distances and by what the networks were trained on.",
         ),
         predictor_option,
         click.option(

@@ -26,7 +26,7 @@ class Reporter(Live):
         super().__init__()
         self._task: TaskID | None = None
         self._at: tuple[str, str] | None = None
-        self._said = 0.0
+        self._printed_at = 0.0
 
     def _columns(self) -> tuple[ProgressColumn, ...]:
         from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
@@ -40,7 +40,7 @@ class Reporter(Live):
         if self._bar:
             self._draw(progress, new)
         else:
-            self._say(progress, new)
+            self._print(progress, new)
 
     def _draw(self, progress: Progress, new: bool) -> None:
         assert self._bar is not None
@@ -51,11 +51,11 @@ class Reporter(Live):
             self._task = self._bar.add_task(title, total=1.0, detail=DOING.get(progress.phase, ""))
         self._bar.update(self._task, completed=_share(progress), detail=_detail(progress))
 
-    def _say(self, progress: Progress, new: bool) -> None:
+    def _print(self, progress: Progress, new: bool) -> None:
         now = time.monotonic()
-        if not new and now - self._said < PLAIN_INTERVAL_S and _share(progress) < 1:
+        if not new and now - self._printed_at < PLAIN_INTERVAL_S and _share(progress) < 1:
             return
-        self._said = now
+        self._printed_at = now
         place = f"{progress.phase} {progress.name} ({progress.index + 1}/{progress.count})"
         detail = _detail(progress)
         sys.stderr.write(f"{place}: {_share(progress):.0%}, {detail}\n" if detail else f"{place}\n")
@@ -63,7 +63,7 @@ class Reporter(Live):
 
 
 def _share(progress: Progress) -> float:
-    """How much is done: of a search's budget what is spent, 0 to 1, by the bound that is nearer."""
+    """The share that is done, 0 to 1: of a search's budget, by whichever limit comes first."""
     if progress.share is not None:
         return progress.share
     if progress.step is None or progress.budget is None:

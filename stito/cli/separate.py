@@ -25,8 +25,8 @@ def separate(source: Path, outdir: Path, separator: str, force: bool) -> None:
     """Take a mix apart into stems.
 
     OUTDIR gets <stem>.wav for each stem that the separator knows, and can be the input or reference of a transfer.
-    Weights are fetched once, by the package that they are of; separations are kept, so that the same mix is not taken
-    apart twice.
+    Weights are downloaded once, by the separator's package. Separations are kept, so that the same mix is not
+    separated twice.
 
     \b
     Examples:

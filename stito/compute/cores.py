@@ -38,7 +38,7 @@ Rowwise = Callable[[Tensor], Tensor]
 
 
 def check_device(device: str) -> None:
-    """`SettingsError` if torch cannot compute there; said before anything long begins."""
+    """`SettingsError` if torch cannot compute there: checked before anything long begins."""
     try:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
@@ -106,7 +106,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     for _ in range(threads):
         pool.submit(int)
     are_alone.wait()
-    torch.set_num_threads(threads)  # what was last said in any thread is what new ones begin with
+    torch.set_num_threads(threads)  # new threads begin with the number that was set last
     return pool
 
 

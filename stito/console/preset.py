@@ -42,7 +42,7 @@ class EffectPreset(_Model):
 
 
 class ConversionPreset(_Model):
-    """What a network is told to do. It has no knobs: styles are what it hears, 16-bit floats in base64."""
+    """What a network is conditioned on. It has no knobs: styles are its embeddings, 16-bit floats in base64."""
 
     converter: str = Field(description="Its registered name, or a file of weights.")
     digest: str | None = Field(default=None, description="SHA-256 of its weights; null if it has none.")
@@ -82,7 +82,7 @@ def _unpacked(text: str) -> Tensor:
 
 
 class StripPreset(_Model):
-    """One stem's way to the sum: what a network makes of it, if one is asked, a chain and a fader."""
+    """One stem's way to the sum: a network's rendering, if there is one, a chain and a fader."""
 
     chain: list[EffectPreset] = Field(description="Effects in the order of the signal; none is a wire.")
     fader_db: float = Field(default=0.0, description="The stem's level into the sum, in dB.")
@@ -149,18 +149,21 @@ class Provenance(_Model):
 
 
 class Preset(_Model):
-    """All strips of a transfer, a master strip if there is one, and the gain of the output."""
+    """All strips of a transfer, a master strip if there is one, and the gain of the output.
+
+    Many settings make the same sound; a preset holds those of one transfer, in physical units.
+    """
 
     format: Literal["stito.preset"] = "stito.preset"
     version: Literal[1] = 1
     stems: dict[str, StripPreset] = Field(min_length=1)
     master: StripPreset | None = None
     output_gain_db: float = Field(
-        default=0.0, description="Taken from the sum so that its true peak stays below -1 dBTP."
+        default=0.0, description="Gain of the sum, so that its true peak stays below -1 dBTP."
     )
     target_lufs: dict[str, float] | None = Field(
         default=None,
-        description="How loud stems (or their sum: mix) are still to become; null once the faders are settled.",
+        description="The loudness that stems (or their sum: mix) are still to get; null once the faders are set.",
     )
     provenance: Provenance | None = None
 
@@ -171,7 +174,7 @@ class Preset(_Model):
     COLUMNS: ClassVar[tuple[str, ...]] = ("stem", "effect", "label", "param", "value", "unit")
 
     def rows(self) -> list[tuple[str, str, str, str, float, str]]:
-        """A row for each knob, as `COLUMNS` says."""
+        """A row for each knob, with the columns `COLUMNS`."""
         found = []
         for stem, strip in self.strips().items():
             chain, settings = strip.build()
@@ -201,7 +204,15 @@ class Preset(_Model):
 
 
 def load_preset(path: str | Path) -> Preset:
-    """A preset from disk, every effect and knob checked; `PresetError` names file, key and line."""
+    """Load a preset from disk and check every effect and knob.
+
+    Args:
+        path: the `preset.json` that a transfer wrote.
+
+    Raises:
+        MissingFileError: there is no such file.
+        PresetError: it cannot be read; the message names file, key and line.
+    """
     path = Path(path)
     if not path.is_file():
         raise MissingFileError(f"There is no preset {path}.", hint="A transfer writes one as OUTDIR/preset.json.")
@@ -223,7 +234,7 @@ def load_preset(path: str | Path) -> Preset:
 
 
 def _guilty(strip: StripPreset, error: StitoError) -> list[str | int]:
-    """The path, inside a chain, of the entry that an error speaks of."""
+    """The path, inside a chain, of the entry that causes an error."""
     for index, entry in enumerate(strip.chain):
         alone = StripPreset(chain=[entry])
         try:

@@ -33,7 +33,7 @@ CEILING_DBTP = -1.0
 """The highest true peak of an output (EBU R 128)."""
 
 MOST_MOVED_DB = 6.0
-"""How far a joint search may move a stem against the others: a sum says little of quiet stems, and none may be lost."""
+"""How far a joint search may move a stem against the others: quiet stems hardly change a sum, and none may be lost."""
 
 SILENT_LUFS = -70.0
 """The absolute gate of BS.1770: quieter audio has no loudness to balance."""
@@ -41,7 +41,15 @@ SILENT_LUFS = -70.0
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Rendered:
-    """What came out: stems (channels, t) as they stand in the sum, the sum, and the gain that kept it from clipping."""
+    """The audio of a transfer or preset: stems and their sum.
+
+    Attributes:
+        stems: (channels, t) each, as they stand in the sum.
+        mix: the sum (channels, t).
+        sample_rate: of all of them, in Hz.
+        output_gain_db: the gain of the sum, in dB, that keeps it from clipping.
+        true_peak_db: of the sum, in dBTP.
+    """
 
     stems: Mapping[str, Tensor]
     mix: Tensor
@@ -96,16 +104,24 @@ def mix_down(
     if master is not None:
         total = render_strip(total, master, sample_rate) * gain(master.fader_db)
     peak = float(true_peak_db(total[None], sample_rate)[0])
-    taken = min(gain_db, CEILING_DBTP - peak)
-    factor = gain(taken)
+    output_gain_db = min(gain_db, CEILING_DBTP - peak)
+    factor = gain(output_gain_db)
     single = len(stems) == 1 and master is None
     total.mul_(factor)
     scaled = {name: total if single else stem.mul_(factor) for name, stem in stems.items()}
-    return Rendered(scaled, total, sample_rate, taken, peak + taken)
+    return Rendered(scaled, total, sample_rate, output_gain_db, peak + output_gain_db)
 
 
 def render_preset(mix: Mix, preset: Preset) -> Rendered:
-    """A mix through a preset: stems that the preset does not know stay as they are."""
+    """Render a mix with a preset; stems that the preset does not hold are passed through.
+
+    Args:
+        mix: the input.
+        preset: the settings.
+
+    Returns:
+        Stems and their sum at the mix's rate and channel count; the true peak of the sum is at most -1 dBTP.
+    """
     stems = {}
     for name, x in mix.stems.items():
         strip = preset.stems.get(name)
@@ -124,11 +140,11 @@ def balance_faders(
     All hold integrated loudness in LUFS by stem, `before` and `after` the effects. A stem without a target is moved
     from where it was as far as the others are on average, effects and faders together.
     """
-    known = [name for name, want in target.items() if min(before[name], after[name], want) > SILENT_LUFS]
-    moves = [target[name] - before[name] for name in known]
+    balanced = [name for name, want in target.items() if min(before[name], after[name], want) > SILENT_LUFS]
+    moves = [target[name] - before[name] for name in balanced]
     shift = sum(moves) / len(moves) if moves else 0.0
     return {
-        name: (target[name] if name in known else before[name] + shift) - after[name]
+        name: (target[name] if name in balanced else before[name] + shift) - after[name]
         if min(before[name], after[name]) > SILENT_LUFS
         else shift
         for name in after

@@ -51,9 +51,9 @@ class Formula:
     size: int | None = None
 
     @classmethod
-    def of(cls, known: Tensor) -> Formula:
+    def of(cls, tensor: Tensor) -> Formula:
         """A tensor that is there already."""
-        return cls(lambda inputs, part: inputs[0], [], known.shape[-1], [known])
+        return cls(lambda inputs, part: inputs[0], [], tensor.shape[-1], [tensor])
 
     def whole(self) -> Tensor:
         """The tensor."""

@@ -28,7 +28,7 @@ __all__ = [
 FLOOR_DB = -120.0
 """The level of silence."""
 BLOCK = 64
-"""Control values solved side by side: within a block float32 keeps seven digits at any decay that is heard."""
+"""Control values solved side by side: within a block float32 keeps seven digits at any audible decay."""
 RENDER_BLOCK = 1 << 20
 """Longer audio is scaled in blocks of about this many samples, so that temporaries do not grow with the song."""
 
@@ -53,7 +53,7 @@ def peak_level(x: Tensor, sample_rate: int) -> Tensor:
 
 
 def link_channels(level: Tensor, link: Tensor) -> Tensor:
-    """Levels (b, c, n) drawn towards the louder channel: `link` (b, 1, 1) is 0 for each its own, 1 for one for all."""
+    """Levels (b, c, n) moved towards the louder channel: `link` (b, 1, 1) is 0 for each its own, 1 for one for all."""
     return torch.lerp(level, level.amax(dim=1, keepdim=True), link)
 
 
@@ -68,7 +68,7 @@ def detect(x: Tensor, attack_step: Tensor, release_step: Tensor) -> Tensor:
 def release(x: Tensor, decay: Tensor) -> Tensor:
     """y[n] = max(x[n], exp(-decay) y[n-1]) over the last dimension of x >= 0, from rest; `decay` broadcasts against x.
 
-    Linear in max-plus algebra: inside a block, a running maximum of log x[n] + n decay says which value is being held.
+    Linear in max-plus algebra: inside a block, a running maximum of log x[n] + n decay finds the value that is held.
     """
     blocks, each = _blocks(x), decay[..., None]
     step = torch.arange(BLOCK, device=x.device)

@@ -159,10 +159,10 @@ def filter_blocks(x: Tensor, responses: Callable[[int], Sequence[Factor]], tail:
         shaped = apply_responses(rfft(_padded(x, n, matrix)), factors)
         filtered: Tensor = torch.fft.irfft(shaped, n=n)[..., :length]
         return filtered
-    known = [factor.whole() if isinstance(factor, Formula) else factor for factor in factors]
+    whole = [factor.whole() if isinstance(factor, Formula) else factor for factor in factors]
     out: Tensor | None = None
     for start in range(0, length, BLOCK):
-        block = torch.fft.irfft(apply_responses(rfft(x[..., start : start + BLOCK], n), known), n=n)
+        block = torch.fft.irfft(apply_responses(rfft(x[..., start : start + BLOCK], n), whole), n=n)
         if out is None:
             out = block.new_zeros(*block.shape[:-1], length)
         stop = min(start + n - lead, length)

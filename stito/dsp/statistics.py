@@ -1,6 +1,6 @@
 """What can be compared between two recordings that play different notes: average spectrum, balance and width.
 
-Closed-form guesses (`Effect.match`) are built from these.
+The closed forms of effects (`Effect.initial_settings`) are built from these.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 __all__ = ["balance_db", "log_grid", "long_term_spectrum", "ridge_gains", "width_db"]
 
 WINDOW_S = 0.186
-"""8192 samples at 44.1 kHz: 5.4 Hz between bins, so that 30 Hz and 40 Hz are told apart."""
+"""8192 samples at 44.1 kHz: 5.4 Hz between bins, so that 30 Hz and 40 Hz are resolved."""
 FLOOR = 1e-12
 """-120 dB: levels below it count as silence."""
 

@@ -36,7 +36,7 @@ BatchSettings = Mapping[str, Mapping[str, Tensor]]
 
 @dataclass(frozen=True)
 class Slot:
-    """One place in a chain: an effect, what it is called there, and which of its knobs the search may turn."""
+    """One place in a chain: an effect, its label there, and which of its knobs the search may turn."""
 
     label: str
     effect: Effect
@@ -91,10 +91,16 @@ class Knob:
 
 @dataclass(frozen=True, repr=False)
 class Chain:
-    """Effects in series; none at all is a wire.
+    """Effects in series; a chain without effects passes audio unchanged.
 
-    `prior` gives, for some knobs (as `label.param`), the mean and standard deviation in theta that real settings
-    have; a search that gets a prior weight is regularised towards them (`stito.search.objective`).
+    Args:
+        name: the chain's name.
+        slots: the effects in the order of the signal.
+        prior: for some knobs (as `label.param`) the mean and standard deviation that real settings have, in theta. A
+            search with a prior weight is regularised towards them (`stito.search.objective`).
+
+    Raises:
+        ChainError: two effects have the same label.
     """
 
     name: str
@@ -130,7 +136,17 @@ class Chain:
         return {slot.label: slot.neutral() for slot in self.slots}
 
     def decode(self, theta: Tensor) -> dict[str, dict[str, Tensor]]:
-        """Physical values (b,) per slot and param of theta (b, dim); frozen knobs included."""
+        """The physical values of candidates, by slot label and param name; frozen knobs included.
+
+        Args:
+            theta: (b, dim), in [0, 1].
+
+        Shape:
+            Each value is (b,), in the unit that its param's name ends in.
+
+        Raises:
+            SettingsError: theta has another shape.
+        """
         if theta.dim() != 2 or theta.shape[1] != self.dim:
             raise SettingsError(f"theta must be (b, {self.dim}) for the chain '{self.name}', not {tuple(theta.shape)}.")
         columns = iter(theta.unbind(1))
@@ -168,7 +184,16 @@ class Chain:
         return self.settings(neutral + amount * (full - neutral))
 
     def render(self, x: Tensor, settings: BatchSettings, sample_rate: int) -> Tensor:
-        """Audio (b, 2, t) of input (b | 1, 2, t) under b settings; any length, in bounded memory."""
+        """Render b settings; any length, in bounded memory.
+
+        Args:
+            x: audio (b, 2, t), or (1, 2, t) for one input under b settings.
+            settings: physical values (b,) by slot label and param name, as `decode` returns them.
+            sample_rate: of `x`, in Hz.
+
+        Returns:
+            Audio (b, 2, t); differentiable where all effects are.
+        """
         for group in _groups(self.slots):
             x = _process_group(group, x, settings, sample_rate)
         return x
@@ -184,19 +209,28 @@ class Chain:
         return Prepared(self, x, sample_rate)
 
     def initial_settings(self, x: Tensor, reference: Tensor, sample_rate: int) -> ChainSettings:
-        """The closed form: each effect in turn compares what reaches it (2, t) with the reference (2, t')."""
+        """Settings in closed form: each effect in turn compares the audio that reaches it with the reference.
+
+        Args:
+            x: the input (2, t).
+            reference: (2, t'), which may be of other music.
+            sample_rate: of both, in Hz.
+
+        Returns:
+            Physical values by slot label and param name, within the chain's ranges.
+        """
         found: ChainSettings = {}
         for slot in self.slots:
-            guess = slot.neutral() | {
+            settings = slot.neutral() | {
                 name: value
                 for name, value in slot.effect.initial_settings(x, reference, sample_rate).items()
                 if name not in slot.frozen
             }
             for param in slot.free:
-                guess[param.name] = min(max(guess[param.name], param.low), param.high)
-            found[slot.label] = guess
+                settings[param.name] = min(max(settings[param.name], param.low), param.high)
+            found[slot.label] = settings
             with torch.no_grad():
-                x = slot.effect.process(x[None], as_batch(guess, dtype=x.dtype), sample_rate)[0]
+                x = slot.effect.process(x[None], as_batch(settings, dtype=x.dtype), sample_rate)[0]
         return found
 
     def correct(
@@ -207,19 +241,20 @@ class Chain:
         sample_rate: int,
         shares: Mapping[str, float],
     ) -> ChainSettings:
-        """Settings of which those effects that `shares` names go that share of the way to what statistics tell.
+        """Settings moved towards those that statistics of the result and of the reference suggest.
 
-        Each in turn compares what the whole chain makes of `x` (2, t) so far with `reference` (2, t').
+        Each effect in turn compares what the whole chain makes of `x` (2, t) so far with `reference` (2, t').
+        `shares` holds, by slot label, how far it moves: 0 not at all, 1 all the way. Others stay as they are.
         """
         found = {label: dict(values) for label, values in settings.items()}
         for slot in self.slots:
             if slot.label not in shares:
                 continue
             now = found[slot.label]
-            told = slot.effect.correct(now, self.render_one(x, found, sample_rate), reference, sample_rate)
+            corrected = slot.effect.correct(now, self.render_one(x, found, sample_rate), reference, sample_rate)
             for param in slot.free:
                 place = param.to_unit(now[param.name])
-                wanted = param.to_unit(min(max(told[param.name], param.low), param.high))
+                wanted = param.to_unit(min(max(corrected[param.name], param.low), param.high))
                 now[param.name] = param.from_unit(place + shares[slot.label] * (wanted - place))
         return found
 

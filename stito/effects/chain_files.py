@@ -47,7 +47,18 @@ class _Document(BaseModel):
 
 
 def load_chain(source: str | Path | Chain) -> Chain:
-    """A chain by name (`mixing`), as text (`"eq | compressor | reverb"`), or from a `.toml` file."""
+    """Load a chain by name (`mixing`), as text (`"eq | compressor | reverb"`), or from a `.toml` file.
+
+    Args:
+        source: the name of an installed chain or effect, names of effects with `|` between them, or the path of a file;
+            a `Chain` is returned as it is.
+
+    Raises:
+        UnknownNameError: no chain, effect or knob has that name.
+        MissingFileError: there is no such file.
+        ChainError: the text or file cannot be read; the message names file, key and line.
+        SettingsError: a frozen value or a narrowed range lies outside the knob's range.
+    """
     if isinstance(source, Chain):
         return source
     text = str(source)

@@ -23,7 +23,12 @@ class Effect(ABC):
     """A pure function of audio and settings: no state, no global randomness.
 
     Subclasses set `name`, `params` and `differentiable` and write `process`. `stito.testing.check_effect` is the
-    contract in code: run it on yours.
+    contract in code: run it on your effect.
+
+    Attributes:
+        name: the registered name.
+        params: every knob, with its range, unit, scale and neutral value.
+        differentiable: whether gradients reach the audio and the knobs.
     """
 
     name: ClassVar[str]
@@ -60,27 +65,43 @@ class Effect(ABC):
         return None
 
     def initial_settings(self, x: Tensor, reference: Tensor, sample_rate: int) -> Settings:
-        """A closed-form guess of the settings that bring `x` nearer to the style of `reference`.
+        """Settings in closed form that reduce the distance from `x` to the style of `reference`.
 
-        Both are (2, t) with different content and lengths, so only statistics can be compared. By default it is what
-        neutral settings are corrected to. The `match` method and every search's warm start ask this of each effect in
-        turn, each on what those before it made of the input.
+        The method `match` and the warm start of every search call this on each effect in turn, with the output of the
+        effects before it. By default neutral settings are corrected (`correct`).
+
+        Args:
+            x: audio (2, t).
+            reference: audio (2, t') with other content, so that only statistics can be compared.
+            sample_rate: of both, in Hz.
+
+        Returns:
+            Physical values by param name.
         """
         return self.correct(self.neutral(), x, reference, sample_rate)
 
     def correct(self, settings: Mapping[str, float], made: Tensor, reference: Tensor, sample_rate: int) -> Settings:
-        """Settings that bring `made` (2, t), which was made with `settings`, nearer to the style of `reference`.
+        """Corrected settings that reduce the distance from a result to the style of `reference`.
 
-        Only what a statistic of both tells is corrected; the default, for an effect of which none does, is nothing.
+        By default nothing is corrected: not every effect can be measured by a statistic of both.
+
+        Args:
+            settings: physical values by param name, with which `made` was rendered.
+            made: the result (2, t).
+            reference: audio (2, t') with other content.
+            sample_rate: of both, in Hz.
+
+        Returns:
+            Physical values by param name.
         """
         del made, reference, sample_rate
         return dict(settings)
 
     @classmethod
     def target_settings(cls, configuration: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The knobs, (b,) each, that come nearest to configurations of a manipulator's effect of the same name.
+        """The target settings of configurations of a manipulator's effect of the same name, (b,) for each knob.
 
-        Only knobs that the configurations say something of; by default those of the same name.
+        Only knobs that the configuration determines; by default those of the same name.
         """
         return {param.name: configuration[param.name] for param in cls.params if param.name in configuration}
 
@@ -91,7 +112,7 @@ class Effect(ABC):
 
 
 class LinearEffect(Effect):
-    """An effect that is linear and time-invariant: it writes its frequency response and is differentiable."""
+    """A linear, time-invariant effect: a subclass writes the frequency response, and is then differentiable."""
 
     differentiable: ClassVar[bool] = True
     tail_s: ClassVar[float] = 0.0

@@ -30,11 +30,19 @@ _UNITS = {"db": "dB", "hz": "Hz", "ms": "ms", "s": "s", "percent": "%"}
 class Param:
     """One knob of an effect.
 
-    The name ends in its unit (`threshold_db`, `attack_ms`, `cutoff_hz`); a name without a unit is a plain number.
-    `neutral` is the value at which the knob does nothing, or its usual place where another knob bypasses it.
-    On the `log` scale equal steps of theta are equal ratios, as ears count frequencies and times. A `sided` knob turns
-    to the other end of its range when left and right change places, as a pan does. A `depth` knob says how much of the
-    effect, or of one of its bands, there is: at neutral that does nothing, wherever the other knobs stand.
+    Args:
+        name: ends in its unit (`threshold_db`, `attack_ms`, `cutoff_hz`); a name without a unit is a plain number.
+        low: the least physical value.
+        high: the largest physical value.
+        neutral: the value at which the knob does nothing, or its usual place where another knob bypasses it.
+        scale: on the `log` scale equal steps of theta are equal ratios, which suits frequencies and times.
+        doc: one line on what it does.
+        sided: whether it turns to the other end of its range when left and right change places, as a pan does.
+        depth: whether it is the amount of the effect, or of one of its bands: at neutral that does nothing, wherever
+            the other knobs stand.
+
+    Raises:
+        SettingsError: the range is empty or not finite, or the neutral value lies outside it.
 
     >>> round(Param("cutoff_hz", 20.0, 20_000.0, neutral=1000.0, scale="log").from_unit(0.5), 3)
     632.456

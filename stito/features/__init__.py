@@ -23,8 +23,8 @@ def describe(x: Tensor, sample_rate: int, *, mix: Tensor | None = None) -> dict[
     """Every mixing feature of audio (b, 2, t), by name: (b,) or per band (b, k), a row for each row of `x`.
 
     The union of `dynamics`, `spectrum` and `stereo`; their docstrings define each, and units are in the names. With
-    `mix` (b | 1, 2, t), the mix that `x` is a stem of, `band_of_mix_db` says how much of each of its bands the stem
-    is. `AudioError` for other shapes, or a mix of another length.
+    `mix` (b | 1, 2, t), the mix that `x` is a stem of, `band_of_mix_db` is the stem's level in each band relative to
+    it. `AudioError` for other shapes, or a mix of another length.
     """
     if mix is not None and mix.shape[-1] != x.shape[-1]:
         raise AudioError(

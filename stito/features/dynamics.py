@@ -86,7 +86,7 @@ def _self_weighted_mean(amount: Tensor) -> Tensor:
 def flux(envelope: Tensor, active: Tensor, *, span: int = 4) -> Tensor:
     """The spectral flux in dB, (b,).
 
-    The mean absolute change of the band levels over `span` frames after the change common to all bands is removed:
+    The mean absolute change of the band levels over `span` frames without the change common to all bands:
     what moves within the spectrum, not the level.
     """
     if envelope.shape[-1] <= span:

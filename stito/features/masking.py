@@ -1,4 +1,4 @@
-"""Inter-stem masking: which stem is heard in which band, and how much of each is covered by the others."""
+"""Inter-stem masking: which stem dominates which band, and how much of each the others cover."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def masking(stems: Tensor, sample_rate: int, *, softness_db: float = 3.0) -> dic
 
     * `band_hz` (s, k): centres of the bands.
     * `margin_db` (s, k): the margin averaged over the frames in which the stem is active in that band.
-    * `masked_band` (s, k): the logistic indicator `sigmoid(-margin / softness_db)` averaged likewise: 0 heard
-      alone, .5 as loud as the loudest other, 1 covered.
+    * `masked_band` (s, k): the logistic indicator `sigmoid(-margin / softness_db)` averaged likewise: 0 alone
+      in it, .5 as loud as the loudest other, 1 covered.
     * `masked` (s,): the same averaged over bands too, each weighted by its share of the stem's loudness,
       mean(E)^.23. A silent stem is 0.
 
@@ -42,12 +42,12 @@ def masking(stems: Tensor, sample_rate: int, *, softness_db: float = 3.0) -> dic
     active = _activity(level, energy)
     indicator = torch.sigmoid(-margin / softness_db)
     weight = (energy.mean(1) + FLOOR) ** LOUDNESS_EXPONENT
-    heard = active.sum(1)
+    activity = active.sum(1)
     return {
         "band_hz": bands.centre_hz.expand(weight.shape),
-        "margin_db": (active * margin).sum(1) / (heard + FLOOR),
-        "masked_band": (active * indicator).sum(1) / (heard + FLOOR),
-        "masked": ((active * indicator).sum(1) * weight).sum(-1) / ((heard * weight).sum(-1) + FLOOR),
+        "margin_db": (active * margin).sum(1) / (activity + FLOOR),
+        "masked_band": (active * indicator).sum(1) / (activity + FLOOR),
+        "masked": ((active * indicator).sum(1) * weight).sum(-1) / ((activity * weight).sum(-1) + FLOOR),
     }
 
 

@@ -75,7 +75,7 @@ def tilt(energy: Tensor, bands: StereoBands) -> Tensor:
 def flatness_db(energy: Tensor, bands: StereoBands) -> Tensor:
     """The spectral flatness in dB, (b,): geometric over arithmetic mean of the bands' power densities.
 
-    0 for white noise, far below for a tone. Taken on the long-term spectrum, as a single frame's flatness says more
+    0 for white noise, far below for a tone. Of the long-term spectrum, as a single frame's flatness depends more
     about chance than about sound. Bands count equally.
     """
     density = energy / bands.width_hz

@@ -1,4 +1,4 @@
-"""How well an embedding tells the settings of effects, and tells them apart: DCIMIG and explicitness.
+"""How well an embedding determines the settings of effects, each in dims of its own: DCIMIG and explicitness.
 
 A *code* is one dim of an embedding, a *factor* one thing that was varied when the audio was made, a setting of an
 effect. Rows are clips: codes (n, d), factors (n, k). Factors that do not vary are left out. `SettingsError` for other
@@ -50,7 +50,7 @@ def validate(codes: ArrayLike, factors: ArrayLike) -> tuple[Matrix, Matrix]:
 
 
 def dcimig(codes: ArrayLike, factors: ArrayLike, *, bins: int = BINS) -> float:
-    """Whether each factor has a code that tells it, and tells no other factor: 1 at best, 0 at worst.
+    """Whether each factor has a code that determines it, and no other factor: 1 at best, 0 at worst.
 
     Codes and factors are cut into `bins` equal parts of their range. With I the mutual information of a code and a
     factor, a code's gap is its largest I over the factors less its second largest (less 0 where there is one factor),
@@ -60,8 +60,8 @@ def dcimig(codes: ArrayLike, factors: ArrayLike, *, bins: int = BINS) -> float:
 
     I is the plug-in estimate, which is above zero for unrelated values where clips are few, and the best of many codes
     is further above it: compare with codes in shuffled order. More codes, and codes that are zero for most clips, also
-    score higher where they tell nothing new: compare embeddings of like length and sign (the published: 2,048 dims, not
-    negative).
+    score higher where they add no information: compare embeddings of like length and sign (the published: 2,048 dims,
+    not negative).
     """
     scaled_codes, scaled_factors = validate(codes, factors)
     information, entropies = _mutual_information(scaled_codes, scaled_factors, bins)
@@ -80,20 +80,20 @@ def dci_explicitness(
     *,
     groups: ArrayLike | None = None,
 ) -> Matrix:
-    """How well random forests guess the factors from the codes, for each seed: (len(seeds),), 1 at best, 0 at worst.
+    """How well random forests predict the factors from the codes: (len(seeds),), 1 at best, 0 at worst.
 
     Without `groups` it is the published explicitness (DCI of Eastwood & Williams 2018, as the implementation of Zaidi
-    et al. has it): for each factor a forest of ten trees is fitted to all clips and guesses the same clips, and the
+    et al. has it): for each factor a forest of ten trees is fitted to all clips and predicts the same clips, and the
     result is the mean over factors of max(0, 1 - 12 MSE), where 1 / 12 is the variance of a uniform factor. A forest
-    remembers what it has seen, so even codes without any information score about .8; it ranks embeddings, and says
+    remembers what it has seen, so even codes without any information score about .8; it ranks embeddings, and means
     little by itself.
 
-    With `groups` (n,), the content of each clip, the forest guesses clips of contents that it has not seen: contents
+    With `groups` (n,), the content of each clip, the forest predicts clips of contents that it has not seen: contents
     are dealt to five folds at random, and the result is the mean over factors of max(0, 1 - MSE / variance of the
-    factor). 0 is what knowing nothing scores, 1 that the settings can be read from new music.
+    factor). 0 is no better than the mean; at 1 the settings can be read from new music.
 
     Unlike the published one, the forest's size is fixed and not searched, and codes of more than 64 dims are given as
-    their 64 leading principal components: explicitness asks how much is told, not along which axes.
+    their 64 leading principal components: explicitness measures how much can be predicted, not along which axes.
     """
     scaled_codes, scaled_factors = validate(codes, factors)
     reduced = _principal(scaled_codes, FOREST_DIMS)
@@ -106,7 +106,7 @@ def dci_explicitness(
 
 
 def _remembered(codes: Matrix, factors: Matrix, seed: int) -> float:
-    """The published explicitness: guesses of the clips that were fitted."""
+    """The published explicitness: predictions of the clips that were fitted."""
     scores = []
     for factor in factors.T[..., None]:
         mse = np.square(regression_forest(codes, factor, seed)(codes) - factor).mean()
@@ -115,13 +115,13 @@ def _remembered(codes: Matrix, factors: Matrix, seed: int) -> float:
 
 
 def _unseen(codes: Matrix, factors: Matrix, contents: NDArray[np.generic], seed: int) -> float:
-    """Guesses of clips whose content was not fitted; one forest guesses all factors."""
+    """Predictions of clips whose content was not fitted; one forest predicts all factors."""
     names = streams.generator(seed, Purpose.FOLDS).permutation(np.unique(contents))
-    guesses = np.empty_like(factors)
+    predicted = np.empty_like(factors)
     for fold in np.array_split(names, min(FOLDS, len(names))):
         held = np.isin(contents, fold)
-        guesses[held] = regression_forest(codes[~held], factors[~held], seed)(codes[held])
-    errors = np.square(guesses - factors).mean(axis=0)
+        predicted[held] = regression_forest(codes[~held], factors[~held], seed)(codes[held])
+    errors = np.square(predicted - factors).mean(axis=0)
     return float(np.maximum(0.0, 1 - errors / factors.var(axis=0)).mean())
 
 

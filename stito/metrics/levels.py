@@ -32,7 +32,7 @@ def width(x: Tensor, sample_rate: int) -> Tensor:
 
 
 def spectrum_distance(x: Tensor, reference: Tensor, sample_rate: int) -> Tensor:
-    """The distance between long-term average spectra in dB, level removed, (b,).
+    """The distance between long-term average spectra in dB, without their difference in level, (b,).
 
     In 48 mel bands from 20 Hz to 20 kHz, S = 10 log10(mean E_k / sum over k + 1e-6) of both channels together;
     the result is the standard deviation over the bands of S(result) - S(reference). 0 means the same balance,
@@ -93,6 +93,6 @@ SPECTRUM = Metric(
     "dB",
     "less",
     spectrum_distance,
-    "The standard deviation over 48 mel bands of the difference of long-term average spectra, level removed.",
+    "The standard deviation over 48 mel bands of the difference of long-term average spectra: independent of level.",
     title="Spectrum, distance to reference",
 )

@@ -1,4 +1,4 @@
-"""What a metric is, and all that are installed: a number that says how a result compares with a reference."""
+"""What a metric is, and all that are installed: a number that compares a result with a reference."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Property:
     """What can be measured of one sound alone, such as its loudness.
 
     Args:
-        title: how a report calls it.
+        title: its name in a report.
         unit: of its values; a difference of levels in LUFS is in LU.
         function: of audio (b, 2, t) and its rate: values (b,).
         longest_s: of longer audio a report takes the most active stretch of so many seconds.
@@ -39,7 +39,7 @@ class Property:
 
 @dataclass(frozen=True)
 class Metric:
-    """One number that is reported of a result beside its reference, or beside its truth where that is known.
+    """One number that is reported of a result beside its reference, or beside its truth where there is one.
 
     Args:
         name: one name everywhere; it ends in its unit where it has one.
@@ -47,7 +47,7 @@ class Metric:
         better: which way is better.
         function: of a result (b, 2, t), a reference (b | 1, 2, t') and their rate: values (b,), finite.
         doc: the definition in one sentence.
-        title: how a report calls it; its name if not given.
+        title: its name in a report; `name` if not given.
         property: what it is the difference of, if it is one: reports then show the three sounds' own values.
         aligned: whether it compares sample by sample: with the truth, and not with a reference of other music.
     """
@@ -120,7 +120,7 @@ def _loaded(name: str) -> Metric:
 
 
 def compare(x: Tensor, reference: Tensor, sample_rate: int, *, but: Collection[str] = ()) -> dict[str, float]:
-    """What every installed metric says of a result (2, t) and its truth (2, t), but those that are known already."""
+    """The values of all installed metrics for a result (2, t) and its truth (2, t), without those named in `but`."""
     return {
         name: float(metric(x[None], reference[None], sample_rate)[0])
         for name, metric in load_metrics().items()

@@ -1,4 +1,4 @@
-"""What is asked of scikit-learn, and the only place that knows it: forests and maps in two dimensions.
+"""What is used of scikit-learn, and the only place that imports it: forests and maps in two dimensions.
 
 It comes with `pip install 'stito[eval]'`; everything else works without it.
 """
@@ -21,7 +21,7 @@ MAX_FEATURES = 0.4
 
 
 def regression_forest(codes: Matrix, targets: Matrix, seed: int) -> Callable[[Matrix], Matrix]:
-    """A forest of ten trees that guesses targets (n, k) from codes (n, d): the function from codes to guesses.
+    """A forest of ten trees that predicts targets (n, k) from codes (n, d): the function from codes to predictions.
 
     Each split looks at 40 % of the dims; trees grow until their leaves are pure.
     """
@@ -29,11 +29,11 @@ def regression_forest(codes: Matrix, targets: Matrix, seed: int) -> Callable[[Ma
     forest = ensemble.RandomForestRegressor(n_estimators=TREES, max_features=MAX_FEATURES, random_state=seed)
     forest.fit(codes, targets[:, 0] if targets.shape[1] == 1 else targets)
 
-    def guess(unseen: Matrix) -> Matrix:
+    def predict(unseen: Matrix) -> Matrix:
         found: Matrix = forest.predict(unseen).reshape(len(unseen), -1)
         return found
 
-    return guess
+    return predict
 
 
 def tsne(codes: Matrix, seed: int) -> Matrix:

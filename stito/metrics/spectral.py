@@ -1,4 +1,4 @@
-"""The multi-scale spectral distance of Koo et al. (2022), the field's measure of nearness to a known truth."""
+"""The multi-scale spectral distance of Koo et al. (2022), the field's measure of distance to a truth."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LINEAR_WEIGHT, LOG_WEIGHT = 0.9, 0.1
 EPS = 1e-7
 
 FRAMES = {2048: 32, 512: 64}
-"""What an estimate looks at unless told otherwise: frames of each FFT size."""
+"""The frames of each FFT size that an estimate uses by default."""
 
 
 class Spectral(NamedTuple):

@@ -24,8 +24,13 @@ BLOCK = 1 << 20
 class Converter(Protocol):
     """Anything with these attributes and methods: a third party inherits nothing.
 
-    `reach` is how many samples on either side an output sample depends on, at most; blocks begin at multiples of
-    `step`. A converter with weights has their SHA-256 as `digest`.
+    A converter with weights has their SHA-256 as `digest`.
+
+    Attributes:
+        name: the registered name.
+        sample_rate: of the audio that it renders, in Hz.
+        reach: the most samples on either side on which an output sample depends.
+        step: in samples; blocks of long audio begin at its multiples.
     """
 
     name: str
@@ -44,7 +49,7 @@ class Converter(Protocol):
 
 @torch.no_grad()
 def convert(converter: Converter, x: Tensor, reference: Tensor, own: Tensor, *, block: int = BLOCK) -> Tensor:
-    """Audio (2, t) of any length at the converter's rate, in blocks; styles (dim,)."""
+    """Audio (2, t) of any length at the converter's rate, in blocks, conditioned on styles (dim,)."""
     reference, own = reference.to(x.device), own.to(x.device)
     length = x.shape[-1]
     size = max(1, block // converter.step) * converter.step

@@ -33,8 +33,13 @@ Distance = Literal["cosine", "euclidean"]
 class Encoder(Protocol):
     """Anything with these three attributes and this method: a third party inherits nothing.
 
-    What else an encoder may say of itself are the protocols below, each one attribute: `Compared`, `Calibrated`,
+    An encoder may also declare what the protocols of this module name, each one attribute: `Compared`, `Calibrated`,
     `Familiar`, `Weighted`, `Described`.
+
+    Attributes:
+        name: the registered name.
+        sample_rate: of the audio that it embeds, in Hz.
+        dim: of an embedding.
     """
 
     name: str
@@ -42,13 +47,13 @@ class Encoder(Protocol):
     dim: int
 
     def embed(self, x: Tensor) -> Tensor:
-        """The embedding (b, dim) of audio (b, 2, t) at `sample_rate`; differentiable with respect to `x`."""
+        """Embed audio (b, 2, t) at `sample_rate`: (b, dim), differentiable with respect to `x`."""
         ...
 
 
 @runtime_checkable
 class Compared(Protocol):
-    """Says how embeddings are compared: `euclidean` where lengths have a meaning; by angle where nothing is said."""
+    """Declares how its embeddings are compared: `euclidean` where lengths have a meaning; by default by angle."""
 
     distance: Distance
 
@@ -62,7 +67,7 @@ class Calibrated(Protocol):
 
 @runtime_checkable
 class Familiar(Protocol):
-    """Was trained to tell the settings of these effects (registered names), whatever music they are applied to."""
+    """Was trained to embed the settings of these effects (registered names), whatever music they are applied to."""
 
     learnt_effects: frozenset[str]
 
@@ -76,7 +81,7 @@ class Weighted(Protocol):
 
 @runtime_checkable
 class Described(Protocol):
-    """Has weights that say in their header how they came about."""
+    """Has weights whose header describes how they were trained."""
 
     header: dict[str, Any]
 
@@ -92,8 +97,8 @@ class Trainable(Protocol):
 class TrainedEncoder(Encoder, Protocol):
     """An encoder of which the network can be trained, from nothing or from where it stands.
 
-    `net` is what `embed` asks, audio (b, 2, t) to (b, dim), and has a `dim` too; `header["config"]` is what `network`
-    makes another like it from, untrained.
+    `net` is the network of `embed`, audio (b, 2, t) to (b, dim), and has a `dim` too; from `header["config"]` `network`
+    builds another like it, untrained.
     """
 
     net: nn.Module

@@ -1,4 +1,4 @@
-"""Where encoders and converters come from: an installed name, a file that says what it is of, or an object."""
+"""Where encoders and converters come from: an installed name, a file of weights, or an object."""
 
 from __future__ import annotations
 
@@ -26,9 +26,12 @@ def is_weights(source: str | Path) -> bool:
 
 
 def load_encoder(source: str | Path | Encoder) -> Encoder:
-    """An encoder by name (`fxencoder`), from a `.safetensors` file that `stito train` wrote, or as it is.
+    """Load an encoder by name (`fxencoder`), or from a `.safetensors` file that `stito train` wrote.
 
-    It is loaded once: the next call gives the same object, unless the file has changed.
+    It is loaded once: the next call returns the same object, unless the file has changed.
+
+    Args:
+        source: a name, a path, or an encoder, which is returned as it is.
 
     Raises:
         UnknownNameError: none of that name is installed, or the file is of one that is not.
@@ -41,7 +44,14 @@ def load_encoder(source: str | Path | Encoder) -> Encoder:
 
 
 def load_converter(source: str | Path | Converter) -> Converter:
-    """A converter by name (`mixfxcloner`), from a `.safetensors` file, or as it is; see `load_encoder`."""
+    """Load a converter by name (`mixfxcloner`), or from a `.safetensors` file that `stito train` wrote.
+
+    Args:
+        source: a name, a path, or a converter, which is returned as it is.
+
+    Raises:
+        UnknownNameError, MissingFileError, WeightsError: as `load_encoder`.
+    """
     if not isinstance(source, str | Path):
         return source
     loaded: Converter = _load("converter", source)
@@ -49,7 +59,7 @@ def load_converter(source: str | Path | Converter) -> Converter:
 
 
 def conditioning_of(encoders: Sequence[Encoder]) -> list[list[str]]:
-    """The name of each encoder and the digest of its weights, in order: what a network was conditioned on."""
+    """The name of each encoder and the digest of its weights, in order: what a network is conditioned on."""
     return [[encoder.name, digest_of(encoder)] for encoder in encoders]
 
 

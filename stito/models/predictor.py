@@ -1,11 +1,11 @@
 """Settings in one pass: a network that embeds input and reference, and predicts how a chain should be set.
 
-A search asks the chain a thousand times; a predictor has asked it millions of times in training and answers at once.
-Its answer is a result by itself (`--method predict`), and has a part in where a search starts and what it is drawn to
-(`--init ensemble`, `stito.engine.starts`). `recipes/predictor` trains it.
+A search renders the chain a thousand times; a predictor was trained on millions of renders and predicts at once. Its
+settings are a result by themselves (`--method predict`). They also contribute to the start of a search, and to the
+settings towards which it is regularised (`--init ensemble`, `stito.engine.starts`). `recipes/predictor` trains it.
 
 Source: parameter prediction through a differentiable chain is that of Steinmetz et al., "Style transfer of audio
-effects with differentiable signal processing", JAES 70(9), 2022; that embeddings of effects are what is heard is new.
+effects with differentiable signal processing", JAES 70(9), 2022; that its inputs are embeddings of effects is new.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ class Guidance:
 class SettingsNet(nn.Module):
     """Reference and input (b, 2, 2, t) to theta (b, knobs).
 
-    Both are embedded by a backbone, which learns with the rest, and by encoders that stay as they are.
+    Both are embedded by a backbone, which is trained with the rest, and by encoders that stay as they are.
 
     Args:
-        backbone: audio (b, 2, t) to an embedding (b, dim), of which the direction counts.
-        encoders: further ones, which have no part in training.
+        backbone: audio (b, 2, t) to an embedding (b, dim), of which only the direction is used.
+        encoders: further ones, which are not trained.
         knobs: dims of theta.
         hidden: width of the two layers in between.
-        dropout: share of their first's values that training leaves out.
+        dropout: share of the first layer's values that training leaves out.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ def knob_ranges(chain: Chain) -> list[list[Any]]:
 class Predictor:
     """A trained `SettingsNet` for one chain.
 
-    `evaluation_encoder` is the encoder that its backbone has been before it learnt on; `guidance` is what was tuned to
+    `evaluation_encoder` is the encoder from which its backbone was trained further; `guidance` is what was tuned to
     these weights.
 
     Raises:
@@ -147,9 +147,9 @@ class Predictor:
     def predict(self, inputs: Sequence[Tensor], references: Sequence[Tensor], chain: Chain, sample_rate: int) -> Tensor:
         """Theta (dim,) of `chain` for excerpts (2, t) of input and reference.
 
-        The network predicts twice, the second time with left and right in each other's place, and the mean of both is
-        taken; it is then corrected by what can be measured (`Guidance.corrections`). Knobs that the chain has frozen
-        stay where they are, others go as far as it lets them.
+        The network predicts twice, the second time with left and right swapped. The mean of both predictions is then
+        corrected by statistics of the audio (`Guidance.corrections`). Knobs that the chain has frozen keep their
+        values, the others stay within its ranges.
         """
         pair = [
             [resample(excerpt.cpu(), sample_rate, self.sample_rate) for excerpt in part]
@@ -158,7 +158,7 @@ class Predictor:
         mirrored = self._predicted([[excerpt.flip(0) for excerpt in part] for part in pair])
         sided = torch.tensor([knob.param.sided for knob in self.chain.knobs])
         theta = (self._predicted(pair) + torch.where(sided, 1 - mirrored, mirrored)) / 2
-        settings = chain.settings(chain.encode(self.chain.settings(theta)))  # as far as this chain lets them
+        settings = chain.settings(chain.encode(self.chain.settings(theta)))  # within this chain's ranges
         x, reference = (torch.cat([excerpt.cpu() for excerpt in part], dim=-1) for part in (inputs, references))
         return chain.encode(chain.correct(settings, x, reference, sample_rate, self.guidance.corrections))
 
@@ -175,7 +175,7 @@ def load_predictor(chain: Chain, weights: str | Path | None = None) -> Predictor
     """The predictor for a chain's effects: from a `.safetensors` file that `stito train` wrote, else the installed one.
 
     Raises:
-        MissingFileError, WeightsError: as `Predictor` says, or the file's is for other effects.
+        MissingFileError, WeightsError: as `Predictor`, or the file is for other effects.
     """
     if weights is not None:
         predictor = _loaded(Path(weights).resolve())
@@ -192,7 +192,7 @@ def load_predictor(chain: Chain, weights: str | Path | None = None) -> Predictor
 
 
 def no_predictor(chain: Chain) -> SettingsError:
-    """What to say where settings of a chain are to be predicted, and nothing can."""
+    """The error where settings of a chain are to be predicted and no predictor is for it."""
     return SettingsError(
         f"There is no predictor for the chain '{chain.name}'.",
         hint="Use a chain with the effects of mixing, or train one (recipes/predictor) and name it with --predictor.",
@@ -205,7 +205,7 @@ def _loaded(weights: Path) -> Predictor:
 
 
 def same_effects(one: Chain, other: Chain) -> bool:
-    """Whether what is predicted for one chain can be said in the other's knobs: the same effects in the same order."""
+    """Whether settings predicted for one chain fit the other's knobs: the same effects in the same order."""
     return _effects(one) == _effects(other)
 
 

@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors that say what they are, how they came about and what they may be used for.
+"""Weights on disk: safetensors whose header describes what they are, how they were trained and their licences.
 
 The header is JSON under the key `stito` of the file's metadata: `format`, `architecture` and `config` (what builds the
 network), `recipe`, `data` and `licences` (what it was trained on), `scores` (what it reached), `version` (of stito);
@@ -29,9 +29,11 @@ FORMAT = 1
 KEY = "stito"
 REQUIRED = ("architecture", "config")
 DESCRIPTIVE = ("recipe", "data", "licences", "scores", "version", "same_style_distance", "learnt_effects", "guidance")
-"""Of a header, what has no part in what the network computes."""
+"""Keys of a header that do not change what the network computes."""
 RENAMED = {"near": "same_style_distance", "ears": "backbone"}
 """Keys of headers in files of earlier versions, and what they are called now."""
+RENAMED_TENSORS = {"predictor": ("ears.", "backbone."), "mixfxcloner": ("net.told.", "net.conditioning.")}
+"""By architecture, how names of tensors began in files of earlier versions, and how they begin now."""
 
 
 def save_weights(
@@ -39,7 +41,7 @@ def save_weights(
 ) -> None:
     """Write a network's state with its header; the file is there whole or not at all.
 
-    `half` stores matrices and kernels in 16 bits, which is as good for embeddings and half the size. Vectors (biases,
+    `half` stores matrices and kernels in 16 bits: half the size, and as good for embeddings. Vectors (biases,
     the statistics of norms) are few and can be too large or small for 16 bits: they keep 32.
 
     Raises `WeightsError` if a value is not finite, or is too large for 16 bits.
@@ -67,7 +69,7 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """What the file says of itself, without reading the weights; errors as those of `load_weights`."""
+    """The header of a file, without reading the weights; errors as those of `load_weights`."""
     return {RENAMED.get(key, key): value for key, value in _header_as_written(path).items()}
 
 
@@ -106,9 +108,9 @@ def freeze(net: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
 
 
 def digest_of_weights(path: Path) -> str:
-    """The SHA-256 of what decides what a network computes, in hexadecimal: which weights made a preset.
+    """The SHA-256, in hexadecimal, of all that determines what a network computes: presets name weights by it.
 
-    That is every tensor, and the header but for what only tells of them: new scores make no other network. Errors are
+    That is every tensor, and the header without its descriptive keys: new scores make no other network. Errors are
     those of `load_weights`.
     """
     header = {key: value for key, value in _header_as_written(path).items() if RENAMED.get(key, key) not in DESCRIPTIVE}
@@ -131,9 +133,9 @@ def digest_of_file(path: Path) -> str:
 
 
 def _current_name(tensor: str, header: Mapping[str, Any]) -> str:
-    """What a tensor is called now: the backbone of a predictor had another name once."""
-    former = header["architecture"] == "predictor" and tensor.startswith("ears.")
-    return f"backbone.{tensor.removeprefix('ears.')}" if former else tensor
+    """What a tensor is called now: some modules had another name in earlier versions."""
+    former, current = RENAMED_TENSORS.get(header["architecture"], ("", ""))
+    return current + tensor.removeprefix(former) if tensor.startswith(former) else tensor
 
 
 def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:

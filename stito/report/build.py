@@ -1,4 +1,4 @@
-"""From a finished transfer to what its report shows: excerpts, spectra, measures, curves, knobs."""
+"""From a finished transfer to the data of its report: excerpts, spectra, metrics, curves, knobs."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ __all__ = ["Sound", "Sounds", "Sources", "build_report", "effects_of", "sounds_o
 CLIP_SECONDS = 15.0
 MAX_CLIP_RATE = 48_000
 LONGEST_S = 60.0
-"""Spectra are taken over the most active minute."""
+"""Spectra are averages over the most active minute."""
 COMPARED_S = 20.0
-"""And sounds are compared with the reference over the most active 20 s: these are held until the result is there."""
+"""Sounds are compared with the reference over their most active 20 s, kept in memory until the result is there."""
 PROBE_RATE = 44_100
 INAUDIBLE = 1e-3
 
@@ -67,7 +67,7 @@ Sounds = Mapping[str, Sound]
 
 
 class Sources:
-    """Input and reference as a report shows them, measured when they are first asked for.
+    """Input and reference as a report shows them, measured when first needed.
 
     Attributes:
         title: what the report is called.
@@ -197,7 +197,7 @@ def effects_of(strip: StripPreset) -> list[EffectSettings]:
 
 
 def _does_nothing(slot: Slot, settings: Settings) -> bool:
-    """Whether a burst of loud noise comes out of an effect as it went in."""
+    """Whether a burst of loud noise leaves an effect unchanged."""
     noise = 0.5 * torch.randn(2, PROBE_RATE // 4, generator=torch.Generator().manual_seed(0)).clamp(-2, 2)
     out = Chain("probe", (slot,)).render_one(noise, {slot.label: settings}, PROBE_RATE)
     return float((out - noise).abs().max()) < INAUDIBLE
@@ -224,10 +224,10 @@ def _sound(voice: Voice, x: Tensor, rate: int, start_s: float) -> Sound:
 def _own(metric: Metric, of: Property, x: Tensor, rate: int) -> float | None:
     """What can be measured of one sound (2, t)."""
     stretch = x if of.longest_s is None else _most_active(x, rate, of.longest_s)
-    return _taken(metric, lambda: of.function(stretch[None], rate))
+    return _value_of(metric, lambda: of.function(stretch[None], rate))
 
 
-def _taken(metric: Metric, value: Callable[[], Tensor]) -> float | None:
+def _value_of(metric: Metric, value: Callable[[], Tensor]) -> float | None:
     """One value; nothing where it is not finite, or where a metric fails: a report is not lost to somebody's metric."""
     try:
         found = float(value())
@@ -254,12 +254,12 @@ def _measured(source: Sound, made: Sound, reference: Sound | None) -> list[Measu
 
 
 def _apart(metric: Metric, sound: Sound | None, reference: Sound) -> float | None:
-    """What a metric says of a sound and the reference, at the sound's rate."""
+    """The value of a metric for a sound and the reference, at the sound's rate."""
     if sound is None or sound.compared is None or reference.compared is None:
         return None
     made, rate = sound.compared, sound.sample_rate
     other = resample(reference.compared, reference.sample_rate, rate)
-    return _taken(metric, lambda: metric(made, other, rate))
+    return _value_of(metric, lambda: metric(made, other, rate))
 
 
 def _clip(voice: Voice, x: Tensor, rate: int, start_s: float) -> Clip:

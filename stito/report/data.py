@@ -58,9 +58,9 @@ class Headline:
     measure: str = "Distance to the reference"
 
     @property
-    def removed(self) -> float | None:
-        """The share of the distance that is gone, 1 for all; negative if it grew, None if there was none."""
-        return 1 - self.after / self.before if self.before > 0 else None
+    def reduction(self) -> float | None:
+        """By how much the distance shrank, in %: 100 is all of it. Negative if it grew, None if there was none."""
+        return 100 * (1 - self.after / self.before) if self.before > 0 else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +156,7 @@ class Knob:
 
 @dataclass(frozen=True)
 class EffectSettings:
-    """One effect of a chain as it was set; `neutral` says that, so set, it does nothing."""
+    """One effect of a chain as it was set; `neutral` if these settings do nothing."""
 
     effect: str
     label: str
@@ -166,7 +166,7 @@ class EffectSettings:
 
 @dataclass(frozen=True)
 class ReportRow:
-    """One stem, or the mix: what can be heard, seen and read about it. What is empty is left out of the page.
+    """One stem, or the mix: its excerpts, plots, measures and settings. What is empty is left out of the page.
 
     Args:
         name: `mix`, `drums`, ...
@@ -175,10 +175,9 @@ class ReportRow:
         metrics: the table's lines.
         convergence: (evaluations, best loss so far), in order.
         distances: to the reference, of the untouched input and of the result.
-        loss_before: the loss of the untouched input, with what draws settings to usual ones; none where they are drawn
-            to a guess.
+        loss_before: the loss of the untouched input, with the prior; none where the prior lies around the start.
         loss_after: the loss of the result, likewise.
-        loss_start: the loss at the place from which the search set out.
+        loss_start: the loss at the start of the search.
         settings: the effects in chain order.
     """
 
@@ -203,7 +202,7 @@ class ReportData:
         headline: the one figure.
         facts: method, encoder, chain, evaluations, seconds, seed, stop reason, version.
         rows: the mix first, then the stems.
-        notes: sentences on what was matched and what was not.
+        notes: sentences on what was transferred and what was not.
         provenance: names and digests of input and reference, versions.
         command: the command line that makes this again.
     """
@@ -219,7 +218,7 @@ class ReportData:
 
 @dataclass(frozen=True)
 class ComparedMethod:
-    """What one method took and reached, over all that was matched.
+    """What one method cost and reached, over all stems that it was run on.
 
     `seconds` are those of search and rendering; `real_time` is how many of them one second of the song takes.
     """

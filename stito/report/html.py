@@ -16,7 +16,15 @@ from stito.pages import Templates
 from stito.report.audio import Excerpt, encode, level_gains_db
 from stito.report.data import Clip, ComparisonData, Headline, ReportData, ReportRow
 from stito.report.plots import convergence_plot, metric_places, spectrum_plot, waveform_path
-from stito.report.values import knob_label, movement, share, unit_heads_line, written, written_cell, written_knob
+from stito.report.values import (
+    knob_label,
+    movement,
+    unit_heads_line,
+    written,
+    written_cell,
+    written_knob,
+    written_reduction,
+)
 
 __all__ = ["render_comparison", "render_report", "write_comparison", "write_report"]
 
@@ -98,7 +106,7 @@ def _templates() -> Templates:
             "places": metric_places,
             "spectrum_plot": spectrum_plot,
             "convergence_plot": convergence_plot,
-            "share": share,
+            "written_reduction": written_reduction,
             "distance": _distance,
             "verdict": _verdict,
             "lasting": _lasting,
@@ -114,12 +122,12 @@ def _distance(value: float) -> str:
 
 
 def _verdict(headline: Headline) -> str:
-    """The one sentence that says how it went."""
-    removed = headline.removed
+    """The outcome in one sentence."""
+    reduction = headline.reduction
     before, after = _distance(headline.before), _distance(headline.after)
-    if removed is None or before == after:
+    if reduction is None or before == after:
         return f"{headline.measure} stayed at {after}."
-    if removed < 0:
+    if reduction < 0:
         return f"{headline.measure} rose from {before} to {after}: the result is further away than the input was."
     return f"{headline.measure} fell from {before} to {after}."
 
@@ -129,6 +137,6 @@ def _lasting(seconds: float) -> str:
 
 
 def _widest(rows: Sequence[ReportRow]) -> float:
-    """The largest distance of all rows, to which the others are drawn."""
+    """The largest distance of all rows: the full width of the bars."""
     distances = [distance for row in rows for distance in row.distances or ()]
     return max([distance for distance in distances if np.isfinite(distance)], default=0.0)

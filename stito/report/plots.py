@@ -1,4 +1,4 @@
-"""The geometry of the report's pictures: paths, ticks and read-outs, drawn as inline SVG by the template.
+"""The geometry of the report's plots: paths, ticks and read-outs, which the template draws as inline SVG.
 
 Lines live on a canvas of 1000 by 1000 that the page stretches to any size; strokes and text do not stretch with it,
 so a plot reads as well on a phone as on a desk.
@@ -98,7 +98,7 @@ def spectrum_plot(curves: Sequence[Curve]) -> Plot:
 
 
 def convergence_plot(row: ReportRow) -> Plot | None:
-    """The best loss over the evaluations, with the losses that it set out from; None if the row has no search."""
+    """The best loss over the evaluations, with those of the input and of the start; None if the row has no search."""
     steps = [(count, loss) for count, loss in row.convergence if math.isfinite(loss)]
     if not steps:
         return None
@@ -108,8 +108,8 @@ def convergence_plot(row: ReportRow) -> Plot | None:
         "before": ("Input, untouched", row.loss_before),
         "start": ("Start", row.loss_start),
     }
-    known = [value for _, value in levels.values() if value is not None and math.isfinite(value)]
-    ticks = _round_steps(min([0.0, float(best.min()), *known]), max([float(best.max()), *known]))
+    fixed = [value for _, value in levels.values() if value is not None and math.isfinite(value)]
+    ticks = _round_steps(min([0.0, float(best.min()), *fixed]), max([float(best.max()), *fixed]))
     bottom, top = ticks[0], ticks[-1]
     last = max(float(counts[-1]), 1.0)
 
@@ -128,7 +128,7 @@ def convergence_plot(row: ReportRow) -> Plot | None:
         lines=lines,
         x_ticks=[Tick(100 * at / last, f"{at:,.0f}") for at in _round_steps(0.0, last) if 0 < at <= last],
         y_ticks=[Tick(100 * down(loss), f"{loss:.4g}".replace("-", "\N{MINUS SIGN}")) for loss in ticks],
-        readout=_convergence_readout(counts, best, last, known),
+        readout=_convergence_readout(counts, best, last, fixed),
     )
 
 
@@ -147,25 +147,25 @@ def waveform_path(clip: Clip, gain: float) -> str:
 
 
 def metric_places(metric: Measured) -> dict[Voice, float] | None:
-    """Where the three values lie between the smallest and the largest, in per cent; None unless all are known."""
+    """Where the three values lie between the smallest and the largest, in per cent; None unless all were measured."""
     values: dict[Voice, float | None] = {
         "input": metric.input,
         "result": metric.result,
         "reference": metric.reference,
     }
-    known = {voice: value for voice, value in values.items() if value is not None and math.isfinite(value)}
-    if len(known) < len(values):
+    measured = {voice: value for voice, value in values.items() if value is not None and math.isfinite(value)}
+    if len(measured) < len(values):
         return None
-    low, high = min(known.values()), max(known.values())
+    low, high = min(measured.values()), max(measured.values())
     if low == high:
-        return dict.fromkeys(known, 50.0)
-    return {voice: 100 * (value - low) / (high - low) for voice, value in known.items()}
+        return dict.fromkeys(measured, 50.0)
+    return {voice: 100 * (value - low) / (high - low) for voice, value in measured.items()}
 
 
 def _on_grid(curve: Curve, grid: Array) -> Array:
-    """The levels of a curve at other frequencies; NaN beyond its ends, where it says nothing."""
-    heard = curve.freq_hz > 0
-    at, db = np.log(curve.freq_hz[heard]), curve.db[heard]
+    """The levels of a curve at other frequencies; NaN beyond its ends."""
+    positive = curve.freq_hz > 0
+    at, db = np.log(curve.freq_hz[positive]), curve.db[positive]
     level: Array = np.interp(np.log(grid), at, db, left=np.nan, right=np.nan)
     return level
 

@@ -1,4 +1,4 @@
-"""How values are written for people: rounded as an engineer would say them, with their unit."""
+"""How values are written for people: rounded as an engineer would round them, with their unit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from typing import Literal
 
 from stito.report.data import Knob, Measured
 
-__all__ = ["Movement", "knob_label", "movement", "share", "unit_heads_line", "written", "written_cell", "written_knob"]
+__all__ = [
+    "Movement",
+    "knob_label",
+    "movement",
+    "unit_heads_line",
+    "written",
+    "written_cell",
+    "written_knob",
+    "written_reduction",
+]
 
 Movement = Literal["closer", "further", "unchanged"]
 
@@ -73,14 +82,15 @@ def _decimals(value: float, unit: str) -> int:
     return 1
 
 
-def share(part: float) -> str:
-    """A share of one as a percentage that never claims more than it has: "99%" until all is there."""
-    percent = 100 * abs(part)
-    return f"{math.floor(percent) if 99 < percent < 100 else round(percent)}%"
+def written_reduction(percent: float) -> str:
+    """A reduction in whole per cent: "99 %" until it is complete, "\N{MINUS SIGN}50 %" where the distance grew."""
+    size = abs(percent)
+    whole = math.floor(size) if 99 < size < 100 else round(size)
+    return f"{MINUS if whole and percent < 0 else ''}{whole} %"
 
 
 def written_knob(knob: Knob, value: float | None = None) -> str:
-    """What a knob stands at, or what it would say at `value`; gains that can go both ways carry their sign."""
+    """A knob's value with its unit, or `value` as that knob would show it; gains that go both ways carry their sign."""
     unit = knob.unit or (":1" if knob.name.rsplit("_", 1)[-1] == "ratio" else "")
     shown = knob.value if value is None else value
     return written(shown, unit, signed=knob.low < 0 < knob.high)
@@ -95,7 +105,7 @@ def knob_label(name: str) -> str:
 
 
 def movement(metric: Measured) -> Movement | None:
-    """Whether the result is nearer to the reference than the input was; None where one of them is missing.
+    """Whether the result is closer to the reference than the input was; None where one of them is missing.
 
     What reads the same in the table counts as unchanged.
     """

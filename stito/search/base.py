@@ -15,8 +15,8 @@ from stito.errors import SettingsError
 
 __all__ = ["Budget", "Found", "Patience", "Search", "Step", "StopReason"]
 
-NEAR = 0.3
-"""First steps from a guess, in standard deviations of where the best is expected."""
+FIRST_STEP = 0.3
+"""First steps from an informed start, in standard deviations of where the best is expected."""
 
 SEEDS = 2**32
 """Seeds are below this: what every library underneath accepts."""
@@ -38,6 +38,13 @@ class Budget:
 
     One evaluation is one candidate, however many are rendered together. Evaluations are never exceeded; seconds by
     at most one generation, since a render is not cut short.
+
+    Args:
+        evaluations: the most candidates; no limit if not given.
+        seconds: the most time, in s; no limit if not given.
+
+    Raises:
+        SettingsError: neither is given, or one is not above 0.
     """
 
     evaluations: int | None = None
@@ -54,7 +61,15 @@ class Budget:
 
 @dataclass(frozen=True)
 class Patience:
-    """When to give up: the best loss fell by no more than `tolerance` over the last `generations` generations."""
+    """When to give up: the best loss fell by no more than `tolerance` over the last `generations` generations.
+
+    Args:
+        generations: how many, 1 or more.
+        tolerance: a difference of losses, 0 or more.
+
+    Raises:
+        SettingsError: an argument is outside these ranges.
+    """
 
     generations: int
     tolerance: float = 0.0
@@ -82,9 +97,16 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The best candidate of a search: `theta` (dim,), its loss, and how the search went.
+    """The best candidate of a search, and how the search went.
 
-    `detail` is the search's own sentence on why it finished, if it did before the budget was spent.
+    Attributes:
+        theta: the best candidate, (dim,) in [0, 1].
+        loss: its loss.
+        evaluations: how many candidates were evaluated.
+        seconds: how long the search took, in s.
+        stop: why it ended.
+        history: where it stood after each generation.
+        detail: the search's own sentence on why it finished, if it did before the budget was spent.
     """
 
     theta: Tensor
@@ -97,11 +119,11 @@ class Found:
 
 
 class Search(ABC):
-    """A way to look for the theta of least loss: it proposes candidates, is told their losses, proposes better ones.
+    """A way to find the theta of least loss: it proposes candidates, receives their losses, proposes better ones.
 
-    `stito.search.minimise` drives it: budget, best so far and bad losses are not its business. Subclasses write `ask`
-    and `tell`; the same arguments must give the same candidates, bit for bit, and the global random state is left
-    alone. The first generation holds `start` exactly, so that a warm start is never lost.
+    `stito.search.minimise` drives it and handles the budget, the best so far and losses that are not finite. Subclasses
+    write `ask` and `tell`; the same arguments must give the same candidates, bit for bit, and the global random state
+    is left alone. The first generation holds `start` exactly, so that a warm start is never lost.
 
     Args:
         dim: the number of knobs.
@@ -110,7 +132,7 @@ class Search(ABC):
         population: candidates per generation; each search has its own default.
 
     Raises:
-        SettingsError: an argument is outside what is said here.
+        SettingsError: an argument is outside these ranges.
     """
 
     name: str
@@ -141,7 +163,7 @@ class Search(ABC):
 
     @property
     def finished(self) -> str | None:
-        """A sentence on why the search has nothing more to try; None while it has."""
+        """A sentence on why the search has nothing more to try; None while it goes on."""
         return None
 
     def plan(self, budget: Budget) -> None:
@@ -149,10 +171,10 @@ class Search(ABC):
         del budget
 
     def expect(self, std: Tensor) -> None:
-        """Take how near to the start the best is expected: a standard deviation for each knob, (dim,), in theta.
+        """Take how close to the start the best is expected: a standard deviation for each knob, (dim,), in theta.
 
-        Told once, before the first `ask`, where the start is a guess that is drawn to; without it the best may be
-        anywhere. Searches that have no use for it need not write it.
+        Called once, before the first `ask`, where the search is regularised towards its start; otherwise the best may
+        be anywhere. Searches that do not use it need not write it.
         """
         del std
 

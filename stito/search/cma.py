@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from stito.errors import SettingsError
-from stito.search.base import NEAR, Search
+from stito.search.base import FIRST_STEP, Search
 
 __all__ = ["Cma"]
 
@@ -70,7 +70,7 @@ class Cma(Search):
 
     def expect(self, std: Tensor) -> None:
         """Begin with steps that are small beside `std`, each knob with its own; restarts are anywhere, as ever."""
-        self._strategy = self._begin(self._pad(self.start), NEAR, self._pad(std))
+        self._strategy = self._begin(self._pad(self.start), FIRST_STEP, self._pad(std))
 
     def ask(self) -> Tensor:
         """The next generation: (population, dim)."""

@@ -18,7 +18,7 @@ Loss = Callable[[Tensor], Tensor]
 """Losses (n,) of candidates (n, dim)."""
 
 FIRST_PENALTY = 1e6
-"""What a loss that is not finite counts as while none is known to be worse than."""
+"""The loss that stands for one that is not finite, as long as none was finite."""
 
 
 def minimise(
@@ -42,7 +42,8 @@ def minimise(
     It ends when the budget is spent, when it has nothing more to try, when patience runs out, or at Ctrl-C.
 
     The search is closed in any case. A candidate whose loss is not finite counts as evaluated, is never the best, and
-    is told as worse than all others. A last generation that does not fit the budget is cut and not told. Searches with
+    is reported to the search as worse than all others. A last generation that does not fit the budget is cut and not
+    reported to it. Searches with
     `needs_gradient` are evaluated with gradients on, all others with gradients off.
 
     Args:
@@ -55,6 +56,9 @@ def minimise(
         budget: evaluations, seconds, or both.
         on_step: called after each generation, from the first with a finite loss on.
         patience: when to give up on a loss that no longer falls; never if not given.
+
+    Returns:
+        The best candidate, with the history of the search and the reason why it ended.
 
     Raises:
         SettingsError, UnknownNameError: a search by name without `dim`, with an argument outside its range, or unknown.
@@ -175,8 +179,8 @@ class _Ledger:
 
     def penalty(self, dtype: torch.dtype) -> Tensor:
         """A finite loss above all those seen."""
-        known = self.theta is not None
-        value = self._worst + abs(self._worst) + 1 if known else FIRST_PENALTY
+        any_finite = self.theta is not None
+        value = self._worst + abs(self._worst) + 1 if any_finite else FIRST_PENALTY
         return torch.tensor(min(value, torch.finfo(dtype).max), dtype=dtype)
 
     def stalled(self, patience: Patience) -> bool:

@@ -1,4 +1,4 @@
-"""Settings that make a chain render a known waveform: the truth of an evaluation, or what a converter made."""
+"""Settings with which a chain renders a given waveform: the truth of an evaluation, or the output of a converter."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from stito.search.objective import Objective, SpectralDistance, StemCandidates
 __all__ = ["fit"]
 
 FRAMES = {4096: 48, 2048: 64, 512: 128}
-"""What a gradient is taken on: a sample, the same at every step."""
+"""The frames of each FFT size on which gradients are computed: a sample, the same at every step."""
 
 
 def fit(
     sources: Sequence[Prepared], targets: Sequence[Tensor], start: Tensor, evaluations: int, seed: int = 0
 ) -> Tensor:
-    """Theta (dim,) with which a chain makes of each source what comes nearest to its target (2, t).
+    """Theta (dim,) with which a chain renders each source as close as it can to its target (2, t).
 
-    The gradient's, on a sample of frames, where the chain has one; else that of CMA-ES.
+    Found by gradient on a sample of frames where the chain is differentiable, else by CMA-ES.
     """
     chain = sources[0].chain
     frames = FRAMES if chain.differentiable else None

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from stito.errors import SearchError, SettingsError
-from stito.search.base import NEAR, Budget, Search
+from stito.search.base import FIRST_STEP, Budget, Search
 from stito.streams import Purpose, torch_generator
 
 __all__ = ["Gradient"]
@@ -63,15 +63,15 @@ class Gradient(Search):
         self._mean = torch.zeros_like(self._theta)
         self._square = torch.zeros_like(self._theta)
         self._age = torch.zeros(self._rows, 1)
-        self._told = 0
+        self._evaluated = 0
         self._planned: int | None = None
 
     def expect(self, std: Tensor) -> None:
-        """Begin the other rows near the start, and take steps that are small beside `std`."""
+        """Begin the other rows close to the start, and take steps that are small beside `std`."""
         random = torch_generator(self.seed, Purpose.SEARCH_ROWS_NEAR)
         others = self.start + std * torch.randn(self._rows - 1, self.dim, generator=random)
         self._theta = torch.cat([self.start[None], others.clamp(0, 1)])
-        self._rate = min(self._rate, NEAR * float(std.mean()))
+        self._rate = min(self._rate, FIRST_STEP * float(std.mean()))
 
     def plan(self, budget: Budget) -> None:
         """Lay rate and halving out over the evaluations."""
@@ -86,14 +86,14 @@ class Gradient(Search):
         """Step every row along its own gradient, then drop the worse half if it is time."""
         del theta  # the leaf is our own
         gradient = self._gradient(loss)
-        self._told += len(loss)
+        self._evaluated += len(loss)
         with torch.no_grad():
             self._step(gradient)
             self._halve(loss.detach())
 
     @property
     def _progress(self) -> float:
-        return 0.0 if self._planned is None else min(self._told / self._planned, 1.0)
+        return 0.0 if self._planned is None else min(self._evaluated / self._planned, 1.0)
 
     def _gradient(self, loss: Tensor) -> Tensor:
         if not loss.requires_grad:
@@ -124,7 +124,9 @@ class Gradient(Search):
         self._restart(stuck)
 
     def _restart(self, rows: Tensor) -> None:
-        fresh = self._anywhere(len(rows))  # drawn for all, so that the sequence does not depend on which are stuck
+        fresh = self._anywhere(
+            len(rows)
+        )  # for all rows, so that the random sequence does not depend on which are stuck
         self._theta = torch.where(rows, fresh, self._theta)
         for memory in (self._mean, self._square, self._age):
             memory.masked_fill_(rows, 0)

@@ -17,16 +17,16 @@ from nevergrad.optimization.recaster import MessagingThread, RecastOptimizer
 from torch import Tensor
 
 from stito.errors import MissingDependencyError, SearchError, UnknownNameError
-from stito.search.base import NEAR, Budget, Search
+from stito.search.base import FIRST_STEP, Budget, Search
 
 __all__ = ["Nevergrad"]
 
 USUAL_BUDGET = 2000
-"""What optimisers that must know a number of evaluations are told when the budget has none."""
+"""The number of evaluations for optimisers that need one, when the budget has none."""
 
 SIGNALS = 10
 PATIENCE_S = 1.0
-"""How often a thread is told to end, and how long it may take each time."""
+"""How often a thread is asked to end, and how long it may take each time."""
 
 
 class Nevergrad(Search):
@@ -80,7 +80,7 @@ class Nevergrad(Search):
 
     def expect(self, std: Tensor) -> None:
         """Begin anew with steps that are small beside `std`, for the optimisers that take a first step size."""
-        self._first_step = NEAR * float(std.mean())
+        self._first_step = FIRST_STEP * float(std.mean())
         self._begin(USUAL_BUDGET)
 
     def ask(self) -> Tensor:
@@ -105,7 +105,7 @@ class Nevergrad(Search):
         del theta  # nevergrad wants its own candidates back
         with self._surviving():
             for candidate, value in zip(self._asked, loss.tolist(), strict=True):
-                with suppress(TellNotAskedNotSupportedError):  # the start: some hear only of what they asked for
+                with suppress(TellNotAskedNotSupportedError):  # the start: some accept only what they asked for
                     self._optimiser.tell(candidate, value)
 
     @property
@@ -219,7 +219,7 @@ def _nested(root: Optimizer) -> Iterator[Optimizer]:
 
 
 def _unknown(name: str) -> UnknownNameError:
-    """Near names whatever their case; the registry is too long to list."""
+    """Suggests similar names, whatever their case; the registry is too long to list."""
     names = {known.casefold(): known for known in ng.optimizers.registry}
     near = [names[key] for key in difflib.get_close_matches(name.casefold(), names, n=3, cutoff=0.5)]
     hint = f"Did you mean {' or '.join(near)}?" if near else "Some are NGOpt, DiagonalCMA, TwoPointsDE and Powell."

@@ -2,7 +2,7 @@
 
 An objective maps candidates theta (b, dim) to losses (b,). It is made of three parts: what renders the candidates
 (`StemCandidates`, `SumCandidates`), what measures how far they are from the reference (`EmbeddingDistance`,
-`SpectralDistance`, `AudioDistance`), and a `Prior`, without which an embedding search is drawn to settings that fit the
+`SpectralDistance`, `AudioDistance`), and a `Prior`. Without a prior an embedding search overfits to the
 content of the reference (DiffVox, Yu et al. 2025, Table 2).
 """
 
@@ -71,7 +71,7 @@ class Prior:
         return cls(mean, std, priors[0].weight)
 
     def around(self, theta: Tensor, share: float) -> Prior:
-        """Around a start, (dim,), and narrower by `share`: a start says more than what is usual."""
+        """The prior around a start (dim,), with `share` of its standard deviations: a start is more certain."""
         return Prior(theta.to(self.std), self.std * share, self.weight)
 
     def to(self, device: str) -> Prior:
@@ -166,7 +166,7 @@ class AudioDistance:
 
 
 class SpectralDistance:
-    """Multi-scale spectral distance, left/right plus mid/side, to waveforms that are known, one for each excerpt.
+    """Multi-scale spectral distance, left/right plus mid/side, to given waveforms, one for each excerpt.
 
     With `frames` (see `SampledSpectral`) it is estimated, from the same frames for every candidate.
     """

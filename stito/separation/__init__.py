@@ -39,7 +39,7 @@ class Separator(Protocol):
 def load_separator(separator: str | Separator) -> Separator | None:
     """A separator by its installed name; `none` is None, an object is passed through.
 
-    What stands behind a colon says with which weights: `demucs:htdemucs_ft`, `spleeter2:FOLDER`.
+    What stands behind a colon names its weights: `demucs:htdemucs_ft`, `spleeter2:FOLDER`.
     """
     if not isinstance(separator, str):
         return separator
@@ -84,11 +84,11 @@ def separate_mix(
 
 
 def _separate(x: Tensor, separator: Separator, on_progress: Callable[[float], None] | None) -> dict[str, Tensor]:
-    told: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     if on_progress and "on_progress" in inspect.signature(separator.separate).parameters:
-        told["on_progress"] = on_progress
+        options["on_progress"] = on_progress
     with torch.no_grad():
-        stems = separator.separate(x, **told)
+        stems = separator.separate(x, **options)
     if not stems or any(stem.shape != x.shape for stem in stems.values()):
         shapes = {name: tuple(stem.shape) for name, stem in stems.items()}
         raise PluginError(f"The separator '{separator.name}' made {shapes} of {tuple(x.shape)}.")
@@ -96,7 +96,7 @@ def _separate(x: Tensor, separator: Separator, on_progress: Callable[[float], No
 
 
 def _key(mix: Mix, separator: Separator) -> str:
-    """What a separation follows from; nothing for a separator that does not say which weights it has."""
+    """What a separation follows from; nothing for a separator without a digest of its weights."""
     digest = digest_of(separator)
     if not digest:
         return ""

@@ -66,8 +66,8 @@ def _network(state: dict[str, Tensor], path: Path) -> Any:
         channels = state["freq_encoder.0.conv.weight"].shape[0]
         made = Network(sources=list(SOURCES), channels=channels, nfft=4096, depth=depth)
         named = {re.sub(r"^(freq|time)_(en|de)coder\.", _named, key): value for key, value in state.items()}
-        known = made.state_dict()
-        made.load_state_dict({key: named[key] for key in named if key in known or not UNUSED.match(key)})
+        expected = made.state_dict()
+        made.load_state_dict({key: named[key] for key in named if key in expected or not UNUSED.match(key)})
     except Exception as error:  # keys, shapes, or no weights of any kind
         raise WeightsError(
             f"{path} has no Hybrid Demucs of torchaudio: {error}",

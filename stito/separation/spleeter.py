@@ -27,7 +27,7 @@ __all__ = ["Spleeter2"]
 STEMS = ("vocals", "accompaniment")
 N_FFT, HOP = 4096, 1024
 FRAMES, BINS = 512, 1024
-"""What the network hears at once; above its bins, which end at 11 kHz, each stem gets its mean share."""
+"""What the network takes at once; above its bins, which end at 11 kHz, each stem gets its mean share."""
 DEPTH = 6
 NORM_EPS, SHARE_EPS = 1e-3, 1e-10
 CHECKPOINT = "model"

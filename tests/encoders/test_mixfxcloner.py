@@ -16,7 +16,7 @@ from stito.errors import AudioError, MissingFileError, UnknownNameError, Weights
 from stito.metrics.spectral import multi_scale_spectral
 from stito.models.converter import Conversion, convert
 from stito.models.loading import load_converter
-from stito.models.weights import save_weights
+from stito.models.weights import load_weights, save_weights
 from stito.testing import check_converter, probe
 from stito_encoders.band_tcn import BandTCN
 from stito_encoders.mixfxcloner import MixFXcloner
@@ -51,6 +51,17 @@ def converter(request: pytest.FixtureRequest, tmp_path: Path) -> MixFXcloner:
     loaded = load_converter(saved(tmp_path / "weights.safetensors", request.param))
     assert isinstance(loaded, MixFXcloner)
     return loaded
+
+
+def test_files_of_earlier_versions_load(tmp_path: Path) -> None:
+    path = saved(tmp_path / "new.safetensors", BANDS)
+    state, header = load_weights(path)
+    old = {name.replace("conditioning.", "told."): tensor for name, tensor in state.items()}
+    assert old.keys() != state.keys()
+    save_weights(tmp_path / "old.safetensors", {f"net.{name}": tensor for name, tensor in old.items()}, header)
+    x, style = probe(RATE, 0.5), torch.zeros(1, FEATURES)
+    new, earlier = (MixFXcloner(file).render(x, style, style) for file in (path, tmp_path / "old.safetensors"))
+    assert torch.equal(new, earlier)
 
 
 def test_the_published_network_has_the_published_size_and_reach() -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from stito.engine.transfer import transfer
 from torch import Tensor
 
 from conftest import as_mix, song
@@ -16,9 +15,10 @@ from stito.errors import AudioError, UnknownNameError
 from stito.evaluation.measures import measures
 from stito.metrics import Metric, Property, compare, load_metrics
 from stito.registry import Plugin
-from stito.report.build import build_report, clip_start, hear_mix
+from stito.report.build import Sources, build_report
 from stito.report.data import ReportRow
 from stito.testing import ContractError, check_metric, probe
+from stito.workflows.transfer import transfer
 
 RATE = 44_100
 
@@ -80,11 +80,9 @@ def test_a_metric_of_others_is_reported_by_itself(installed: dict[str, object]) 
     assert measures()["close"].better == "more"
     assert compare(torch.ones(2, RATE), 0.25 * torch.ones(2, RATE), RATE, but=["failing"])["peak"] == 0.75
     mix, other = as_mix(song("night")), as_mix(song("street"))
-    start_s = clip_start(mix)
-    heard = hear_mix("input", mix, start_s), hear_mix("reference", other, start_s)
     result = transfer(mix, other, chain="gain", method="match", excerpt_seconds=1.0, excerpt_count=1)
     with pytest.warns(UserWarning, match="no peak"):
-        (row,) = build_report("", "", *heard, result).rows
+        (row,) = build_report("", Sources(mix, other), result).rows
     lines = measured(row)
     assert lines["Peak"] == pytest.approx(
         [float(x.abs().max()) for x in (mix.stereo_sum(), result.rendered.mix, other.stereo_sum())]

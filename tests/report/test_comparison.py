@@ -41,10 +41,10 @@ def test_each_method_is_heard_and_its_settings_stand_side_by_side(songs: Path, t
         compare_methods(DRUMS, songs / "night", songs / "street", tmp_path, methods)
 
 
-def test_a_method_that_leads_away_says_so() -> None:
+def test_a_method_that_increases_the_distance_has_a_negative_reduction() -> None:
     method = ComparedMethod("neural", Headline(2.0, 3.0), 0, 1.0, 0.5, "neural")
     page = render_comparison(ComparisonData("a → b", [method], []))
-    assert "\N{MINUS SIGN}50%" in page
+    assert "\N{MINUS SIGN}50 %" in page
 
 
 def test_without_a_choice_those_methods_are_compared_that_apply(songs: Path, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from stito.report import (
 )
 from stito.report.audio import encode, level_gains_db
 from stito.report.plots import convergence_plot, metric_places, spectrum_plot, waveform_path
-from stito.report.values import knob_label, movement, share, written, written_knob
+from stito.report.values import knob_label, movement, written, written_knob, written_reduction
 
 MakeReport = Callable[..., ReportData]
 
@@ -115,7 +115,7 @@ class TestThePage:
 
     def test_says_what_was_given(self, page: Page, make_report: MakeReport) -> None:
         data = make_report("mix", seconds=0.5)
-        for said in (data.title, data.command, *data.notes, "67%", "fell from 0.47 to 0.155"):
+        for said in (data.title, data.command, *data.notes, "reduction 67 %", "fell from 0.47 to 0.155"):
             assert said in page.text
         for fact in (*data.facts, *data.provenance):
             assert f"{fact.label} {fact.value}" in page.text
@@ -169,8 +169,8 @@ class TestThePage:
         ("before", "after", "said", "unsaid"),
         [
             (0.5, 0.1, "fell from 0.5 to 0.1", "rose"),
-            (0.1, 0.5, "rose from 0.1 to 0.5", "removed"),
-            (0.0, 0.0, "stayed at 0", "removed"),
+            (0.1, 0.5, "rose from 0.1 to 0.5", "reduction 400 %"),
+            (0.0, 0.0, "stayed at 0", "reduction"),
             (0.3, 0.30001, "stayed at 0.3", "rose"),
         ],
     )
@@ -178,6 +178,10 @@ class TestThePage:
         text = Page(render_report(bare(headline=Headline(before, after)))).text
         assert said in text
         assert unsaid not in text
+
+    @pytest.mark.parametrize(("after", "text"), [(0.66, "reduction 34 %"), (5.0, "reduction \N{MINUS SIGN}400 %")])
+    def test_the_reduction_is_positive_where_the_distance_shrank(self, after: float, text: str) -> None:
+        assert text in Page(render_report(bare(headline=Headline(1.0, after)))).text
 
 
 class TestWriting:
@@ -268,8 +272,9 @@ class TestValues:
     def test_knobs_are_named_in_words(self) -> None:
         assert [knob_label(name) for name in ("low_gain_db", "ratio", "db")] == ["low gain", "ratio", "db"]
 
-    def test_a_share_never_claims_all_before_all_is_there(self) -> None:
-        assert [share(part) for part in (0.0, 0.67, 0.999, 1.0, -0.2)] == ["0%", "67%", "99%", "100%", "20%"]
+    def test_a_reduction_never_claims_all_before_all_is_there(self) -> None:
+        texts = [written_reduction(percent) for percent in (0.0, 67.0, 99.9, 100.0, -20.0, -0.003)]
+        assert texts == ["0 %", "67 %", "99 %", "100 %", "\N{MINUS SIGN}20 %", "0 %"]
 
     @pytest.mark.parametrize(
         ("values", "expected"),
@@ -296,8 +301,8 @@ class TestValues:
         knob = Knob("cutoff_hz", 632.0, 20, 20_000, 1000, "Hz", "log")
         assert knob.place(math.sqrt(20 * 20_000)) == pytest.approx(0.5)
 
-    def test_headline_without_distance_has_no_share(self) -> None:
-        assert Headline(0.0, 0.1).removed is None
+    def test_headline_without_distance_has_no_reduction(self) -> None:
+        assert Headline(0.0, 0.1).reduction is None
 
 
 def path_points(path: str) -> np.ndarray:

@@ -1,5 +1,5 @@
 """Black-box effects rendered by pedalboard: what a plug-in host does, without gradients.
 
-`base` runs them, `stages` says what a board is made of, `export` writes settings out as a Python script; the other
+`base` runs them, `stages` describes what a board is made of, `export` writes settings out as a Python script; the other
 modules hold one family of effects each.
 """

@@ -37,7 +37,7 @@ SHORTEST = 3
 
 
 class PedalboardEffect(Effect):
-    """An effect that pedalboard renders; a subclass says its params and, in `stages`, its plug-ins.
+    """An effect that pedalboard renders; a subclass declares its params and, in `stages`, its plug-ins.
 
     The plug-ins must have no latency, and be the identity at the neutral settings.
     """

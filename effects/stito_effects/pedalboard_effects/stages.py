@@ -1,7 +1,7 @@
 """What a board is made of: pedalboard plug-ins with their arguments, as values.
 
 One description serves twice: `build` makes the plug-in that renders, `source` writes the Python that makes the same
-one, so that an exported script cannot drift from what was heard.
+one, so that an exported script cannot differ from what was rendered.
 """
 
 from __future__ import annotations

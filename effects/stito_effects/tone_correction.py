@@ -1,4 +1,4 @@
-"""A closed-form guess for equalisers: decibels of a cascade are nearly linear in its band gains."""
+"""The closed form of equalisers: the response of a cascade in dB is almost linear in its band gains."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ LIMIT_DB = 12.0
 """Average spectra of different songs differ for reasons that no equaliser should undo."""
 RIDGE = 0.02
 FLOOR_DB = -60.0
-"""Below this, relative to the loudest, a spectrum is noise or nothing: it tells no tone."""
+"""Below this, relative to the loudest, a spectrum is noise or nothing, and is not compared."""
 RESPONSE_POINTS = 1 << 15
 
 
 def corrected_gains(
     effect: LinearEffect, settings: Mapping[str, float], made: Tensor, reference: Tensor, sample_rate: int
 ) -> Settings:
-    """Settings whose `*_gain_db` bring the average spectrum of `made` (2, t) nearest to that of `reference` (2, t).
+    """Settings whose `*_gain_db` fit the average spectrum of `made` (2, t) to that of `reference` (2, t).
 
-    Frequencies and widths stay as they are. Ridge least squares over a log-frequency grid, with the level difference
-    removed; no gain goes further than 12 dB either side that was not there before.
+    Frequencies and widths stay as they are. Ridge least squares over a log-frequency grid, without the difference in
+    level. No gain goes beyond 12 dB up or down, except where it was beyond that before.
     """
     grid = log_grid()
     grid = grid[grid < 0.45 * sample_rate]
@@ -37,10 +37,10 @@ def corrected_gains(
     now = {param.name: settings[param.name] for param in effect.params if param.name.endswith("_gain_db")}
     flat = {**settings, **dict.fromkeys(now, 0.0)}
     curves = torch.stack([_curve(effect, flat | {name: PROBE_DB}, grid, sample_rate) for name in now])
-    told = ridge_gains(curves, theirs - ours, ridge=RIDGE)
+    changes = ridge_gains(curves, theirs - ours, ridge=RIDGE)
     return flat | {
-        name: min(max(gain + more, min(gain, -LIMIT_DB)), max(gain, LIMIT_DB))
-        for (name, gain), more in zip(now.items(), told.tolist(), strict=True)
+        name: min(max(gain + change, min(gain, -LIMIT_DB)), max(gain, LIMIT_DB))
+        for (name, gain), change in zip(now.items(), changes.tolist(), strict=True)
     }
 
 
