@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 HOMES = {"stito": ROOT / "stito", "stito_effects": ROOT / "effects", "stito_encoders": ROOT / "encoders"}
 
 PACKAGES = {name: home if name == "stito" else home / name for name, home in HOMES.items()}
-FREE = ("cli/", "demo/", "testing.py")
+FREE = ("cli/", "demo/", "testing/")
 """Parts of `stito` that may name what is installed: as examples, and for what is told to a user."""
 WORDS = {
     ("console/strips.py", "gain"): "a function that it offers",
