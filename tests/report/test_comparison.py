@@ -49,7 +49,8 @@ def test_a_method_that_increases_the_distance_has_a_negative_reduction() -> None
 
 def test_without_a_choice_those_methods_are_compared_that_apply(songs: Path, tmp_path: Path) -> None:
     rows = compare_methods(QUICK, songs / "street.wav", songs / "street.wav", tmp_path)
-    assert [row["method"] for row in rows] == ["match", "neural", "cma"]
+    compared = [row["method"] for row in rows if not row["method"].startswith("example_")]  # a plug-in's own
+    assert compared == ["match", "neural", "cma"]
     assert (
         "predict: There is no predictor for the chain &#39;mastering&#39;." in (tmp_path / "compare.html").read_text()
     )
