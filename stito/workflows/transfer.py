@@ -38,8 +38,8 @@ class Transfer(TransferOptions):
     """A way to make transfers, ready for many: encoders and networks are loaded once.
 
     >>> engine = Transfer(method="ensemble")
-    >>> for result in engine.run_many([("a/", "ref/"), ("b/", "ref/")]):  # doctest: +SKIP
-    ...     result.save(result.sources.title)
+    >>> for number, result in enumerate(engine.run_many([("a/", "ref/"), ("b/", "ref/")])):  # doctest: +SKIP
+    ...     result.save(f"out/{number}")
 
     The arguments are those of `TransferOptions`, and `on_step`, which is called after every generation of a search and
     before every rendering.
