@@ -17,7 +17,7 @@ from stito.demo.score import Score, Step
 from stito.demo.synth import Audio, Tape, electric_piano, ensemble, pluck
 from stito.demo.theory import voice_lead
 
-__all__ = ["Row", "bass", "drums", "guitar", "harp", "piano", "strings"]
+__all__ = ["BassSound", "Row", "bass", "drums", "guitar", "harp", "piano", "strings"]
 
 Row = tuple[tuple[str, ...], str]
 """Patterns that take turns, and the fill."""

@@ -7,9 +7,12 @@ bass, claps), `river` a waltz (strings, double bass, brushes).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.signal import butter, iirpeak, lfilter, sosfilt
 
@@ -125,72 +128,46 @@ RIVER = Song(
 )  # fmt: skip
 
 
-def _night_drums(score: Score) -> Tape:
-    rng = score.generator("drums")
-    kit = Kit(rng, score.sample_rate, kick_hz=46.0, snare_hz=172.0, dry=0.9)
-    rows: list[band.Row] = [
-        (("K.....k...K.....", "K.....k..kK....."), "K.....k...K..k.."),
-        (("....s..g.g..s..g", "....s..g....s.g."), "....s..g..s.gss."),
-        (("h.Hih.hih.Hih.hi", "h.Hih.hih.Hih.o-"), "h.Hih.hih...12.3"),
-    ]
-    return band.drums(score, rng, kit, rows, spread_s=0.005, crash=0.4)
+@dataclass(frozen=True)
+class Part:
+    """What a song gives its players: patterns, and how its drummer plays them."""
+
+    drums: tuple[band.Row, ...]
+    spread_s: float
+    crash: float
+    bass: band.Row
+    chords: band.Row
+    levels_db: tuple[float, float, float, float]
+    """Peaks at which the stems were recorded, in dBFS."""
 
 
-def _night_bass(score: Score) -> Tape:
-    rows = (("R-----.R--8-..a-", "R-----.R-.R-5-a-"), "R----.R-8-R-5.a-")
-    return band.bass(score, score.generator("bass"), sub_bass, rows, low=28)
+@dataclass(frozen=True)
+class Players:
+    """Who plays a song: a kit, a bass from its lowest note up, what plays the chords, and a singer."""
+
+    kit: Callable[[Generator, int], Kit]
+    bass: band.BassSound
+    low: int
+    chords: Callable[[Score, band.Row], Tape]
+    voice: Voice
 
 
-def _night_chords(score: Score) -> Tape:
-    rows = (("X-----.x--------", "X-------.x--x---"), "X-----.xX-----x-")
+def _piano(score: Score, rows: band.Row) -> Tape:
     return band.piano(score, score.generator("other"), rows)
 
 
-def _street_drums(score: Score) -> Tape:
-    rng = score.generator("drums")
-    kit = Kit(rng, score.sample_rate, kick_hz=54.0, snare_hz=205.0, dry=1.35)
-    rows: list[band.Row] = [
-        (("K.....K.k.K.....", "K.....K.k.K..k.."), "K.....K.K...k..."),
-        (("....S.......S..g", "....S..g....S..."), "....S..gS.ssS.SS"),
-        (("............C...", "....C.......C..."), "....C...C......."),
-        (("H.h.H.hiH.h.H.o-", "H.h.H.h.H.hiH.o-"), "H.h.H.h.....1123"),
-    ]
-    return band.drums(score, rng, kit, rows, spread_s=0.003, crash=0.8)
-
-
-def _street_bass(score: Score) -> Tape:
-    rows = (("R-.RR-R.R-.RR-a-", "R-.RR-8.R-.R5-a-"), "R-R-R-R-R-8-R-a-")
-    return band.bass(score, score.generator("bass"), picked_bass, rows, low=29)
-
-
-def _street_chords(score: Score) -> Tape:
+def _guitars(score: Score, rows: band.Row) -> Tape:
     """Two guitarists play the same part, one on each side and one with a capo, and never quite together."""
     tape = score.tape()
-    rows = (("D---d-u--uD-d-u-", "D---d-u--ud-D-u-"), "D-d-d-u-D---D-uu")
     for name, pan, low, bright_hz in (("left", -0.75, 45, 3600.0), ("right", 0.75, 50, 4800.0)):
         take = band.guitar(score, score.generator(name), rows, pan=pan, low=low, bright_hz=bright_hz)
         tape.lay(_wooden(take.audio, score.sample_rate), 0.0)
     return tape
 
 
-def _river_drums(score: Score) -> Tape:
-    rng = score.generator("drums")
-    kit = Kit(rng, score.sample_rate, kick_hz=48.0, snare_hz=180.0, dry=1.0)
-    rows: list[band.Row] = [
-        (("k...........", "k.........k."), "k.........k."),
-        (("~-------~---", "~-------~---"), "~-------~---"),
-        (("....B...B.b.", "....B..bB..."), "....B.b.B.BB"),
-        (("r...r.r.r...", "r...r...r.r."), "r...r...1.2."),
-    ]
-    return band.drums(score, rng, kit, rows, spread_s=0.006, crash=0.35)
-
-
-def _river_bass(score: Score) -> Tape:
-    rows = (("R-------5-..", "R-------R-a-"), "R-----R---a-")
-    return band.bass(score, score.generator("bass"), upright_bass, rows, low=28)
-
-
-def _river_chords(score: Score) -> Tape:
+def _strings_and_harp(score: Score, rows: band.Row) -> Tape:
+    """Held and broken chords, whatever the pattern."""
+    del rows
     tape = band.strings(score, score.generator("strings"))
     plucked = band.harp(score, score.generator("harp"), pan=0.35)
     tape.lay(_wooden(plucked.audio, score.sample_rate), 0.0, gain=0.9)
@@ -206,47 +183,91 @@ def _wooden(audio: Audio, sample_rate: int) -> Audio:
     return total
 
 
-def _singer(voice: Voice) -> Callable[[Score], Tape]:
-    def sing(score: Score) -> Tape:
-        tape = score.tape()
-        tape.lay(voice.sing(score.line(), score.seconds, score.generator("vocals"), score.sample_rate), 0.0)
-        return tape
-
-    return sing
-
-
-Part = Callable[[Score], Tape]
-
-PLAYED: Mapping[str, tuple[tuple[float, Part], ...]] = MappingProxyType(
+PARTS: Mapping[str, Part] = MappingProxyType(
     {
-        "night": (
-            (-6.5, _night_drums),
-            (-11.0, _night_bass),
-            (-9.5, _night_chords),
-            (-11.5, _singer(Voice(size=1.02, effort=0.35, vibrato_cents=30.0, breath=0.08))),
+        "night": Part(
+            drums=(
+                (("K.....k...K.....", "K.....k..kK....."), "K.....k...K..k.."),
+                (("....s..g.g..s..g", "....s..g....s.g."), "....s..g..s.gss."),
+                (("h.Hih.hih.Hih.hi", "h.Hih.hih.Hih.o-"), "h.Hih.hih...12.3"),
+            ),
+            spread_s=0.005,
+            crash=0.4,
+            bass=(("R-----.R--8-..a-", "R-----.R-.R-5-a-"), "R----.R-8-R-5.a-"),
+            chords=(("X-----.x--------", "X-------.x--x---"), "X-----.xX-----x-"),
+            levels_db=(-6.5, -11.0, -9.5, -11.5),
         ),
-        "street": (
-            (-6.5, _street_drums),
-            (-10.0, _street_bass),
-            (-9.5, _street_chords),
-            (-10.0, _singer(Voice(size=1.14, effort=0.85, vibrato_cents=22.0, breath=0.03))),
+        "street": Part(
+            drums=(
+                (("K.....K.k.K.....", "K.....K.k.K..k.."), "K.....K.K...k..."),
+                (("....S.......S..g", "....S..g....S..."), "....S..gS.ssS.SS"),
+                (("............C...", "....C.......C..."), "....C...C......."),
+                (("H.h.H.hiH.h.H.o-", "H.h.H.h.H.hiH.o-"), "H.h.H.h.....1123"),
+            ),
+            spread_s=0.003,
+            crash=0.8,
+            bass=(("R-.RR-R.R-.RR-a-", "R-.RR-8.R-.R5-a-"), "R-R-R-R-R-8-R-a-"),
+            chords=(("D---d-u--uD-d-u-", "D---d-u--ud-D-u-"), "D-d-d-u-D---D-uu"),
+            levels_db=(-6.5, -10.0, -9.5, -10.0),
         ),
-        "river": (
-            (-6.5, _river_drums),
-            (-8.5, _river_bass),
-            (-10.5, _river_chords),
-            (-11.0, _singer(Voice(size=1.08, effort=0.5, vibrato_cents=36.0, breath=0.06))),
+        "river": Part(
+            drums=(
+                (("k...........", "k.........k."), "k.........k."),
+                (("~-------~---", "~-------~---"), "~-------~---"),
+                (("....B...B.b.", "....B..bB..."), "....B.b.B.BB"),
+                (("r...r.r.r...", "r...r...r.r."), "r...r...1.2."),
+            ),
+            spread_s=0.006,
+            crash=0.35,
+            bass=(("R-------5-..", "R-------R-a-"), "R-----R---a-"),
+            chords=(("X-----------",), "X-----------"),
+            levels_db=(-6.5, -8.5, -10.5, -11.0),
         ),
     }
 )
-"""Who plays, in the order of the stems, and the peak in dBFS at which each was recorded."""
+"""What is played, by song."""
+
+NIGHT_PLAYERS = Players(
+    kit=partial(Kit, kick_hz=46.0, snare_hz=172.0, dry=0.9),
+    bass=sub_bass,
+    low=28,
+    chords=_piano,
+    voice=Voice(size=1.02, effort=0.35, vibrato_cents=30.0, breath=0.08),
+)
+STREET_PLAYERS = Players(
+    kit=partial(Kit, kick_hz=54.0, snare_hz=205.0, dry=1.35),
+    bass=picked_bass,
+    low=29,
+    chords=_guitars,
+    voice=Voice(size=1.14, effort=0.85, vibrato_cents=22.0, breath=0.03),
+)
+RIVER_PLAYERS = Players(
+    kit=partial(Kit, kick_hz=48.0, snare_hz=180.0, dry=1.0),
+    bass=upright_bass,
+    low=28,
+    chords=_strings_and_harp,
+    voice=Voice(size=1.08, effort=0.5, vibrato_cents=36.0, breath=0.06),
+)
+SESSION_PLAYERS = replace(STREET_PLAYERS, chords=RIVER_PLAYERS.chords, voice=replace(RIVER_PLAYERS.voice, held=0.6))
+"""A full-range bass, chords as dense whatever the song, and a singer who leaves rests: dry, songs sound alike."""
+
+PLAYERS: Mapping[str, Players] = MappingProxyType(
+    {"night": NIGHT_PLAYERS, "street": STREET_PLAYERS, "river": RIVER_PLAYERS, "session": SESSION_PLAYERS}
+)
+"""Who plays: the players of each song, and those of the sessions, who play any song alike."""
 
 SONGS: Mapping[str, Song] = MappingProxyType({song.name: song for song in (NIGHT, STREET, RIVER)})
 """The songs by name."""
 
 
 def compose(
-    name: str, *, sample_rate: int = 44_100, seconds: float | None = None, seed: int = 0
+    name: str,
+    *,
+    sample_rate: int = 44_100,
+    seconds: float | None = None,
+    seed: int = 0,
+    players: str | None = None,
+    transpose: int = 0,
 ) -> dict[str, NDArray[np.float32]]:
     """A song as raw stems: `drums`, `bass`, `other` and `vocals`, each float32 (2, t), that sum to its mix.
 
@@ -258,21 +279,42 @@ def compose(
         sample_rate: in Hz, from 16,000 up.
         seconds: how long; the song goes round as often as fits. By default about 13 s, once round.
         seed: 0 is the song as written; others transpose it, change its chords, bend its melody and play it anew.
+        players: who plays and sings: a song's name for its own players, the default, or `session`.
+        transpose: semitones by which the song is played and sung higher.
 
     Raises:
-        UnknownNameError: no such song.
+        UnknownNameError: no such song, or no such players.
         SettingsError: a length, rate or seed that cannot be played.
     """
     if name not in SONGS:
         raise UnknownNameError.of("song", name, SONGS)
-    song = SONGS[name]
+    players = players or name
+    if players not in PLAYERS:
+        raise UnknownNameError.of("players", players, PLAYERS)
+    written, part = SONGS[name], PARTS[name]
+    song = replace(written, tonic=written.tonic + transpose)
     length_s = song.seconds if seconds is None else seconds
     _check(length_s, sample_rate, seed)
     score = Score(song, length_s, seed, sample_rate)
-    stems = [_recorded(part(score), level_db) for level_db, part in PLAYED[name]]
+    tapes = _played(score, part, PLAYERS[players])
+    stems = [_recorded(tape, level_db) for tape, level_db in zip(tapes, part.levels_db, strict=True)]
     loudest = float(np.max(np.abs(np.sum(stems, axis=0))))
     gain = min(1.0, LOUDEST_SUM / loudest)
     return {stem: (gain * audio).astype(np.float32) for stem, audio in zip(STEMS, stems, strict=True)}
+
+
+def _played(score: Score, part: Part, players: Players) -> tuple[Tape, Tape, Tape, Tape]:
+    """The tapes of a song, in the order of the stems."""
+    rng = score.generator("drums")
+    kit = players.kit(rng, score.sample_rate)
+    vocals = score.tape()
+    vocals.lay(players.voice.sing(score.line(), score.seconds, score.generator("vocals"), score.sample_rate), 0.0)
+    return (
+        band.drums(score, rng, kit, part.drums, spread_s=part.spread_s, crash=part.crash),
+        band.bass(score, score.generator("bass"), players.bass, part.bass, low=players.low),
+        players.chords(score, part.chords),
+        vocals,
+    )
 
 
 def _check(seconds: float, sample_rate: int, seed: int) -> None:

@@ -6,7 +6,7 @@ All vowels are sung at once, as fixed filters, and cross-faded: the tract moves 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -48,15 +48,20 @@ class Sung:
 
 @dataclass(frozen=True)
 class Voice:
-    """A singer: `size` scales the formants (above 1 is a smaller head), `effort` the brightness of the source."""
+    """A singer: `size` scales the formants (above 1 is a smaller head), `effort` the brightness of the source.
+
+    `held` is the part of each note that is sung: less than 1 leaves rests, in which a room can be heard.
+    """
 
     size: float = 1.0
     effort: float = 0.5
     vibrato_cents: float = 28.0
     breath: float = 0.05
+    held: float = 1.0
 
     def sing(self, line: Sequence[Sung], seconds: float, rng: Generator, sample_rate: int) -> Audio:
         """The line as audio, (n,), n being `seconds`."""
+        line = [replace(sung, seconds=self.held * sung.seconds) for sung in line]
         n = round(seconds * sample_rate)
         frames = np.arange(round(seconds * CONTROL_HZ) + 2) / CONTROL_HZ
         t = np.arange(n) / sample_rate

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
-import cma
 import numpy as np
 import torch
 from torch import Tensor
 
 from stito.errors import SettingsError
 from stito.search.base import FIRST_STEP, Search
+
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", message="Could not import matplotlib", category=UserWarning)
+    import cma  # it says at once that it could not plot without matplotlib, which stito does not ask for
 
 __all__ = ["Cma"]
 

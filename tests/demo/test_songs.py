@@ -8,16 +8,19 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.signal import stft
 
+from stito.data.fxnorm.normalize import features_of, normalize
 from stito.demo import SONGS, STEMS, compose
 from stito.demo.drums import Kit
 from stito.demo.score import Score
 from stito.demo.synth import Audio, electric_piano, hertz, picked_bass, pluck, sub_bass, upright_bass
 from stito.demo.theory import Chord, nearest, scale_note, voice_lead
+from stito.demo.voice import Voice
 from stito.errors import SettingsError, UnknownNameError
 
 RATE = 44_100
@@ -239,10 +242,54 @@ def test_scales_and_nearest_chord_tones(note: int, degree: int) -> None:
     assert nearest(note, (note,)) == note
 
 
+def test_the_session_plays_both_songs_alike_once_normalised() -> None:
+    """Dry and FX-normalised, the stems of two songs have one spectrum within what their notes explain."""
+    for stem in STEMS:
+        night, street = (
+            features_of(normalize(torch.from_numpy(compose(name, players="session", transpose=up)[stem]), stem), stem)
+            for name, up in (("night", 3), ("street", 0))
+        )
+        sounding = torch.maximum(night.spectrum_db, street.spectrum_db) > night.spectrum_db.max() - 40
+        apart_db = (night.spectrum_db - street.spectrum_db)[sounding].abs()
+        assert float(apart_db.mean()) < 2
+        assert night.loudness_lufs == pytest.approx(street.loudness_lufs, abs=0.1)
+        assert night.mid_ratio == pytest.approx(street.mid_ratio, abs=0.01)
+
+
+def test_other_players_play_the_same_notes_with_another_sound() -> None:
+    own, other = song("street"), compose("street", players="night")
+    assert tempo_bpm(other["drums"]) == pytest.approx(SONGS["street"].bpm, rel=0.01)
+    assert centroid_hz(other["bass"]) < 0.5 * centroid_hz(own["bass"])
+    assert np.array_equal(
+        compose("street", seconds=4.0, players="street")["other"], compose("street", seconds=4.0)["other"]
+    )
+
+
+@pytest.mark.parametrize("semitones", [-2, 3])
+def test_a_transposed_song_is_sung_higher_by_as_much(semitones: int) -> None:
+    here, there = (compose("night", transpose=up)["vocals"] for up in (0, semitones))
+    last_hz = pitch_hz(mono(here[:, -RATE:]), hertz(61))
+    assert 1200 * np.log2(pitch_hz(mono(there[:, -RATE:]), hertz(61 + semitones)) / last_hz) == pytest.approx(
+        100 * semitones, abs=40
+    )
+
+
+def test_a_singer_who_holds_less_leaves_more_silence() -> None:
+    score = Score(SONGS["night"], 13.0, 0, RATE)
+    shares = []
+    for held in (1.0, 0.6):
+        audio = Voice(held=held).sing(score.line(), 13.0, np.random.default_rng(0), RATE)
+        level = np.sqrt((audio[: len(audio) // 441 * 441] ** 2).reshape(-1, 441).mean(axis=1))
+        shares.append(float((level < 0.01 * level.max()).mean()))
+    assert shares[1] > shares[0] + 0.1
+
+
 def test_what_cannot_be_played_is_said() -> None:
     with pytest.raises(UnknownNameError, match="song 'nihgt'") as unknown:
         compose("nihgt")
     assert "night" in (unknown.value.hint or "")
+    with pytest.raises(UnknownNameError, match="players 'sesion'"):
+        compose("night", players="sesion")
     for bad in ({"seconds": 0.1}, {"seconds": float("nan")}, {"sample_rate": 8000}, {"seed": -1}):
         with pytest.raises(SettingsError):
             compose("night", **bad)  # type: ignore[arg-type]
