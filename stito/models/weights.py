@@ -32,8 +32,8 @@ DESCRIPTIVE = ("recipe", "data", "licences", "scores", "version", "same_style_di
 """Keys of a header that do not change what the network computes."""
 RENAMED = {"near": "same_style_distance", "ears": "backbone"}
 """Keys of headers in files of earlier versions, and what they are called now."""
-RENAMED_TENSORS = {"predictor": ("ears.", "backbone."), "mixfxcloner": ("net.told.", "net.conditioning.")}
-"""By architecture, how names of tensors began in files of earlier versions, and how they begin now."""
+RENAMED_TENSORS = {"ears.": "backbone.", "net.told.": "net.conditioning."}
+"""How names of tensors began in files of earlier versions, and how they begin now."""
 
 
 def save_weights(
@@ -64,7 +64,7 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         state = safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, OSError) as error:
         raise _damaged(path, error) from error
-    named = {_current_name(name, header): tensor for name, tensor in state.items()}
+    named = {_current_name(name): tensor for name, tensor in state.items()}
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in named.items()}, header
 
 
@@ -132,10 +132,12 @@ def digest_of_file(path: Path) -> str:
         raise MissingFileError(f"{path}: no weights there.", hint="Weights are .safetensors files.") from error
 
 
-def _current_name(tensor: str, header: Mapping[str, Any]) -> str:
+def _current_name(tensor: str) -> str:
     """What a tensor is called now: some modules had another name in earlier versions."""
-    former, current = RENAMED_TENSORS.get(header["architecture"], ("", ""))
-    return current + tensor.removeprefix(former) if tensor.startswith(former) else tensor
+    for former, current in RENAMED_TENSORS.items():
+        if tensor.startswith(former):
+            return current + tensor.removeprefix(former)
+    return tensor
 
 
 def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:
