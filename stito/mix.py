@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stito.audio import (
-    AUDIO_SUFFIXES,
     SUBTYPES,
     Audio,
     AudioFormat,
     digest_of,
+    is_audio_file,
     is_silent,
     is_stem_file,
     peak_of,
@@ -305,8 +305,7 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _is_stem_candidate(file: Path) -> bool:
-    is_audio = file.suffix.lower() in AUDIO_SUFFIXES and not is_stem_file(file)
-    return is_audio and not file.name.startswith(".") and file.is_file()
+    return is_audio_file(file) and not is_stem_file(file)
 
 
 def _enumerated(names: list[str], most: int = 8) -> str:

@@ -5,7 +5,7 @@ Everything that knows of soundfile, PyAV or soxr lives in this package.
 
 from stito.audio.downmix import in_pairs, to_stereo
 from stito.audio.model import SUBTYPES, Audio, AudioFormat, digest_of, is_silent, peak_of, require_sound
-from stito.audio.read import AUDIO_SUFFIXES, read_audio
+from stito.audio.read import AUDIO_SUFFIXES, is_audio_file, read_audio
 from stito.audio.resampling import resample
 from stito.audio.stemfile import is_stem_file, read_stem_file
 from stito.audio.write import write_audio
@@ -19,6 +19,7 @@ __all__ = [
     "check_writable",
     "digest_of",
     "in_pairs",
+    "is_audio_file",
     "is_silent",
     "is_stem_file",
     "peak_of",

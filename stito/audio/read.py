@@ -15,7 +15,7 @@ from stito.audio.model import Audio, AudioFormat, Decoded, peak_of
 from stito.audio.sndfile import decode_sndfile
 from stito.errors import AudioError, MissingFileError
 
-__all__ = ["AUDIO_SUFFIXES", "as_audio", "check_file", "read_audio"]
+__all__ = ["AUDIO_SUFFIXES", "as_audio", "check_file", "is_audio_file", "read_audio"]
 
 _FFMPEG_SUFFIXES = frozenset({".m4a", ".mp4", ".aac", ".mp3", ".caf"})
 AUDIO_SUFFIXES = _FFMPEG_SUFFIXES | {
@@ -44,6 +44,11 @@ def read_audio(path: str | os.PathLike[str]) -> Audio:
         header = read_header(path)
         return as_audio(path, path.stem, decode_sndfile(path), header)
     return as_audio(path, path.stem, decode_ffmpeg(path)[0])
+
+
+def is_audio_file(path: Path) -> bool:
+    """Whether a file is audio by its name; what systems hide beside it (`._kick.wav`) is not."""
+    return path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def check_file(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -11,6 +12,9 @@ from stito.errors import StitoError
 from stito.version import __version__
 
 __all__ = ["cli", "main"]
+
+COMPLETION = "_STITO_COMPLETE"
+"""Set by shells that complete the command line."""
 
 _COMMANDS = {
     "analyze": ("stito.cli.analyze:analyze", "Measure loudness, dynamics, spectrum, stereo and masking."),
@@ -52,9 +56,13 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
 def main() -> None:
     """Run the command line; a `StitoError` becomes a message and a hint, never a traceback."""
+    if COMPLETION in os.environ:
+        cli()  # click completes the words of a shell, and ends
     debug = "--debug" in sys.argv
     try:
-        cli(standalone_mode=False)
+        with cli.make_context("stito", sys.argv[1:]) as context:
+            cli.invoke(context)
+        sys.stdout.flush()
     except StitoError as error:
         if debug:
             raise
@@ -68,6 +76,8 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
+    except click.exceptions.Exit as ended:
+        sys.exit(ended.exit_code)
+    except BrokenPipeError:  # nobody reads on, as in `stito effects | head -1`: what is left goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

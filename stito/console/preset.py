@@ -20,12 +20,16 @@ from torch import Tensor
 
 from stito.effects.chain import Chain, ChainSettings, Slot
 from stito.errors import MissingFileError, PresetError, StitoError, UnknownNameError
-from stito.files.documents import line_of_json, parse_json
+from stito.files.documents import line_of_json, parse_json, read_document
 from stito.models.converter import Conversion
 from stito.models.encoder import digest_of
 from stito.models.loading import load_converter
 
 __all__ = ["ConversionPreset", "EffectPreset", "Preset", "Provenance", "StripPreset", "load_preset", "preset_schema"]
+
+
+MOST_DB = 200.0
+"""No fader moves further: what does is a lost decimal point, or no number."""
 
 
 class _Model(BaseModel):
@@ -85,7 +89,7 @@ class StripPreset(_Model):
     """One stem's way to the sum: a network's rendering, if there is one, a chain and a fader."""
 
     chain: list[EffectPreset] = Field(description="Effects in the order of the signal; none is a wire.")
-    fader_db: float = Field(default=0.0, description="The stem's level into the sum, in dB.")
+    fader_db: float = Field(default=0.0, ge=-MOST_DB, le=MOST_DB, description="The stem's level into the sum, in dB.")
     conversion: ConversionPreset | None = Field(default=None, description="A network's rendering, before the chain.")
 
     @classmethod
@@ -159,7 +163,7 @@ class Preset(_Model):
     stems: dict[str, StripPreset] = Field(min_length=1)
     master: StripPreset | None = None
     output_gain_db: float = Field(
-        default=0.0, description="Gain of the sum, so that its true peak stays below -1 dBTP."
+        default=0.0, ge=-MOST_DB, le=MOST_DB, description="Gain of the sum, so that its true peak stays below -1 dBTP."
     )
     target_lufs: dict[str, float] | None = Field(
         default=None,
@@ -216,10 +220,7 @@ def load_preset(path: str | Path) -> Preset:
     path = Path(path)
     if not path.is_file():
         raise MissingFileError(f"There is no preset {path}.", hint="A transfer writes one as OUTDIR/preset.json.")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise PresetError(f"{path} is not a preset: it is not text.") from error
+    text = read_document(path, error=PresetError)
     preset = parse_json(text, Preset, source=str(path), error=PresetError)
     for name, strip in preset.strips().items():
         try:

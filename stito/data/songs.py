@@ -19,10 +19,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from stito.audio import AUDIO_SUFFIXES, Audio, is_stem_file, read_audio, read_stem_file, resample
+from stito.audio import Audio, is_audio_file, is_stem_file, read_audio, read_stem_file, resample
 from stito.data.stems import STEMS
 from stito.errors import AudioError, MissingFileError, SettingsError
-from stito.files.documents import parse_json
+from stito.files.documents import parse_json, read_document
 
 __all__ = ["SAMPLE_RATE", "SPLIT_FILE", "Song", "check_names", "find_songs", "read_stems"]
 
@@ -124,7 +124,7 @@ def _songs_in(folder: Path, split: str | None) -> Iterator[Song]:
 
 def _stems_in(folder: Path) -> dict[str, Path]:
     """The files of a song by the kind of stem that each is named after; mixtures and other files are passed over."""
-    audio = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in AUDIO_SUFFIXES]
+    audio = [path for path in sorted(folder.iterdir()) if is_audio_file(path)]
     found = {path.stem.lower(): path for path in audio}
     return {stem: found[stem] for stem in STEMS if stem in found}
 
@@ -132,7 +132,7 @@ def _stems_in(folder: Path) -> dict[str, Path]:
 def _read_splits(split_file: Path) -> dict[str, str]:
     if not split_file.is_file():
         raise MissingFileError(f"{split_file} does not exist.", hint='It would hold JSON: {"valid": [names]}.')
-    return _parse_splits(split_file.read_text(encoding="utf-8"), str(split_file))
+    return _parse_splits(read_document(split_file, error=SettingsError), str(split_file))
 
 
 def _unknown(split_file: Path, songs: Sequence[Song]) -> SettingsError:

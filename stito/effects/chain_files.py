@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from stito import registry
 from stito.effects.chain import Chain, Slot
 from stito.errors import ChainError, MissingFileError, StitoError, UnknownNameError
-from stito.files.documents import line_of_toml, parse_toml
+from stito.files.documents import line_of_toml, parse_toml, read_document
 
 __all__ = ["load_chain", "parse_chain"]
 
@@ -66,7 +66,7 @@ def load_chain(source: str | Path | Chain) -> Chain:
         path = Path(text)
         if not path.is_file():
             raise MissingFileError(f"There is no chain file {path}.", hint="Name a chain, or the path of a .toml file.")
-        return parse_chain(path.read_text(encoding="utf-8"), source=str(path), name=path.stem)
+        return parse_chain(read_document(path, error=ChainError), source=str(path), name=path.stem)
     if "|" in text:
         return _from_text(text)
     if text in registry.names("chain"):

@@ -6,16 +6,30 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Sequence
+from pathlib import Path as FilePath
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from stito.errors import StitoError
 
-__all__ = ["parse_json", "parse_toml"]
+__all__ = ["parse_json", "parse_toml", "read_document"]
 
 Model = TypeVar("Model", bound=BaseModel)
 Path = Sequence[str | int]
+
+
+def read_document(path: FilePath, *, error: type[StitoError]) -> str:
+    """The text of a document: UTF-8, with or without the byte-order mark that some editors put in front.
+
+    Raises an `error` that names the file if it cannot be read, or is no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as cause:
+        raise error(f"{path} is not text.", hint="Save it as UTF-8.") from cause
+    except OSError as cause:
+        raise error(f"{path} cannot be read: {cause.strerror}.", hint="Check its permissions.") from cause
 
 
 def parse_json(text: str, model: type[Model], *, source: str, error: type[StitoError]) -> Model:

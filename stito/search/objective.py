@@ -61,7 +61,7 @@ class Prior:
             chain.prior.get(str(knob), (float(place), NEUTRAL_STD))
             for knob, place in zip(chain.knobs, neutral, strict=True)
         ]
-        mean, std = torch.tensor(pairs, dtype=torch.float32).unbind(1)
+        mean, std = torch.tensor(pairs, dtype=torch.float32).reshape(-1, 2).unbind(1)  # without a knob too
         return cls(mean, std, weight)
 
     @classmethod
@@ -80,6 +80,8 @@ class Prior:
 
     def __call__(self, theta: Tensor) -> Tensor:
         """The penalty (b,) of theta (b, dim)."""
+        if not theta.shape[-1]:
+            return theta.new_zeros(len(theta))
         return 0.5 * self.weight * ((theta - self.mean) / self.std).square().mean(-1)
 
 

@@ -111,7 +111,7 @@ def _config(path: Path) -> Mapping[str, Any]:
         "tag:yaml.org,2002:python/tuple", lambda loader, node: tuple(loader.construct_sequence(node))
     )
     try:
-        config = yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)  # a safe loader
+        config = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=Loader)  # a safe loader
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise WeightsError(f"{path} is no YAML: {error}", hint="Download it again.") from error
     if not isinstance(config, dict) or not isinstance(config.get("model"), dict):

@@ -239,7 +239,7 @@ def load_recipe(path: Path, changes: Iterable[str] = (), *, smoke: bool = False)
     """The recipe of a file, or of `recipe.toml` in a folder, with changes such as `"batch.groups=8"`."""
     file = path / "recipe.toml" if path.is_dir() else path
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise MissingFileError(
             f"{file}: no recipe there.", hint="Recipes are .toml files, such as recipes/fxencoder/small.toml."

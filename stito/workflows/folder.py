@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from stito.audio import check_writable, peak_of, write_audio
+from stito.audio import AUDIO_SUFFIXES, check_writable, peak_of, write_audio
 from stito.console.strips import Rendered
 from stito.errors import OutputError, OutputExistsError
 from stito.mix import Layout
@@ -21,6 +21,10 @@ AUDIO = NAMES[:2]
 
 def prepare(outdir: Path, *, force: bool, names: Sequence[str] = NAMES) -> None:
     """Make the folder and fail now, not after long work, if results of these names could not be written there."""
+    if outdir.suffix.lower() in AUDIO_SUFFIXES and not outdir.exists():
+        raise OutputError(
+            f"{outdir} is the name of an audio file, and the results are several.", hint="Name a folder with -o."
+        )
     if outdir.exists() and not outdir.is_dir():
         raise OutputError(f"{outdir} is a file, not a folder.", hint="Name a folder for the results with -o.")
     taken = [name for name in names if (outdir / name).exists()]

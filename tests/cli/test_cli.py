@@ -326,3 +326,22 @@ def test_help_lists_the_methods_that_are_installed() -> None:
     shown = " ".join(stito("transfer", "--help").stdout.split())
     assert "example_halfway" in shown
     assert "example_encoder" in shown
+
+
+@pytest.mark.parametrize("words", ["effects", "--help", "plugins method"])
+def test_a_reader_that_stops_reading_is_no_error(words: str) -> None:
+    code = f"set -o pipefail; {sys.executable} -m stito {words} | true"
+    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_name_of_a_file_is_no_folder_for_results(songs: Path, tmp_path: Path) -> None:
+    done = stito("transfer", songs / "street.wav", songs / "street.wav", "-o", tmp_path / "result.wav")
+    assert done.returncode == 1
+    assert "Name a folder" in done.stderr
+    assert not (tmp_path / "result.wav").exists()
+
+
+def test_documents_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_bytes(b'\xef\xbb\xbf[[effects]]\neffect = "eq"\n')
+    assert stito("effects", tmp_path / "mine.toml").returncode == 0

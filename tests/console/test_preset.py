@@ -106,3 +106,17 @@ def test_a_file_that_is_not_text(tmp_path: Path) -> None:
         load_preset(path)
     with pytest.raises(MissingFileError):
         load_preset(tmp_path / "none.json")
+
+
+def test_a_byte_order_mark_is_read_over(tmp_path: Path) -> None:
+    chain = load_chain("gain")
+    preset = Preset(stems={"drums": StripPreset.of(chain, chain.neutral())})
+    (tmp_path / "preset.json").write_text(preset.to_json(), encoding="utf-8-sig")
+    assert load_preset(tmp_path / "preset.json") == preset
+
+
+@pytest.mark.parametrize("fader", [400.0, -1e6])
+def test_a_fader_that_lost_its_decimal_point_is_refused(tmp_path: Path, fader: float) -> None:
+    (tmp_path / "preset.json").write_text(json.dumps({"stems": {"drums": {"chain": [], "fader_db": fader}}}))
+    with pytest.raises(PresetError, match="fader_db"):
+        load_preset(tmp_path / "preset.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -367,3 +368,16 @@ def test_a_separator_that_loses_samples_is_refused() -> None:
 
     with pytest.raises(PluginError, match="halves"):
         separated(as_mix(song("night")), song("street"), Short())
+
+
+@pytest.mark.parametrize("method", ["cma", "match", "random"])
+def test_a_chain_without_a_free_knob_is_rendered_as_it_is(method: str, tmp_path: Path) -> None:
+    (tmp_path / "loud.toml").write_text('[[effects]]\neffect = "gain"\nfreeze = { gain_db = 3.0 }\n')
+    mix, reference = one("night", "drums"), one("street", "drums")
+    options = {"chain": tmp_path / "loud.toml", "method": method, "excerpt_seconds": 1.0, "excerpt_count": 1}
+    found = solved(mix, reference, **options).solutions["drums"]
+    assert found.strips["drums"][1] == {"gain": {"gain_db": 3.0}}
+    assert found.evaluations == 0
+    assert np.isfinite(found.loss_after)
+    if method != "match":
+        assert "frozen" in found.stop

@@ -76,6 +76,15 @@ def test_trials_are_folders(folder: Path) -> None:
     assert trials[0].measures == {"near": {"left_right": 0.1}}
 
 
+def test_what_a_mac_hides_in_folders_is_no_system(folder: Path) -> None:
+    before = [trial.name for trial in read_trials(folder)]
+    (folder / "song-1" / "._near.wav").write_bytes(b"\0\5\26\7")
+    (folder / ".Trash").mkdir()
+    trials = read_trials(folder)
+    assert [trial.name for trial in trials] == before
+    assert list(trials[0].systems) == ["far", "near"]
+
+
 def test_folders_that_are_no_trials_say_what_they_lack(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="no trials"):
         read_trials(tmp_path / "nowhere")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from stito.audio import write_atomic
 from stito.errors import MissingFileError, SettingsError, UnknownNameError
-from stito.files.documents import parse_json
+from stito.files.documents import parse_json, read_document
 
 __all__ = ["StemTargets", "Targets", "spectrum_grid"]
 
@@ -62,10 +62,7 @@ class Targets(_Model):
         """Targets from a file that `save` wrote; `SettingsError` says what is wrong in it."""
         if not path.is_file():
             raise MissingFileError(f"{path} is not a file.", hint="Make one with stito normalize --fit.")
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{path} cannot be read: {error}.", hint="Targets are JSON text.") from error
+        text = read_document(path, error=SettingsError)
         return parse_json(text, cls, source=str(path), error=SettingsError)
 
     def save(self, path: Path, *, overwrite: bool = False) -> None:

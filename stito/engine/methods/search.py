@@ -20,6 +20,8 @@ EVALUATIONS = 1000
 
 SAME_STYLE = "The start is as close to the reference as other music under the same effects; nothing was searched."
 
+FROZEN = "All knobs of the chain are frozen; nothing was searched."
+
 
 class SearchMethod:
     """The search of that name (`cma`, `nevergrad:DE`) as a method."""
@@ -32,7 +34,7 @@ class SearchMethod:
     def check(self, context: Context) -> None:
         """Whether the search exists, and has the gradient that it needs."""
         chain = context.chain
-        search = create(self.name, chain.dim, seed=context.seed)
+        search = create(self.name, max(1, chain.dim), seed=context.seed)
         search.close()
         if search.needs_gradient and not chain.differentiable:
             names = [slot.label for slot in chain.slots if not slot.effect.differentiable]
@@ -48,8 +50,9 @@ class SearchMethod:
         problem = pose(pair, context, wanted=init)
         start = problem.choose(init)
         budget = context.budget or _allowance(problem, start)
-        if context.interrupted or budget is None:
-            stop = StopReason.INTERRUPTED.value if context.interrupted else SAME_STYLE
+        if context.interrupted or budget is None or not context.chain.dim:
+            stop = SAME_STYLE if context.chain.dim else FROZEN
+            stop = StopReason.INTERRUPTED.value if context.interrupted else stop
             return solution_from(pair, context, problem, start, started=started, stop=stop)
         theta, prior = problem.starts[start], problem.prior_around(start)
         search = create(self.name, len(theta), seed=context.seed, start=theta)

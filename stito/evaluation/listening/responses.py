@@ -43,7 +43,7 @@ def read_key(path: Path) -> Key:
     if not path.is_file():
         raise MissingFileError(f"{path} is not there.", hint="Name the folder that `stito listen build` made.")
     try:
-        key = json.loads(path.read_text(encoding="utf-8"))
+        key = json.loads(path.read_text(encoding="utf-8-sig"))
         trials = [trial for trial in key["trials"] if not trial["training"]]
         return Key(
             key["test"],
@@ -83,7 +83,7 @@ def _files(path: Path) -> list[Path]:
 
 def _of_page(path: Path, key: Key) -> Iterator[tuple[str, list[Rating]]]:
     try:
-        answers: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        answers: dict[str, Any] = json.loads(path.read_text(encoding="utf-8-sig"))
         if answers["format"] != "stito.listening":
             raise KeyError("format")
         test, listener = answers["test"], answers["listener"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from stito.audio import AUDIO_SUFFIXES, read_audio, resample, to_stereo
+from stito.audio import is_audio_file, read_audio, resample, to_stereo
 from stito.errors import AudioError, MissingFileError, SettingsError, UnknownNameError
 
 __all__ = ["ANCHORS", "HIDDEN", "PREDICTIONS", "REFERENCE", "Trial", "read_trials"]
@@ -57,7 +57,8 @@ def read_trials(folder: Path, systems: Sequence[str] = ()) -> list[Trial]:
         AudioError: sounds that are to be compared differ in length.
         SettingsError: a trial has no system, or too many.
     """
-    folders = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    inside = folder.iterdir() if folder.is_dir() else []
+    folders = sorted(path for path in inside if path.is_dir() and not path.name.startswith("."))
     if not folders:
         raise MissingFileError(
             f"{folder} holds no trials.",
@@ -66,14 +67,14 @@ def read_trials(folder: Path, systems: Sequence[str] = ()) -> list[Trial]:
     measured: dict[str, Any] = {}
     if (folder / PREDICTIONS).is_file():
         try:
-            measured = dict(json.loads((folder / PREDICTIONS).read_text(encoding="utf-8")))
+            measured = dict(json.loads((folder / PREDICTIONS).read_text(encoding="utf-8-sig")))
         except (ValueError, TypeError) as error:
             raise SettingsError(f"{folder / PREDICTIONS} cannot be read: {error}", hint="Delete it.") from error
     return [_trial(path, measured.get(path.name, {}), systems) for path in folders]
 
 
 def _trial(folder: Path, measures: Mapping[str, Mapping[str, float]], chosen: Sequence[str]) -> Trial:
-    files = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in AUDIO_SUFFIXES}
+    files = {path.stem: path for path in sorted(folder.iterdir()) if is_audio_file(path)}
     for name in chosen:
         if name not in files:
             raise UnknownNameError.of("system", name, set(files) - {REFERENCE, TRUTH})
