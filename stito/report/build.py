@@ -140,7 +140,7 @@ def _facts(outcome: Outcome) -> list[Fact]:
         Fact("Search time", f"{provenance.seconds:.1f} s"),
         Fact("Seed", str(provenance.seed)),
         Fact("Amount", f"{provenance.amount:g}"),
-        Fact("Stopped", "; ".join(sorted({solution.stop for solution in solutions.values()}))),
+        Fact("Stopped", " ".join(sorted({solution.stop for solution in solutions.values()}))),
         Fact("stito", provenance.stito),
     ]
 
