@@ -51,6 +51,7 @@ class ConvolutionReverb(LinearEffect):
         Param("mix", 0.0, 1.0, neutral=0.0, doc="0 is dry, 1 is the room alone", depth=True),
     )
     tail_s: ClassVar[float] = 4.15
+    file_options: ClassVar[frozenset[str]] = frozenset({"ir"})
 
     def __init__(self, ir: str | None = None) -> None:
         self.ir = ir

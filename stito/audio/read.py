@@ -17,10 +17,12 @@ from stito.errors import AudioError, MissingFileError
 
 __all__ = ["AUDIO_SUFFIXES", "as_audio", "check_file", "is_audio_file", "read_audio"]
 
-_FFMPEG_SUFFIXES = frozenset({".m4a", ".mp4", ".aac", ".mp3", ".caf"})
+_FFMPEG_SUFFIXES = frozenset({".m4a", ".mp4", ".aac", ".mp3", ".caf", ".webm", ".mkv", ".mka", ".wv", ".wma", ".tta"})
+_FFMPEG_HEADS = (b"\x1aE\xdf\xa3", b"wvpk", b"BW64", b"TTA1", b"0&\xb2u", b"MAC ")
+"""How files begin that libsndfile does not know: Matroska and WebM, WavPack, BW64, True Audio, ASF, Monkey's Audio."""
 AUDIO_SUFFIXES = _FFMPEG_SUFFIXES | {
     *(".wav", ".wave", ".bwf", ".rf64", ".aif", ".aiff", ".aifc"),
-    *(".flac", ".ogg", ".oga", ".opus"),
+    *(".flac", ".ogg", ".oga", ".opus", ".ape", ".bw64"),
 }
 """The file name endings, in small letters, by which a folder's audio is found among its other files."""
 
@@ -30,7 +32,8 @@ FULL_BAND_RATE = 44_100
 
 
 def read_audio(path: str | os.PathLike[str]) -> Audio:
-    """Read a file: WAV, RF64, AIFF, FLAC, Ogg, MP3, M4A, MP4 or AAC, at any rate, channel count and depth.
+    """Read a file at any rate, channel count and depth: WAV, RF64, BW64, AIFF, FLAC, Ogg, MP3, M4A, MP4, AAC, WebM,
+    Matroska, WavPack and what else FFmpeg reads of audio.
 
     Of a file with several audio streams the first is read. Lower rates than 44.1 kHz are read with a note.
 
@@ -40,10 +43,18 @@ def read_audio(path: str | os.PathLike[str]) -> Audio:
     """
     path = Path(path)
     check_file(path)
-    if not _is_for_ffmpeg(path):
-        header = read_header(path)
-        return as_audio(path, path.stem, decode_sndfile(path), header)
-    return as_audio(path, path.stem, decode_ffmpeg(path)[0])
+    decoded = decode_ffmpeg(path)[0] if _is_for_ffmpeg(path) else _decode(path)
+    return as_audio(path, path.stem, decoded, read_header(path))
+
+
+def _decode(path: Path) -> Decoded:
+    """What libsndfile makes of a file; of an Ogg that holds something else than it knows, FFmpeg."""
+    try:
+        return decode_sndfile(path)
+    except AudioError:
+        if _head(path)[:4] != b"OggS":
+            raise
+        return decode_ffmpeg(path)[0]
 
 
 def is_audio_file(path: Path) -> bool:
@@ -78,9 +89,13 @@ def _similar(path: Path) -> str:
 
 
 def _is_for_ffmpeg(path: Path) -> bool:
+    head = _head(path)
+    return path.suffix.lower() in _FFMPEG_SUFFIXES or head[4:] == b"ftyp" or head.startswith(_FFMPEG_HEADS)
+
+
+def _head(path: Path) -> bytes:
     with path.open("rb") as file:
-        head = file.read(8)
-    return path.suffix.lower() in _FFMPEG_SUFFIXES or head[4:] == b"ftyp"
+        return file.read(8)
 
 
 def as_audio(path: Path, name: str, decoded: Decoded, header: Header | None = None) -> Audio:

@@ -78,6 +78,17 @@ def main() -> None:
         sys.exit(130)
     except click.exceptions.Exit as ended:
         sys.exit(ended.exit_code)
+    except (MemoryError, RuntimeError) as error:
+        if debug or not _is_of_memory(error):
+            raise
+        click.echo("Error: There is not enough memory for this.", err=True)
+        click.echo("Hint: Close other programs, give shorter audio, or fewer stems at once.", err=True)
+        sys.exit(1)
     except BrokenPipeError:  # nobody reads on, as in `stito effects | head -1`: what is left goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Whether an error is of memory that is not to be had, as Python, numpy and torch say it."""
+    return isinstance(error, MemoryError) or "can't allocate memory" in str(error) or "out of memory" in str(error)

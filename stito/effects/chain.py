@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -55,9 +56,13 @@ class Slot:
         options: Mapping[str, Any] | None = None,
     ) -> Slot:
         """A slot for the installed effect of that name, with knobs frozen at a value or narrowed to a range."""
-        effect_class = registry.load("effect", name)
+        effect_class: type[Effect] = registry.load("effect", name)
+        options = {
+            option: str(Path(value).absolute()) if option in effect_class.file_options and value else value
+            for option, value in (options or {}).items()
+        }
         try:
-            effect: Effect = effect_class(**(options or {}))
+            effect = effect_class(**options)
         except TypeError as error:
             raise ChainError(f"The effect '{name}' does not take these options: {error}") from error
         known = {param.name: param for param in effect.params}
@@ -70,7 +75,7 @@ class Slot:
             for param in effect.params
             if param.name not in frozen
         )
-        return cls(label or name, effect, free, frozen, dict(options or {}))
+        return cls(label or name, effect, free, frozen, options)
 
     def neutral(self) -> Settings:
         """The settings at which the slot does nothing, as far as what is frozen allows."""

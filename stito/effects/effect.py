@@ -35,6 +35,9 @@ class Effect(ABC):
     params: ClassVar[tuple[Param, ...]]
     differentiable: ClassVar[bool] = False
 
+    file_options: ClassVar[frozenset[str]] = frozenset()
+    """Constructor options that are paths of files: chains and presets keep them absolute, for use from any folder."""
+
     host: ClassVar[str | None] = None
     """Neighbours in a chain that share a host are rendered by one `process_group`; None renders alone."""
 

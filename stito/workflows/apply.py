@@ -10,7 +10,7 @@ from stito.console.strips import Rendered
 from stito.engine.render import render_part
 from stito.errors import StitoError
 from stito.mix import read_mix
-from stito.workflows.folder import AUDIO, prepare, write_audio_files
+from stito.workflows.folder import AUDIO, keep_inputs, prepare, write_audio_files
 
 __all__ = ["run_apply"]
 
@@ -21,6 +21,7 @@ def run_apply(
     """Render a preset, or a part of it, on files: into a folder, or into one file if `out` names a .wav."""
     preset = load_preset(preset_path)
     single = out.suffix.lower() == ".wav"
+    keep_inputs([out] if single else [out / name for name in AUDIO], source)
     if single:
         check_writable(out, overwrite=force)
     else:

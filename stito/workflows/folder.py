@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stito.audio import AUDIO_SUFFIXES, check_writable, peak_of, write_audio
@@ -11,7 +11,7 @@ from stito.console.strips import Rendered
 from stito.errors import OutputError, OutputExistsError
 from stito.mix import Layout
 
-__all__ = ["AUDIO", "NAMES", "file_name", "prepare", "write_audio_files"]
+__all__ = ["AUDIO", "NAMES", "file_name", "keep_inputs", "prepare", "write_audio_files"]
 
 NAMES = ("mix.wav", "stems", "preset.json", "preset.csv", "result.json", "report.html")
 """What a transfer leaves in its folder."""
@@ -37,6 +37,18 @@ def prepare(outdir: Path, *, force: bool, names: Sequence[str] = NAMES) -> None:
     except OSError as error:
         raise OutputError(f"{outdir} cannot be made: {error.strerror}.", hint="Choose a folder of yours.") from error
     check_writable(outdir)
+
+
+def keep_inputs(results: Iterable[Path], *inputs: Path) -> None:
+    """`OutputError` if results would be written over what they are made of, `--force` or not."""
+    written = {result.resolve() for result in results}
+    for source in inputs:
+        files = [source, source.absolute().parent, *(source.iterdir() if source.is_dir() else ())]
+        lost = [file for file in files if file.resolve() in written]
+        if lost:
+            raise OutputError(
+                f"The results would overwrite {lost[0]}, which is an input.", hint="Name another place with -o."
+            )
 
 
 def file_name(name: str) -> str:

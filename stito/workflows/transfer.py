@@ -17,11 +17,12 @@ from stito.engine.render import limiting_note, settle
 from stito.engine.result import OnStep, Solved
 from stito.engine.solve import prepare, solve
 from stito.errors import StitoError
+from stito.files.locks import sole_writer
 from stito.mix import Layout, Mix
 from stito.report.build import Sources
 from stito.workflows.command import command_line
+from stito.workflows.folder import NAMES, keep_inputs, write_audio_files
 from stito.workflows.folder import prepare as prepare_folder
-from stito.workflows.folder import write_audio_files
 from stito.workflows.result import TransferResult, write_results
 from stito.workflows.sources import Source, read_pair
 
@@ -149,7 +150,13 @@ def run_transfer(
     The settings are written before the long rendering, and every file appears whole or not at all: a full disk or
     Ctrl-C loses nothing that was found.
     """
+    keep_inputs([outdir / name for name in NAMES], source, reference)
     prepare_folder(outdir, force=force)
+    with sole_writer(outdir):
+        return _run_transfer(engine, source, reference, outdir)
+
+
+def _run_transfer(engine: Transfer, source: Path, reference: Path, outdir: Path) -> TransferResult:
     mix, target = engine.read(source, reference)
     sources = Sources(mix, target).measured()
     task = prepare(mix, target, engine)

@@ -635,3 +635,45 @@ def test_a_read_only_place_is_called_so(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("tempfile.TemporaryFile", refuse)
     with pytest.raises(OutputError, match="permission denied"):
         check_writable(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("take.webm", "libopus"), ("take.mka", "pcm_s16le"), ("take.wv", "wavpack")]
+)
+def test_other_containers_are_read(name: str, codec: str, tmp_path: Path) -> None:
+    av = pytest.importorskip("av")
+    if codec not in av.codecs_available:
+        pytest.skip(f"FFmpeg was built without {codec}")
+    rate = 48_000
+    x = np.stack([sine(440.0, 1.0, rate), sine(880.0, 1.0, rate)]).astype(np.float32)
+    with av.open(str(tmp_path / name), "w") as out:
+        stream = out.add_stream(codec, rate=rate, layout="stereo")
+        stream.codec_context.open()
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(x), format="fltp", layout="stereo")
+        frame.sample_rate = rate
+        resampler = av.AudioResampler(
+            format=stream.codec_context.format.name,
+            layout="stereo",
+            rate=rate,
+            frame_size=stream.codec_context.frame_size or None,
+        )
+        for block in [*resampler.resample(frame), *resampler.resample(None), None]:
+            for packet in stream.encode(block):
+                out.mux(packet)
+    audio = read_audio(tmp_path / name)
+    assert audio.sample_rate == rate
+    assert audio.duration_s == pytest.approx(1.0, abs=0.03)
+    spectrum = np.abs(np.fft.rfft(audio.samples.numpy()[:, :40_000] * np.hanning(40_000)))
+    assert (spectrum.argmax(1) * rate / 40_000).tolist() == pytest.approx([440.0, 880.0], abs=2.0)
+
+
+def test_bw64_is_read_as_the_wave_file_that_it_is(tmp_path: Path) -> None:
+    x = np.stack([sine(440.0), sine(880.0)], axis=1)
+    data = (x * 32767).astype("<i2").tobytes()
+    sizes = b"ds64" + struct.pack("<IQQQI", 28, len(data) + 72, len(data), len(x), 0)
+    form = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 2, RATE, 4 * RATE, 4, 16)
+    head = b"BW64" + struct.pack("<I", 0xFFFFFFFF) + b"WAVE" + sizes + form
+    (tmp_path / "adm.wav").write_bytes(head + b"data" + struct.pack("<I", 0xFFFFFFFF) + data)
+    audio = read_audio(tmp_path / "adm.wav")
+    assert audio.format.subtype == "PCM_16"
+    assert np.allclose(audio.samples.numpy().T, x, atol=1e-4)

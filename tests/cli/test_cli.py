@@ -345,3 +345,20 @@ def test_a_name_of_a_file_is_no_folder_for_results(songs: Path, tmp_path: Path) 
 def test_documents_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_bytes(b'\xef\xbb\xbf[[effects]]\neffect = "eq"\n')
     assert stito("effects", tmp_path / "mine.toml").returncode == 0
+
+
+@pytest.mark.parametrize("error", ["MemoryError()", 'RuntimeError("DefaultCPUAllocator: can\'t allocate memory")'])
+def test_too_little_memory_is_a_message_with_a_way_out(error: str) -> None:
+    code = (
+        "import sys, stito.cli as c, click\n"
+        "sys.argv = ['stito', 'effects']\n"
+        "@click.command()\n"
+        "@click.argument('name', required=False)\n"
+        f"def heavy(name): raise {error}\n"
+        "import stito.cli.catalogue; stito.cli.catalogue.effects = heavy\n"
+        "c.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "not enough memory" in done.stderr
+    assert "Traceback" not in done.stderr

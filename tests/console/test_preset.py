@@ -14,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stito.audio import write_audio
 from stito.console.preset import Preset, StripPreset, load_preset, preset_schema
 from stito.effects.chain_files import load_chain
 from stito.errors import MissingFileError, PresetError
@@ -120,3 +121,14 @@ def test_a_fader_that_lost_its_decimal_point_is_refused(tmp_path: Path, fader: f
     (tmp_path / "preset.json").write_text(json.dumps({"stems": {"drums": {"chain": [], "fader_db": fader}}}))
     with pytest.raises(PresetError, match="fader_db"):
         load_preset(tmp_path / "preset.json")
+
+
+def test_an_impulse_response_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = torch.randn(2, 8000, generator=torch.Generator().manual_seed(0))
+    write_audio(tmp_path / "hall.wav", 0.1 * noise, 44_100)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "room.toml").write_text('[[effects]]\neffect = "convolution_reverb"\noptions = { ir = "hall.wav" }\n')
+    chain = load_chain(tmp_path / "room.toml")
+    (tmp_path / "preset.json").write_text(Preset(stems={"a": StripPreset.of(chain, chain.neutral())}).to_json())
+    monkeypatch.chdir("/")
+    assert load_preset(tmp_path / "preset.json").stems["a"].chain[0].options["ir"] == str(tmp_path / "hall.wav")

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from conftest import CHAIN
-from stito.errors import StitoError
+from stito.errors import OutputError, StitoError
+from stito.files.locks import sole_writer
 from stito.workflows.apply import run_apply
 from stito.workflows.command import command_line
 from stito.workflows.transfer import Transfer, run_transfer
@@ -38,3 +39,26 @@ def test_settings_survive_an_interrupted_rendering(
     again = run_apply(out / "preset.json", drums, out, stem="drums", force=True)
     assert (out / "mix.wav").exists()
     assert torch.allclose(again.mix, whole.mix, atol=1e-5)
+
+
+def test_results_never_overwrite_what_they_are_made_of(songs: Path, tmp_path: Path) -> None:
+    (tmp_path / "mix.wav").write_bytes((songs / "street.wav").read_bytes())
+    (tmp_path / "stems").mkdir()
+    (tmp_path / "stems" / "drums.wav").write_bytes((songs / "night" / "drums.wav").read_bytes())
+    engine = Transfer(method="match", chain="gain", excerpt_seconds=1.0, excerpt_count=1)
+    for source in (tmp_path / "mix.wav", tmp_path / "stems", tmp_path / "stems" / "drums.wav", tmp_path):
+        with pytest.raises(OutputError, match="which is an input"):
+            run_transfer(engine, source, songs / "street.wav", tmp_path, force=True)
+        with pytest.raises(OutputError, match="which is an input"):
+            run_transfer(engine, songs / "street.wav", source, tmp_path, force=True)
+    run_transfer(engine, tmp_path / "mix.wav", songs / "street.wav", tmp_path / "out")
+    again = tmp_path / "again.wav"
+    run_apply(tmp_path / "out" / "preset.json", tmp_path / "mix.wav", again)  # beside the input, under another name
+    with pytest.raises(OutputError, match="which is an input"):
+        run_apply(tmp_path / "out" / "preset.json", again, again, force=True)
+
+
+def test_two_transfers_into_one_folder_do_not_meet(songs: Path, tmp_path: Path) -> None:
+    engine = Transfer(method="match", chain="gain", excerpt_seconds=1.0, excerpt_count=1)
+    with sole_writer(tmp_path / "out"), pytest.raises(OutputError, match="Another process"):
+        run_transfer(engine, songs / "street.wav", songs / "street.wav", tmp_path / "out")
