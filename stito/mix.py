@@ -234,7 +234,7 @@ def read_mix(path: str | os.PathLike[str], *, stem: str | None = None) -> Mix:
         stems = read_stem_file(path)
         name = path.name.rsplit(".", 2)[0]
         return _assembled(name, stems) if stem is None else _single(stems[_pick(stem, stems)], name, stem)
-    return _single(read_audio(path), path.stem, stem)
+    return _single(read_audio(path), _printable(path.stem), stem)
 
 
 def _single(audio: Audio, name: str, stem: str | None) -> Mix:
@@ -244,7 +244,12 @@ def _single(audio: Audio, name: str, stem: str | None) -> Mix:
 
 def _stem_name(text: str) -> str:
     """Names that differ in case, or in how an accent is encoded, are one name."""
-    return unicodedata.normalize("NFC", text).strip().lower()
+    return unicodedata.normalize("NFC", _printable(text)).strip().lower()
+
+
+def _printable(text: str) -> str:
+    """A name whose bytes are no UTF-8, as old archives and shares have them, with a mark where they are not."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _pick(stem: str, names: Iterable[str]) -> str:
@@ -256,7 +261,7 @@ def _pick(stem: str, names: Iterable[str]) -> str:
 
 def _read_folder(folder: Path, stem: str | None) -> Mix:
     files, notes = _stem_files(folder)
-    name = folder.resolve().name
+    name = _printable(folder.resolve().name)
     if stem is not None:
         return _single(read_audio(files[_pick(stem, files)]), name, stem)
     if len(files) == 1 and RELEASED.issuperset(files):
@@ -272,7 +277,7 @@ def _stem_files(folder: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
     ignored: list[str] = []
     for file in _listed(folder):
         if not _is_stem_candidate(file):
-            ignored.append(file.name)
+            ignored.append(_printable(file.name))
             continue
         name = _stem_name(file.stem)
         if name in found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ class _Stream(soundfile.SoundFile):  # type: ignore[misc]
 def decode_sndfile(path: Path) -> Decoded:
     """All samples of a file, read block by block so that they are held once; `AudioError` if it is not audio."""
     try:
-        with _Stream(path) as file:
+        with _Stream(path if str(path).isprintable() else os.fsencode(path)) as file:
             if file.frames > _MOST_FRAMES:  # a FLAC that was written into a pipe does not say how long it is
                 samples = _gathered(file)
                 filled = samples.shape[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -58,6 +59,9 @@ def main() -> None:
     """Run the command line; a `StitoError` becomes a message and a hint, never a traceback."""
     if COMPLETION in os.environ:
         cli()  # click completes the words of a shell, and ends
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # of file names whose bytes are no text
     debug = "--debug" in sys.argv
     try:
         with cli.make_context("stito", sys.argv[1:]) as context:

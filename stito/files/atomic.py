@@ -50,7 +50,7 @@ def write_atomic(path: str | os.PathLike[str], data: bytes | str, overwrite: boo
     Raises `OutputExistsError` if a file is there and may not be overwritten, `OutputError` if writing fails.
     """
     with replacing(Path(path), overwrite) as file:
-        file.write(data.encode() if isinstance(data, str) else data)
+        file.write(data.encode(errors="replace") if isinstance(data, str) else data)
 
 
 @contextlib.contextmanager

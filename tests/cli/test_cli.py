@@ -362,3 +362,13 @@ def test_too_little_memory_is_a_message_with_a_way_out(error: str) -> None:
     assert done.returncode == 1
     assert "not enough memory" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_names_whose_bytes_are_no_text_are_read_and_written(songs: Path, tmp_path: Path) -> None:
+    stems = tmp_path / "stems"
+    stems.mkdir()
+    for name, file in ((b"v\xe9rse.wav", "vocals.wav"), (b"drums.wav", "drums.wav")):
+        Path(os.fsdecode(os.fsencode(stems) + b"/" + name)).write_bytes((songs / "night" / file).read_bytes())
+    done = stito("transfer", stems, songs / "street.wav", "-o", tmp_path / "out", "--method", "match")
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "out" / "stems").iterdir())) == 2
