@@ -12,7 +12,7 @@ from torch import Tensor
 from stito.audio.chunks import Header, read_header
 from stito.audio.ffmpeg import decode_ffmpeg
 from stito.audio.model import Audio, AudioFormat, Decoded, peak_of
-from stito.audio.sndfile import decode_sndfile
+from stito.audio.sndfile import UnknownFormatError, decode_sndfile
 from stito.errors import AudioError, MissingFileError
 
 __all__ = ["AUDIO_SUFFIXES", "as_audio", "check_file", "is_audio_file", "read_audio"]
@@ -51,7 +51,7 @@ def _decode(path: Path) -> Decoded:
     """What libsndfile makes of a file; of an Ogg that holds something else than it knows, FFmpeg."""
     try:
         return decode_sndfile(path)
-    except AudioError:
+    except UnknownFormatError:
         if _head(path)[:4] != b"OggS":
             raise
         return decode_ffmpeg(path)[0]

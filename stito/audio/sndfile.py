@@ -12,7 +12,7 @@ import torch
 from stito.audio.model import Decoded
 from stito.errors import AudioError
 
-__all__ = ["decode_sndfile"]
+__all__ = ["UnknownFormatError", "decode_sndfile"]
 
 _BLOCK = 1 << 18
 _MOST_FRAMES = 1 << 40
@@ -37,6 +37,10 @@ _OGG_ORDER = {
 }
 
 
+class UnknownFormatError(AudioError):
+    """libsndfile does not know what this is."""
+
+
 class _Stream(soundfile.SoundFile):  # type: ignore[misc]
     """A file that is read from end to end: no seek after each block, which fails in a FLAC of unknown length."""
 
@@ -56,7 +60,7 @@ def decode_sndfile(path: Path) -> Decoded:
                 filled = _fill(samples.numpy(), file)
             rate, subtype, container = int(file.samplerate), str(file.subtype), str(file.format)
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a `.raw` file, of which soundfile knows nothing
-        raise AudioError(
+        raise UnknownFormatError(
             f"{path} is not audio that can be read.",
             hint="Give a WAV, AIFF, FLAC, Ogg, MP3 or M4A file.",
         ) from error
