@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,11 +19,15 @@ LOCK = ".lock"
 
 
 @contextmanager
-def sole_writer(folder: Path) -> Iterator[None]:
-    """Be the only one to write to a folder, which is made if need be; `OutputError` at once if another is."""
+def sole_writer(folder: Path, *, traceless: bool = False) -> Iterator[None]:
+    """Be the only one to write to a folder, which is made if need be; `OutputError` at once if another is.
+
+    With `traceless` the lock lies among the machine's temporary files: nothing but results is left in the folder, and
+    processes of other machines are not kept out.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK, timeout=0)
+        lock = FileLock(_elsewhere(folder) if traceless else folder / LOCK, timeout=0)
         lock.acquire()
     except Timeout:
         raise OutputError(
@@ -36,3 +42,9 @@ def sole_writer(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _elsewhere(folder: Path) -> Path:
+    """A file of this user's that stands for the folder."""
+    names = f"{Path.home()}\n{folder.resolve()}".encode(errors="surrogateescape")
+    return Path(tempfile.gettempdir()) / f"stito-{hashlib.sha256(names).hexdigest()[:16]}.lock"

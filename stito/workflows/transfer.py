@@ -152,7 +152,7 @@ def run_transfer(
     """
     keep_inputs([outdir / name for name in NAMES], source, reference)
     prepare_folder(outdir, force=force)
-    with sole_writer(outdir):
+    with sole_writer(outdir, traceless=True):
         return _run_transfer(engine, source, reference, outdir)
 
 
