@@ -27,15 +27,16 @@ def plugins(kind: str | None) -> None:
     from stito import registry
     from stito.engine.methods.base import summary_of
     from stito.errors import UnknownNameError
+    from stito.terminal import text_table
 
     if kind is not None and kind not in registry.KINDS:
         raise UnknownNameError.of("kind of plug-in", kind, registry.KINDS)
     for each in registry.KINDS if kind is None else [kind]:
+        about = summary_of if kind == "method" else lambda name: ""
+        rows = [(plugin.name, plugin.distribution, about(plugin.name)) for plugin in registry.plugins(each)]
         if kind is None:
             click.echo(f"{each}:")
-        for plugin in registry.plugins(each):
-            about = f"  {summary_of(plugin.name)}" if kind == "method" else ""
-            click.echo(f"{'' if kind else '  '}{plugin.name:<26}{plugin.distribution:<22}{about}".rstrip())
+        click.echo(text_table(("name", "from", ""), rows, align="lll", indent=0 if kind else 2))
     for problem in registry.problems():
         click.echo(f"Left out: {problem.distribution}: {problem.reason}", err=True)
 

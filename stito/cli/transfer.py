@@ -50,11 +50,9 @@ def transfer(
       stito transfer bass.wav their-bass.wav -o out/ --stem bass --chain "eq | compressor"
     """
     from stito.cli.progress import Reporter
-    from stito.workflows.folder import prepare
     from stito.workflows.result import summary
     from stito.workflows.transfer import run_transfer
 
-    prepare(outdir, force=force)
     with Reporter() as reporter:
         engine = engine_of(method=method, on_step=reporter, **options)
         result = run_transfer(engine, source, reference, outdir, force=force)

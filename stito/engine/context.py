@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from stito.effects.chain import Chain, ChainSettings
 from stito.engine.networks import Networks
@@ -62,6 +63,13 @@ class Context:
         candidates = SumCandidates(prepared) if pair.joint else StemCandidates(prepared[0])
         return Objective(candidates, self.measure(pair), torch.device(self.options.device))
 
+    def strips(self, pair: PairExcerpts, theta: Tensor) -> dict[str, tuple[Chain, ChainSettings]]:
+        """By stem, the chain and its settings at theta (stems * dim,)."""
+        parts = torch.split(theta, [self.chain.dim] * len(pair.candidates))
+        return {
+            stem: (self.chain, self.chain.settings(part)) for stem, part in zip(pair.candidates, parts, strict=True)
+        }
+
     def solution(
         self, pair: PairExcerpts, settings: Mapping[str, ChainSettings], *, stop: str, seconds: float = 0.0
     ) -> Solution:
@@ -76,9 +84,6 @@ class Context:
             loss_after=after,
             seconds=seconds,
             stop=stop,
-            strips={
-                stem: (self.chain, self.chain.settings(theta))
-                for stem, theta in zip(pair.candidates, thetas, strict=True)
-            },
+            strips=self.strips(pair, torch.cat(thetas)),
             same_performance=pair.same_performance,
         )

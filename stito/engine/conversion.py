@@ -10,22 +10,13 @@ from torch import Tensor
 from stito.audio import resample
 from stito.console.strips import gain, loudness
 from stito.engine.pairs import PairExcerpts
-from stito.errors import SettingsError
 from stito.models.converter import Conversion, Converter
 
 __all__ = ["conversion_of", "converted"]
 
 
 def conversion_of(pair: PairExcerpts, converter: Converter, source: str) -> Conversion:
-    """To the mean style of the reference's excerpts, from that of the input's; `source` names the converter.
-
-    `SettingsError` for several stems at once.
-    """
-    if pair.joint:
-        raise SettingsError(
-            "A converter renders stem by stem, and the reference is one mix.",
-            hint="Give the reference as stems, or choose a separator with --separator.",
-        )
+    """To the mean style of the reference's excerpts, from that of the input's; `source` names the converter."""
     styles = (_style(converter, excerpts, pair.sample_rate) for excerpts in (pair.references, pair.inputs))
     return Conversion(converter, source, *styles)
 

@@ -166,17 +166,13 @@ def solution_from(
         before, at_start = problem.objective.with_prior(prior)(torch.stack([problem.starts[NEUTRAL], theta])).tolist()
         theta = found.theta if found else theta
         after = float(problem.objective.distance(theta[None])[0])
-    parts = torch.split(theta, context.chain.dim)
     return Solution(
         name=pair.name,
         loss_before=problem.distances[NEUTRAL],
         loss_after=after,
         seconds=time.perf_counter() - started,
         stop=stop,
-        strips={
-            stem: (context.chain, context.chain.settings(part))
-            for stem, part in zip(pair.candidates, parts, strict=True)
-        },
+        strips=context.strips(pair, theta),
         objective_before=None if guided else before,
         objective_start=at_start,
         start=start,

@@ -70,10 +70,8 @@ def load_method(method: str | Method) -> Method:
     return made
 
 
-def by_stem(method: Method) -> SettingsError | None:
-    """The error for several stems against one mix, of a method that cannot match them jointly; else None."""
-    if method.joint:
-        return None
+def by_stem(method: Method) -> SettingsError:
+    """The error for several stems against one mix, of a method that cannot match them jointly."""
     return SettingsError(f"The method '{method.name}' works stem by stem, and the reference is one mix.", hint=APART)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import ClassVar
 
 import torch
 
 from stito.engine.context import Context
 from stito.engine.conversion import conversion_of, converted
+from stito.engine.methods.base import by_stem
 from stito.engine.options import NEURAL
 from stito.engine.pairs import PairExcerpts
 from stito.engine.solution import Solution
@@ -23,8 +23,7 @@ class Neural:
         source: the converter, an installed name or a file of weights; the installed default if not given.
     """
 
-    direct: ClassVar[bool] = True
-    joint: ClassVar[bool] = False
+    direct, joint = True, False
 
     def __init__(self, source: str | None = None) -> None:
         self.name, self._source = NEURAL, source
@@ -35,6 +34,8 @@ class Neural:
 
     def solve(self, pair: PairExcerpts, context: Context) -> Solution:
         """Let the converter render."""
+        if pair.joint:
+            raise by_stem(self)
         started = time.perf_counter()
         converter, source = context.networks.converter(self._source)
         conversion = conversion_of(pair, converter, source)
