@@ -30,9 +30,10 @@ from stito.audio import (
     resample,
     to_stereo,
 )
+from stito.dsp.levels import Levels
 from stito.errors import AudioError, UnknownNameError
 
-__all__ = ["ArrayLike", "Kind", "Layout", "Mix", "add_up", "read_mix"]
+__all__ = ["ArrayLike", "Kind", "Layout", "Mix", "add_up", "levels_of", "read_mix"]
 
 ArrayLike = NDArray[Any] | Tensor
 """Samples as numpy or torch have them."""
@@ -161,6 +162,13 @@ class Mix:
         """All stems together as two channels (2, t), for analysis."""
         return to_stereo(self.sum())
 
+    def levels(self, stem: str | None = None) -> Levels:
+        """How loud a stem is as it sounds in stereo, or all of them together; measured when it is first asked."""
+        name = next(iter(self.stems)) if stem is None and len(self.stems) == 1 else stem
+        if name not in self._levels:
+            self._levels[name] = levels_of(self.sum() if name is None else self.stems[name], self.sample_rate)
+        return self._levels[name]
+
     @property
     def layout(self) -> Layout:
         """How it came in, without its audio."""
@@ -173,6 +181,14 @@ class Mix:
         stems = {name: resample(samples, self.sample_rate, rate) for name, samples in self.stems.items()}
         return replace(self, stems=stems, sample_rate=rate)
 
+    def in_stereo(self, note: str) -> Mix:
+        """Mono on both sides, to be rendered and written as stereo; `note` says so to the user."""
+        stems = {name: samples.expand(2, -1).clone() for name, samples in self.stems.items()}
+        formats = {name: replace(form, channels=2) for name, form in self.formats.items()}
+        return replace(
+            self, stems=stems, format=replace(self.format, channels=2), formats=formats, notes=(*self.notes, note)
+        )
+
     def digests(self) -> dict[str, str]:
         """A fingerprint of each stem's samples and rate, by name."""
         return dict(self._digests)
@@ -182,6 +198,10 @@ class Mix:
         width = {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
         stems = ", ".join(self.stems)
         return f"Mix('{self.name}': {stems}; {self.duration_s:.1f} s at {self.sample_rate} Hz, {width})"
+
+    @cached_property
+    def _levels(self) -> dict[str | None, Levels]:
+        return {}
 
     @cached_property
     def _digests(self) -> dict[str, str]:
@@ -209,6 +229,11 @@ def add_up(stems: Iterable[Tensor]) -> Tensor:
     for samples in others:
         total += samples
     return total
+
+
+def levels_of(x: Tensor, sample_rate: int) -> Levels:
+    """The levels of audio (channels, t) as it sounds in stereo."""
+    return Levels.of(x if x.shape[0] == 1 else to_stereo(x), sample_rate)
 
 
 def read_mix(path: str | os.PathLike[str], *, stem: str | None = None) -> Mix:

@@ -17,6 +17,8 @@ __all__ = ["Imager"]
 
 MONO_DB = -60.0
 """A side this far under the mid is noise: scaling it up would not make a recording wide."""
+CANCELLED_DB = 40.0
+"""A mid this far under the side is no sound: what is left without the side would be silence."""
 
 
 class Imager(LinearEffect):
@@ -38,10 +40,13 @@ class Imager(LinearEffect):
         return torch.stack([same, other, other, same], dim=1).reshape(-1, 2, 2, 1)
 
     def correct(self, settings: Mapping[str, float], made: Tensor, reference: Tensor, sample_rate: int) -> Settings:
-        """The width at which the level of side over mid becomes the reference's; nothing for audio that is mono."""
+        """The width at which the level of side over mid becomes the reference's.
+
+        Nothing for audio that is mono, or whose channels cancel each other.
+        """
         del sample_rate
         ours = width_db(made)
-        if ours < MONO_DB:
+        if not MONO_DB <= ours <= CANCELLED_DB:
             return dict(settings)
         (param,) = self.params
         return {"width": min(settings["width"] * 10 ** ((width_db(reference) - ours) / 20), param.high)}

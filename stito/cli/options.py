@@ -10,7 +10,7 @@ import click
 
 from stito import registry
 from stito.data.stems import STEMS
-from stito.engine.options import AUTO, INITS
+from stito.engine.options import AUTO, CHANNELS, INITS
 
 if TYPE_CHECKING:
     from stito.engine.result import OnStep
@@ -45,6 +45,8 @@ class SearchOptions(TypedDict):
     predictor: Path | None
     evaluations: int | None
     seconds: float | None
+    patience: int | None
+    channels: str
     seed: int
     amount: float
     device: str
@@ -106,6 +108,21 @@ def search_options(command: Command) -> Command:
             help="Candidates to try per stem.  [default: as far as is worth it, see docs/choose-a-method.md]",
         ),
         click.option("--seconds", type=float, default=None, help="Time for the whole search, shared by all stems."),
+        click.option(
+            "--patience",
+            type=int,
+            default=None,
+            metavar="EVALUATIONS",
+            help="End a search that gained less than 1 % of the input's distance over so many candidates.  [default: "
+            "150 without --evaluations and --seconds, else never]",
+        ),
+        click.option(
+            "--channels",
+            default=AUTO,
+            show_default=True,
+            metavar="|".join(CHANNELS),
+            help="Whether a mono input may become stereo where the reference is wide: auto, or keep it mono.",
+        ),
         click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result."),
         click.option("--amount", type=float, default=1.0, show_default=True, help="How far to go, 0 to 1."),
         click.option("--device", default="cpu", show_default=True, help="Where to render and embed: cpu, cuda, ..."),
@@ -128,6 +145,8 @@ def engine_of(*, method: str = "cma", on_step: OnStep, **options: Unpack[SearchO
         chain=options["chain"],
         encoder=options["encoder"],
         budget=None if evaluations is None and seconds is None else Budget(evaluations, seconds),
+        patience=options["patience"],
+        channels=options["channels"],
         seed=options["seed"],
         amount=options["amount"],
         stem=options["stem"],

@@ -27,6 +27,7 @@ __all__ = ["transfer"]
     "neural:FILE has weights of yours.",
 )
 @search_options
+@click.option("--verbose", is_flag=True, help="Say on stderr what the time was spent on.")
 def transfer(
     source: Path,
     reference: Path,
@@ -34,6 +35,7 @@ def transfer(
     method: str,
     force: bool,
     as_json: bool,
+    verbose: bool,
     **options: Unpack[SearchOptions],
 ) -> None:
     """Make INPUT sound like REFERENCE.
@@ -50,10 +52,12 @@ def transfer(
       stito transfer bass.wav their-bass.wav -o out/ --stem bass --chain "eq | compressor"
     """
     from stito.cli.progress import Reporter
-    from stito.workflows.result import summary
+    from stito.workflows.result import phases_table, summary
     from stito.workflows.transfer import run_transfer
 
     with Reporter() as reporter:
         engine = engine_of(method=method, on_step=reporter, **options)
         result = run_transfer(engine, source, reference, outdir, force=force)
+    if verbose:
+        click.echo(phases_table(result.phases), err=True)
     click.echo(summary(result, outdir, as_json=as_json))

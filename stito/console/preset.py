@@ -123,6 +123,11 @@ class StripPreset(_Model):
             settings[slot.label] = {name: param.check(entry.settings[name]) for name, param in known.items()}
         return Chain("preset", slots), settings
 
+    @property
+    def is_wire(self) -> bool:
+        """Whether nothing is in the strip: only the fader."""
+        return not self.chain and self.conversion is None
+
     def blend(self, amount: float) -> StripPreset:
         """A part of the way from a wire (0) to this strip (1): knobs along their own scales, the fader in dB."""
         chain, settings = self.build()

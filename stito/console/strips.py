@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from stito.audio import in_pairs, to_stereo
 from stito.console.preset import Preset, StripPreset
-from stito.dsp.loudness import integrated_loudness, true_peak_db
-from stito.mix import Mix, add_up
+from stito.dsp.levels import SILENT_LUFS, Levels, balance_lufs
+from stito.dsp.loudness import measure, true_peak_db
+from stito.mix import Mix, add_up, levels_of
 
 __all__ = [
     "CEILING_DBTP",
@@ -35,9 +36,6 @@ CEILING_DBTP = -1.0
 MOST_MOVED_DB = 6.0
 """How far a joint search may move a stem against the others: quiet stems hardly change a sum, and none may be lost."""
 
-SILENT_LUFS = -70.0
-"""The absolute gate of BS.1770: quieter audio has no loudness to balance."""
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Rendered:
@@ -49,6 +47,7 @@ class Rendered:
         sample_rate: of all of them, in Hz.
         output_gain_db: the gain of the sum, in dB, that keeps it from clipping.
         true_peak_db: of the sum, in dBTP.
+        levels: of the stems, and of the sum as `mix`, where they were measured on the way.
     """
 
     stems: Mapping[str, Tensor]
@@ -56,6 +55,7 @@ class Rendered:
     sample_rate: int
     output_gain_db: float
     true_peak_db: float
+    levels: Mapping[str, Levels] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         seconds = self.mix.shape[-1] / self.sample_rate
@@ -86,8 +86,8 @@ def gain(db: float) -> float:
 
 
 def loudness(x: Tensor, sample_rate: int) -> float:
-    """Integrated loudness of (channels, t) in LUFS, as it sounds in stereo; -70 for what the gate leaves nothing of."""
-    return max(SILENT_LUFS, float(integrated_loudness(to_stereo(x)[None], sample_rate)[0]))
+    """Loudness of (channels, t) in LUFS, as it sounds in stereo; -90 for silence, see `stito.dsp.levels`."""
+    return balance_lufs(measure(to_stereo(x)[None], sample_rate))
 
 
 def headroom_db(sounds: Iterable[Tensor], sample_rate: int) -> float:
@@ -97,19 +97,32 @@ def headroom_db(sounds: Iterable[Tensor], sample_rate: int) -> float:
 
 
 def mix_down(
-    stems: Mapping[str, Tensor], sample_rate: int, *, master: StripPreset | None = None, gain_db: float = 0.0
+    stems: Mapping[str, Tensor],
+    sample_rate: int,
+    *,
+    master: StripPreset | None = None,
+    gain_db: float = 0.0,
+    levels: Mapping[str, Levels] | None = None,
 ) -> Rendered:
-    """Sum stems that carry their faders already; never louder than -1 dBTP, nor than `gain_db` asks."""
+    """Sum stems that carry their faders already; never louder than -1 dBTP, nor than `gain_db` asks.
+
+    With the `levels` of the stems, those of the sum are measured as well.
+    """
     total = add_up(stems.values()) if len(stems) > 1 else next(iter(stems.values())).clone()
     if master is not None:
         total = render_strip(total, master, sample_rate) * gain(master.fader_db)
-    peak = float(true_peak_db(total[None], sample_rate)[0])
+    single = len(stems) == 1 and master is None
+    of_sum = None
+    if levels is not None:
+        of_sum = next(iter(levels.values())) if single else levels_of(total, sample_rate)
+    peak = of_sum.true_peak_db if of_sum else float(true_peak_db(total[None], sample_rate)[0])
     output_gain_db = min(gain_db, CEILING_DBTP - peak)
     factor = gain(output_gain_db)
-    single = len(stems) == 1 and master is None
     total.mul_(factor)
     scaled = {name: total if single else stem.mul_(factor) for name, stem in stems.items()}
-    return Rendered(scaled, total, sample_rate, output_gain_db, peak + output_gain_db)
+    measured = {**levels, "mix": of_sum} if levels and of_sum else {}
+    amplified = {name: level.amplified(output_gain_db) for name, level in measured.items()}
+    return Rendered(scaled, total, sample_rate, output_gain_db, peak + output_gain_db, amplified)
 
 
 def render_preset(mix: Mix, preset: Preset) -> Rendered:

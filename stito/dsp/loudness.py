@@ -16,10 +16,12 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from stito.dsp.spectrum import filter_blocks, unit_circle
+from stito.dsp.fourier import rfft
+from stito.dsp.spectrum import unit_circle
 from stito.errors import AudioError
 
 __all__ = [
+    "ABSOLUTE_GATE",
     "Loudness",
     "crest_db",
     "decibels",
@@ -39,8 +41,12 @@ ABSOLUTE_GATE = -70.0
 FLOOR = 1e-12
 """Added to powers inside logarithms: silence reads -120 dB."""
 HALF_TAPS = 16
-PEAK_BLOCK = 1 << 17
-LOUDNESS_BLOCK = 1 << 21
+PEAK_BLOCK, PEAK_BLOCKS = 256, 256
+"""Samples that are oversampled or left out together, and how many of these at a time."""
+RINGING_S = 0.2
+"""By then the K filter's high-pass at 38 Hz is 100 dB down."""
+LOUDNESS_BLOCK = 1 << 16
+"""The shortest transform that filters a piece: it stays in a processor's cache."""
 
 
 def decibels(power: Tensor, floor: float = FLOOR) -> Tensor:
@@ -72,19 +78,34 @@ def true_peak_db(x: Tensor, sample_rate: int) -> Tensor:
     """The largest value of the band-limited waveform between samples, in dBTP, (b,).
 
     Oversampled 4-fold at 44.1 and 48 kHz, to 176.4 kHz or more from other rates and at least twice (BS.1770-4,
-    annex 2), by a Kaiser-windowed sinc of 33 taps a phase, block by block. One of the phases is the samples
-    themselves, so it is never below `peak_db`.
+    annex 2), by a Kaiser-windowed sinc of 33 taps a phase. One of the phases is the samples themselves, so it is never
+    below `peak_db`. Only where the samples are high enough for the highest peak to lie between them is anything
+    oversampled.
     """
     kernel = _oversampler(max(2, math.ceil(176_400 / sample_rate)), x.dtype, x.device)
-    channels, length = x.flatten(0, -2)[:, None], x.shape[-1]
-    peaks = []
-    for start in range(0, length, PEAK_BLOCK):
-        first, last = start - HALF_TAPS, start + PEAK_BLOCK + HALF_TAPS
-        piece = channels[..., max(0, first) : min(last, length)]
-        padded = torch.nn.functional.pad(piece, (max(0, -first), max(0, min(last, length + HALF_TAPS) - length)))
-        peaks.append(torch.nn.functional.conv1d(padded, kernel).abs().amax((1, 2)))
-    highest = torch.stack(peaks).amax(0).reshape(x.shape[:-1]).amax(-1)
-    return decibels(highest.square())
+    return decibels(torch.stack([_highest_between(sound, kernel) for sound in x]).square())
+
+
+def _highest_between(x: Tensor, kernel: Tensor) -> Tensor:
+    """The largest value of audio (channels, t) oversampled by a kernel (factor, 1, taps)."""
+    padded = torch.nn.functional.pad(x, (HALF_TAPS, HALF_TAPS + -x.shape[-1] % PEAK_BLOCK))
+    pieces = padded.unfold(-1, PEAK_BLOCK + 2 * HALF_TAPS, PEAK_BLOCK)
+    samples = padded[:, HALF_TAPS : padded.shape[-1] - HALF_TAPS].detach().reshape(len(x), -1, PEAK_BLOCK)
+    inside = torch.maximum(samples.amax(-1), -samples.amin(-1))
+    around = torch.nn.functional.pad(inside, (1, 1))  # the taps reach into the neighbours
+    limits = torch.maximum(torch.maximum(around[:, :-2], inside), around[:, 2:]).flatten() * _overshoot(kernel)
+    highest = x.new_zeros(())
+    for places in torch.split(limits.argsort(descending=True), PEAK_BLOCKS):
+        if bool(limits[places[0]] < highest):
+            break
+        chosen = pieces[places // pieces.shape[1], places % pieces.shape[1]]
+        highest = torch.maximum(highest, torch.nn.functional.conv1d(chosen[:, None], kernel).abs().amax())
+    return highest
+
+
+def _overshoot(kernel: Tensor) -> float:
+    """By how much the waveform between samples may be higher than every sample that the kernel reaches."""
+    return float(kernel.abs().sum(-1).max())
 
 
 @lru_cache(maxsize=8)
@@ -99,6 +120,7 @@ def _oversampler(factor: int, dtype: torch.dtype, device: torch.device) -> Tenso
     return kernel[:, None].to(device, dtype)
 
 
+@lru_cache(maxsize=8)
 def k_weighting(n: int, sample_rate: int, dtype: torch.dtype, device: torch.device | None = None) -> Tensor:
     """The response of BS.1770's K filter on the bins of an `n`-point real FFT: complex (1, 1, n // 2 + 1).
 
@@ -147,12 +169,12 @@ class Loudness:
         """Loudness over 3 s every 100 ms in LUFS, (b, m); shorter audio gives one value over all of it."""
         return lufs(self._sliding(3.0))
 
-    def integrated(self) -> Tensor:
-        """Gated loudness of the whole in LUFS, (b,) (BS.1770-4, eq. 5 to 7); -70 where nothing passes the gate."""
+    def integrated(self, gate: float = ABSOLUTE_GATE) -> Tensor:
+        """Gated loudness of the whole in LUFS, (b,) (BS.1770-4, eq. 5 to 7); `gate` where nothing passes that gate."""
         blocks = self._sliding(0.4)
-        keep = self._gate(blocks, relative=-10.0)
+        keep = self._gate(blocks, relative=-10.0, absolute=gate)
         gated = lufs(masked_mean(blocks, keep))
-        return torch.where(keep.any(-1), gated, torch.full_like(gated, ABSOLUTE_GATE))
+        return torch.where(keep.any(-1), gated, torch.full_like(gated, gate))
 
     def short_term_quantiles(self, q: Sequence[float]) -> Tensor:
         """Quantiles of the short-term loudness in LUFS, (b, len(q)).
@@ -188,9 +210,9 @@ class Loudness:
         step = max(1, round(0.1 / self.hop_s))
         return torch.nn.functional.avg_pool1d(self.energy[:, None], size, step)[:, 0]
 
-    def _gate(self, blocks: Tensor, relative: float) -> Tensor:
+    def _gate(self, blocks: Tensor, relative: float, absolute: float = ABSOLUTE_GATE) -> Tensor:
         loudness = lufs(blocks.detach())
-        above = loudness >= ABSOLUTE_GATE
+        above = loudness >= absolute
         threshold = lufs(masked_mean(blocks.detach(), above)) + relative
         return above & (loudness >= threshold[:, None])
 
@@ -233,17 +255,17 @@ def measure(x: Tensor, sample_rate: int) -> Loudness:
             f"Loudness needs audio of shape (b, channels, t), not {tuple(x.shape)}.",
             hint="Add a batch dimension, and check that the audio is not empty.",
         )
-    tail = round(0.2 * sample_rate)  # the 38 Hz high-pass is 100 dB down by then
+    tail = round(RINGING_S * sample_rate)
     hop = min(max(1, round(0.1 * sample_rate)), x.shape[-1])
-    whole = x.shape[-1] // hop * hop
-    span = max(1, LOUDNESS_BLOCK // hop) * hop
+    n = 1 << max(LOUDNESS_BLOCK, 4 * tail).bit_length() - 1
+    span = (n - tail) // hop * hop
+    response = k_weighting(n, sample_rate, x.dtype, x.device)
     energies = []
-    for start in range(0, whole, span):  # piece by piece, so that a long song costs no memory
-        before, stop = min(start, tail), min(start + span, whole)
-        piece = x[..., start - before : stop]
-        weighted = filter_blocks(piece, lambda n: [k_weighting(n, sample_rate, x.dtype, x.device)], tail)
-        power = weighted[..., before:].square().sum(1)
-        energies.append(power.reshape(x.shape[0], -1, hop).mean(-1))
+    for start in range(0, x.shape[-1] // hop * hop, span):  # piece by piece, so that a long song costs no memory
+        before, stop = min(start, tail), min(start + span, x.shape[-1] // hop * hop)
+        piece = rfft(x[..., start - before : stop], n)
+        weighted = torch.fft.irfft(piece * response, n=n)[..., before : before + stop - start]
+        energies.append(weighted.square().sum(1).reshape(x.shape[0], -1, hop).mean(-1))
     return Loudness(torch.cat(energies, dim=-1), hop / sample_rate)
 
 

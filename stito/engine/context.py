@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from stito.console.strips import MOST_MOVED_DB
 from stito.effects.chain import Chain, ChainSettings
 from stito.engine.networks import Networks
 from stito.engine.options import TransferOptions
@@ -17,8 +18,10 @@ from stito.models.encoder import Encoder, embed_excerpts
 from stito.search.base import Budget, Step
 from stito.search.objective import (
     AudioDistance,
+    Candidates,
     EmbeddingDistance,
     Measure,
+    MonoCandidates,
     Objective,
     StemCandidates,
     SumCandidates,
@@ -40,6 +43,7 @@ class Context:
         budget: this pair's share; None where the user named none.
         on_step: to be called after every generation of a search.
         interrupted: the user wants an end: do what can be done at once.
+        mono: whether the result is written in mono, and is judged as that.
     """
 
     options: TransferOptions
@@ -50,17 +54,31 @@ class Context:
     budget: Budget | None = None
     on_step: Callable[[Step], None] | None = None
     interrupted: bool = False
+    mono: bool = False
+    _measures: dict[str, Measure] = field(default_factory=dict, repr=False)
 
     def measure(self, pair: PairExcerpts) -> Measure:
         """How far audio is from the reference: the encoder's distance, or the objective that the user gave."""
+        if pair.name not in self._measures:
+            self._measures[pair.name] = self._measure(pair)
+        return self._measures[pair.name]
+
+    def _measure(self, pair: PairExcerpts) -> Measure:
         if self.options.objective is not None:
             return AudioDistance(self.options.objective, torch.cat(list(pair.references), dim=-1), pair.sample_rate)
         return EmbeddingDistance(self.encoder, embed_excerpts(self.encoder, pair.references))
 
+    def distance(self, pair: PairExcerpts, excerpts: Sequence[Tensor]) -> float:
+        """How far the candidates' excerpts (2, t) of a pair, or what became of them, are from its reference."""
+        with torch.no_grad():
+            return float(self.measure(pair)([excerpt[None] for excerpt in excerpts])[0])
+
     def objective(self, pair: PairExcerpts) -> Objective:
         """What is minimised, without a prior: theta (b, stems * dim) to the distance of the rendered excerpts."""
         prepared = [[self.chain.prepare(x, pair.sample_rate) for x in part] for part in pair.candidates.values()]
-        candidates = SumCandidates(prepared) if pair.joint else StemCandidates(prepared[0])
+        candidates: Candidates = SumCandidates(prepared, MOST_MOVED_DB) if pair.joint else StemCandidates(prepared[0])
+        if self.mono:
+            candidates = MonoCandidates(candidates)
         return Objective(candidates, self.measure(pair), torch.device(self.options.device))
 
     def strips(self, pair: PairExcerpts, theta: Tensor) -> dict[str, tuple[Chain, ChainSettings]]:

@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from stito.search.objective import AudioObjective
     from stito.separation import Separator
 
-__all__ = ["AUTO", "ENSEMBLE", "INITS", "MATCH", "NEURAL", "NEUTRAL", "PREDICT", "TransferOptions"]
+__all__ = ["AUTO", "CHANNELS", "ENSEMBLE", "INITS", "MATCH", "NEURAL", "NEUTRAL", "PREDICT", "TransferOptions"]
 
 INITS = ("auto", "ensemble", "predict", "neural", "match", "neutral")
 """Where a search may start; `auto` takes the one to trust, see `stito.engine.starts`."""
 
 AUTO, ENSEMBLE, PREDICT, NEURAL, MATCH, NEUTRAL = INITS
+
+CHANNELS = (AUTO, "keep")
+"""What becomes of a mono input; see `TransferOptions`."""
 
 SHORTEST_S = 0.5
 
@@ -41,6 +44,8 @@ class TransferOptions:
             between different songs, stem by stem, by effects that it has learnt, else measured features.
         budget: of each stem's search in evaluations; its seconds are shared by all stems. Without one a search gets
             as much as reduces the distance to the truth (docs: how to choose a method).
+        patience: a search ends when the loss fell by less than 1 % of the input's distance over so many evaluations;
+            without it, searches without a budget have a patience of 150, and those with one spend it all.
         seed: same seed, same settings.
         amount: 0 leaves the input as it is, 1 goes all the way.
         stem: what a single file is (`vocals`, `drums`, ...), or the one stem of a folder to read.
@@ -53,6 +58,8 @@ class TransferOptions:
             distance to the reference; where both play the same performance there is no need for it.
         excerpt_seconds: the length of each excerpt that is embedded.
         excerpt_count: how many excerpts of the input every candidate is rendered on.
+        channels: `auto` writes a mono input in stereo where the reference is wide; `keep` leaves mono mono, and judges
+            candidates as that.
         device: where candidates are rendered and embedded.
         objective: an objective of your own in place of the encoder's distance: candidates (b, 2, t), the reference's
             excerpts in a row (2, t') and their sample rate to losses (b,).
@@ -65,6 +72,7 @@ class TransferOptions:
     chain: str | Path | Chain | None = None
     encoder: str | Path | Encoder = AUTO
     budget: Budget | None = None
+    patience: int | None = None
     seed: int = 0
     amount: float = 1.0
     stem: str | None = None
@@ -74,6 +82,7 @@ class TransferOptions:
     prior_weight: float = 1.0
     excerpt_seconds: float = 6.0
     excerpt_count: int = 2
+    channels: str = AUTO
     device: str = "cpu"
     objective: AudioObjective | None = None
 
@@ -86,5 +95,9 @@ class TransferOptions:
             raise SettingsError("An analysis needs at least one excerpt of half a second.")
         if not (math.isfinite(self.prior_weight) and self.prior_weight >= 0):
             raise SettingsError(f"prior_weight = {self.prior_weight:g} is no weight.", hint="Give 0 or more.")
+        if self.patience is not None and self.patience < 1:
+            raise SettingsError(f"patience = {self.patience} is no number of evaluations.", hint="Give 1 or more.")
         if self.init not in INITS:
             raise UnknownNameError.of("init", self.init, INITS)
+        if self.channels not in CHANNELS:
+            raise UnknownNameError.of("channels", self.channels, CHANNELS)

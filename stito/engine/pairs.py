@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from stito.audio import resample
-from stito.engine.excerpts import active_starts, cut, same_performance
+from stito.audio import resample, to_stereo
+from stito.engine.excerpts import active_starts, cut, frame_levels_db, same_performance
 from stito.mix import add_up
 
 __all__ = ["ExcerptCutter", "Pair", "PairExcerpts"]
@@ -40,6 +40,9 @@ class PairExcerpts:
         references: excerpts of the reference.
         same_performance: whether both play the same notes at the same time; all excerpts are of the same places then.
         sample_rate: of all excerpts, in Hz.
+        places: where the candidates' excerpts begin in the input, in samples at its `input_rate`.
+        input_rate: in Hz.
+        seconds: how long an excerpt is.
     """
 
     name: str
@@ -48,6 +51,9 @@ class PairExcerpts:
     references: Sequence[Tensor]
     same_performance: bool
     sample_rate: int
+    places: Sequence[int] = (0,)
+    input_rate: int = 0
+    seconds: float = 0.0
 
     @property
     def joint(self) -> bool:
@@ -58,6 +64,23 @@ class PairExcerpts:
     def summed(self) -> list[Tensor]:
         """The candidates' excerpts, of several stems their sum."""
         return [torch.stack(together).sum(0) for together in zip(*self.candidates.values(), strict=True)]
+
+    def in_mono(self) -> PairExcerpts:
+        """The same with equal channels: what a result in mono can come to."""
+        inputs, references = (
+            [x.mean(0, keepdim=True).expand(2, -1).contiguous() for x in part]
+            for part in (self.inputs, self.references)
+        )
+        return replace(self, inputs=inputs, references=references)
+
+    def of_result(self, stems: Mapping[str, Tensor]) -> list[Tensor]:
+        """The candidates' excerpts of what the stems (channels, t) have become, at the input's rate: summed, (2, n)."""
+        excerpts = []
+        for place in self.places:
+            span = slice(place, place + round(self.seconds * self.input_rate))
+            total = add_up(to_stereo(stems[name][:, span]) for name in self.candidates)
+            excerpts.append(resample(total.contiguous(), self.input_rate, self.sample_rate))
+        return excerpts
 
     def __repr__(self) -> str:
         stems = ", ".join(self.candidates)
@@ -80,22 +103,27 @@ class ExcerptCutter:
         same = same_performance(total, pair.reference, rate, other_rate)
         # places in both, where they are compared place by place
         common = round(pair.reference.shape[-1] * rate / other_rate) if same else total.shape[-1]
-        starts = self._starts(total[:, :common], rate, self.count)
+        heard = total[:, :common]
+        levels = frame_levels_db(heard, rate)
+        starts = self._starts(heard, rate, self.count, levels)
         candidates = {stem: self._cut(x, rate, starts) for stem, x in pair.inputs.items()}
         if same:
             inputs = [torch.stack(together).sum(0) for together in zip(*candidates.values(), strict=True)]
             places = [round(start * other_rate / rate) for start in starts]
             references = self._cut(pair.reference, other_rate, places)
         else:
-            inputs, references = self._many(total, rate), self._many(pair.reference, other_rate)
-        return PairExcerpts(pair.name, candidates, inputs, references, same, self.sample_rate)
+            inputs = self._many(total, rate, levels)
+            references = self._many(pair.reference, other_rate, frame_levels_db(pair.reference, other_rate))
+        return PairExcerpts(
+            pair.name, candidates, inputs, references, same, self.sample_rate, starts, rate, self.seconds
+        )
 
-    def _many(self, x: Tensor, sample_rate: int) -> list[Tensor]:
+    def _many(self, x: Tensor, sample_rate: int, levels: Tensor) -> list[Tensor]:
         """More excerpts than a search could render for every candidate: one song's notes are to matter little."""
-        return self._cut(x, sample_rate, self._starts(x, sample_rate, max(self.count, STUDIED)))
+        return self._cut(x, sample_rate, self._starts(x, sample_rate, max(self.count, STUDIED), levels))
 
-    def _starts(self, x: Tensor, sample_rate: int, count: int) -> list[int]:
-        return active_starts(x, sample_rate, seconds=self.seconds, count=count)
+    def _starts(self, x: Tensor, sample_rate: int, count: int, levels: Tensor) -> list[int]:
+        return active_starts(x, sample_rate, seconds=self.seconds, count=count, levels=levels)
 
     def _cut(self, x: Tensor, sample_rate: int, starts: Sequence[int]) -> list[Tensor]:
         """The excerpts at the cutter's rate, on its device."""

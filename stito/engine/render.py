@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from stito.compute.phases import phase
 from stito.console.preset import Preset, StripPreset
 from stito.console.strips import (
     CEILING_DBTP,
-    SILENT_LUFS,
     Rendered,
     balance_faders,
     bounded_balance,
@@ -20,9 +20,10 @@ from stito.console.strips import (
     render_preset,
     render_strip,
 )
+from stito.dsp.levels import SILENT_LUFS, Levels
 from stito.engine.result import OnStep, Progress
 from stito.errors import SettingsError
-from stito.mix import Mix, add_up
+from stito.mix import Mix, add_up, levels_of
 
 __all__ = ["Settled", "limiting_note", "render_part", "settle"]
 
@@ -36,35 +37,36 @@ class Settled:
 
 
 def settle(
-    stems: dict[str, Tensor],
-    sample_rate: int,
+    mix: Mix,
     preset: Preset,
     *,
     amount: float | None = None,
     on_step: OnStep | None = None,
 ) -> Settled:
-    """Stems (channels, t) through a preset whose faders are still to be settled (`Preset.target_lufs`).
+    """A mix through a preset whose faders are still to be settled (`Preset.target_lufs`).
 
-    Each stem is taken out of `stems` when it is rendered, so that a long song is not held twice. Loudness goes as far
-    to its targets as `amount` says, or else as the preset's own.
+    Loudness goes as far to its targets as `amount` says, or else as the preset's own.
     """
-    targets, names = preset.target_lufs or {}, list(stems)
-    whole = loudness(add_up(stems.values()), sample_rate) if _is_of_the_sum(targets, stems) else SILENT_LUFS
+    targets, rate, count = preset.target_lufs or {}, mix.sample_rate, len(mix.stems)
     rendered: dict[str, Tensor] = {}
-    before: dict[str, float] = {}
-    for index, name in enumerate(names):
+    levels: dict[str, Levels] = {}
+    for index, (name, x) in enumerate(mix.stems.items()):
         if on_step:
-            on_step(Progress("render", name, index, len(names)))
-        x, strip = stems.pop(name), preset.stems.get(name)
-        before[name] = loudness(x, sample_rate)
-        rendered[name] = render_strip(x, strip, sample_rate) if strip else x.clone()
-        del x
+            on_step(Progress("render", name, index, count))
+        strip = preset.stems.get(name)
+        with phase("render"):
+            rendered[name] = render_strip(x, strip, rate) if strip else x.clone()
+        with phase("measure"):
+            touched = strip is not None and not strip.is_wire
+            levels[name] = levels_of(rendered[name], rate) if touched else mix.levels(name)
     if amount is None:
         amount = preset.provenance.amount if preset.provenance else 1.0
-    faders = _faders(rendered, sample_rate, before, whole, targets, amount)
+    faders = _faders(mix, rendered, levels, targets, amount)
     for name, x in rendered.items():
         x.mul_(gain(faders[name]))
-    mixed = mix_down(rendered, sample_rate, master=preset.master)
+        levels[name] = levels[name].amplified(faders[name])
+    with phase("measure"):
+        mixed = mix_down(rendered, rate, master=preset.master, levels=levels)
     settled = {
         name: preset.stems[name].model_copy(update={"fader_db": faders[name]})
         if name in preset.stems
@@ -94,7 +96,7 @@ def render_part(mix: Mix, preset: Preset, amount: float) -> Rendered:
         raise SettingsError(f"amount = {amount:g} is outside 0 to 1.", hint="0 is the input, 1 the whole preset.")
     rate = mix.sample_rate
     settled = preset.target_lufs is None
-    whole = render_preset(mix, preset) if settled else settle(dict(mix.stems), rate, preset).rendered
+    whole = render_preset(mix, preset) if settled else settle(mix, preset).rendered
     if amount == 1:
         return whole
     targets = {name: loudness(x, rate) - whole.output_gain_db for name, x in whole.stems.items()}
@@ -104,7 +106,7 @@ def render_part(mix: Mix, preset: Preset, amount: float) -> Rendered:
         "target_lufs": targets,
     }
     del whole
-    return settle(dict(mix.stems), rate, preset.model_copy(update=changes), amount=amount).rendered
+    return settle(mix, preset.model_copy(update=changes), amount=amount).rendered
 
 
 def _is_of_the_sum(targets: Mapping[str, float], stems: Mapping[str, Tensor]) -> bool:
@@ -113,22 +115,19 @@ def _is_of_the_sum(targets: Mapping[str, float], stems: Mapping[str, Tensor]) ->
 
 
 def _faders(
-    stems: Mapping[str, Tensor],
-    rate: int,
-    before: Mapping[str, float],
-    whole: float,
-    targets: Mapping[str, float],
-    amount: float,
+    mix: Mix, rendered: Mapping[str, Tensor], levels: Mapping[str, Levels], targets: Mapping[str, float], amount: float
 ) -> dict[str, float]:
-    """Fader gains for the rendered stems, of which the input's had loudness `before`, and their sum `whole`.
+    """Fader gains for the rendered stems, which have those `levels`.
 
     With an amount, loudness goes that part of the way from the input's to the target.
     """
-    after = {name: loudness(x, rate) for name, x in stems.items()}
-    if _is_of_the_sum(targets, stems):
+    before = {name: mix.levels(name).balance_lufs for name in rendered}
+    after = {name: level.balance_lufs for name, level in levels.items()}
+    if _is_of_the_sum(targets, rendered):
+        whole = mix.levels().balance_lufs
         faders = bounded_balance(before, after)
-        scaled = [x * gain(faders[name]) for name, x in stems.items()] if any(faders.values()) else stems.values()
-        have, want = loudness(add_up(scaled), rate), targets["mix"]
+        scaled = [x * gain(faders[name]) for name, x in rendered.items()] if any(faders.values()) else rendered.values()
+        have, want = loudness(add_up(scaled), mix.sample_rate), targets["mix"]
         shift = whole + amount * (want - whole) - have if min(have, want, whole) > SILENT_LUFS else 0.0
         return {name: fader + shift for name, fader in faders.items()}
     wanted = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor
 
@@ -19,12 +18,16 @@ __all__ = ["OnStep", "Outcome", "Progress", "Solved"]
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """Where a transfer stands: what is being separated, searched or rendered, and how the search does.
+    """Where a transfer stands, and how the search does.
 
-    `share` is what is done of a separation.
+    Attributes:
+        phase: `read`, `separate`, `measure`, `excerpts`, `search`, `starts`, `render`, `write` or `report`.
+        name: what is being worked on, such as a stem.
+        index: which one it is of `count`.
+        share: what is done of a separation.
     """
 
-    phase: Literal["separate", "search", "render"]
+    phase: str
     name: str
     index: int
     count: int
@@ -34,7 +37,7 @@ class Progress:
 
 
 OnStep = Callable[[Progress], None]
-"""Called after every generation of a search and before every rendering."""
+"""Called after every generation of a search, before every rendering, and when anything else begins."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,10 +20,13 @@ __all__ = ["Routes", "route"]
 
 @dataclass(frozen=True)
 class Routes:
-    """For each name the input stems and the reference audio that their sum is to match, and how loud that is to be."""
+    """For each name the input stems and the reference audio that their sum is to match.
+
+    `loudness_targets` say how loud it is to be: as the reference's stem of that name, or, where that is None, its sum.
+    """
 
     pairs: dict[str, tuple[dict[str, Tensor], Tensor]]
-    loudness_targets: dict[str, Tensor]
+    loudness_targets: dict[str, str | None]
     notes: list[str] = field(default_factory=list)
 
 
@@ -37,22 +40,22 @@ def route(mix: Mix, reference: Mix) -> Routes:
         raise AudioError(f"{mix.name} is silent.", hint="There is nothing to transfer a style to.")
     if mix.kind == "mix":
         target = reference.stereo_sum()
-        return Routes({"mix": (sounding, target)}, {"mix": target}, notes)
+        return Routes({"mix": (sounding, target)}, {"mix": None}, notes)
     if reference.kind == "mix":
         target = reference.stereo_sum()
         if len(sounding) > 1:
             notes.append("The reference is one mix: all stems were searched jointly, so that their sum matches it.")
-        return Routes({"sum": (sounding, target)}, {"mix": target}, notes)
+        return Routes({"sum": (sounding, target)}, {"mix": None}, notes)
     return _route_stems(sounding, mix, reference, notes)
 
 
 def _route_stems(sounding: Mapping[str, Tensor], mix: Mix, reference: Mix, notes: list[str]) -> Routes:
     """Stems to the stems of the same name."""
-    pairs, targets = {}, {}
+    pairs: dict[str, tuple[dict[str, Tensor], Tensor]] = {}
+    targets: dict[str, str | None] = {}
     for name, x in sounding.items():
         if name in reference.stems and not is_silent(reference.stems[name]):
-            target = reference.stereo(name)
-            pairs[name], targets[name] = ({name: x}, target), target
+            pairs[name], targets[name] = ({name: x}, reference.stereo(name)), name
         else:
             notes.append(f"{name}: the reference has no such stem; it was left as it is, at its place in the balance.")
     notes += [f"{name}: only the reference has this stem." for name in reference.stems if name not in mix.stems]

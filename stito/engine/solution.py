@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from stito.effects.chain import Chain, ChainSettings
 from stito.models.converter import Conversion
 from stito.search.base import Step
 
-__all__ = ["Solution"]
+__all__ = ["Solution", "is_further"]
+
+ROUNDING = 1e-4
+
+
+def is_further(after: float, before: float) -> bool:
+    """Whether a distance to the reference has grown by more than rounding."""
+    return after > before * (1 + ROUNDING) + ROUNDING
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +39,7 @@ class Solution:
         history: the best so far after each generation.
         distances: those of the best so far, without the prior.
         same_performance: whether input and reference play the same notes at the same time.
+        kept: whether the input stays as it is, because all that was found is further from the reference.
     """
 
     name: str
@@ -48,11 +56,28 @@ class Solution:
     history: tuple[Step, ...] = ()
     distances: tuple[float, ...] = ()
     same_performance: bool = False
+    kept: bool = False
 
     @property
     def reduction(self) -> float | None:
         """The reduction of the distance to the reference, in %: positive where it shrank, None if there was none."""
         return 100 * (1 - self.loss_after / self.loss_before) if self.loss_before > 0 else None
+
+    @property
+    def is_further(self) -> bool:
+        """Whether what was found is further from the reference than the input; rounding is no distance."""
+        return is_further(self.loss_after, self.loss_before)
+
+    def keeping_input(self) -> Solution:
+        """The same search with the input as its result."""
+        return replace(
+            self,
+            strips={stem: (chain, chain.neutral()) for stem, (chain, _) in self.strips.items()}
+            | {stem: (Chain("wire", ()), {}) for stem in self.conversions},
+            conversions={},
+            loss_after=self.loss_before,
+            kept=True,
+        )
 
     def __repr__(self) -> str:
         return f"Solution({self.name}: distance {self.loss_before:.4f} to {self.loss_after:.4f}; {self.stop})"

@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 
+from torch import Tensor
+
 from stito import registry
 from stito.compute.cores import check_device
+from stito.compute.phases import phase
 from stito.console.preset import ConversionPreset, Preset, Provenance, StripPreset
-from stito.console.strips import loudness
 from stito.effects.chain_files import load_chain
 from stito.engine.context import Context
 from stito.engine.methods.base import Method, load_method
@@ -32,6 +34,9 @@ from stito.version import __version__
 
 __all__ = ["Task", "context_for", "prepare", "solve"]
 
+CANCELLED_DB = 20.0
+"""Left minus right this far above left plus right is no stereo that anybody wants."""
+
 RENDERERS = ("torch", "numpy", "pedalboard", "cma", "nevergrad")
 """Packages whose version stands in a preset: what renders and searches."""
 
@@ -49,6 +54,10 @@ class Task:
     reference_digests: Mapping[str, str]
     notes: Sequence[str]
 
+    def distance(self, pair: PairExcerpts, stems: Mapping[str, Tensor]) -> float:
+        """How far a pair is from its reference with what its stems (channels, t) have become, at the input's rate."""
+        return self.context.distance(pair, pair.of_result(stems))
+
 
 def prepare(mix: Mix, reference: Mix, options: TransferOptions) -> Task:
     """What is matched to what, and the excerpts of it; options that cannot be used fail here, before long work."""
@@ -57,27 +66,41 @@ def prepare(mix: Mix, reference: Mix, options: TransferOptions) -> Task:
     if method.direct:  # what does not search starts nowhere
         options = replace(options, init=AUTO)
     context = context_for(mix, options)
+    channels = next(iter(mix.stems.values())).shape[0]
     if options.predictor is not None or options.init in (PREDICT, ENSEMBLE):
         context.networks.require_predictor()  # a file is checked in any case
     method.check(context)
     rate = context.encoder.sample_rate
     cutter = ExcerptCutter(rate, options.excerpt_seconds, options.excerpt_count, options.device)
-    pairs = [
-        cutter.cut(Pair(name, inputs, target, mix.sample_rate, reference.sample_rate))
-        for name, (inputs, target) in routes.pairs.items()
-    ]
+    pairs = []
+    for name, (inputs, target) in routes.pairs.items():
+        with phase("excerpts", name):
+            pair = cutter.cut(Pair(name, inputs, target, mix.sample_rate, reference.sample_rate))
+        pairs.append(pair.in_mono() if channels == 1 else pair)
+    context = replace(context, mono=channels == 1)
     if options.encoder == AUTO:
         context = _with_trained_encoder(context, pairs)
+    with phase("measure"):
+        targets = {name: reference.levels(stem).balance_lufs for name, stem in routes.loudness_targets.items()}
     return Task(
         method=method,
         context=context,
         pairs=pairs,
         whole_mix=mix.kind == "mix",
-        target_lufs={name: loudness(x, reference.sample_rate) for name, x in routes.loudness_targets.items()},
+        target_lufs=targets,
         input_digests=mix.digests(),
         reference_digests=reference.digests(),
-        notes=routes.notes,
+        notes=[*routes.notes, *_cancelled(mix)],
     )
+
+
+def _cancelled(mix: Mix) -> list[str]:
+    """A note on each stem whose channels cancel each other."""
+    return [
+        f"{name}: left and right nearly cancel in mono; one of them may be upside down."
+        for name in mix.stems
+        if mix.levels(name).side_over_mid_db > CANCELLED_DB
+    ]
 
 
 def context_for(mix: Mix, options: TransferOptions) -> Context:
@@ -94,6 +117,7 @@ def solve(task: Task, *, on_step: OnStep | None = None) -> Solved:
     options = task.context.options
     solutions = _solve_all(task, on_step)
     interrupted = any(solution.stop == StopReason.INTERRUPTED.value for solution in solutions.values())
+    solutions = {name: found.keeping_input() if found.is_further else found for name, found in solutions.items()}
     notes = [*task.notes, *_notes(task, solutions)]
     if interrupted:
         notes.append("The search was interrupted: the best settings so far were applied.")
@@ -145,12 +169,13 @@ def _solve_all(task: Task, on_step: OnStep | None) -> dict[str, Solution]:
             on_step=report,
             interrupted=interrupted,
         )
-        try:
-            found = task.method.solve(pair, context)
-        except KeyboardInterrupt:
-            if interrupted:
-                raise
-            found = task.method.solve(pair, replace(context, interrupted=True))
+        with phase("search", pair.name):
+            try:
+                found = task.method.solve(pair, context)
+            except KeyboardInterrupt:
+                if interrupted:
+                    raise
+                found = task.method.solve(pair, replace(context, interrupted=True))
         interrupted = interrupted or found.stop == StopReason.INTERRUPTED.value
         spent += found.history[-1].seconds if found.history else 0.0
         solutions[pair.name] = found
@@ -194,7 +219,7 @@ def _notes(task: Task, solutions: Mapping[str, Solution]) -> list[str]:
 def _strips(solutions: Mapping[str, Solution], amount: float) -> dict[str, StripPreset]:
     """The strip of every stem, that part of the way from neutral."""
     strips = {
-        stem: StripPreset.of(chain, chain.blend(settings, amount))
+        stem: StripPreset(chain=[]) if solution.kept else StripPreset.of(chain, chain.blend(settings, amount))
         for solution in solutions.values()
         for stem, (chain, settings) in solution.strips.items()
     }

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from stito.compute.phases import phase
 from stito.engine.context import Context
 from stito.engine.conversion import conversion_of, converted
 from stito.engine.options import AUTO, ENSEMBLE, MATCH, NEURAL, NEUTRAL, PREDICT
@@ -81,6 +82,11 @@ def pose(pair: PairExcerpts, context: Context, *, wanted: str = AUTO) -> Problem
     Places that need a network are there where they are `wanted` by name, and with `auto` where they reduce the
     distance.
     """
+    with phase("starts", pair.name):
+        return _posed(pair, context, wanted)
+
+
+def _posed(pair: PairExcerpts, context: Context, wanted: str) -> Problem:
     stems = len(pair.candidates)
     objective = context.objective(pair)
     # several stems start from one closed form for their sum, the same for each: what is linear does the same to both

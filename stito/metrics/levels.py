@@ -61,25 +61,25 @@ def si_sdr(x: Tensor, target: Tensor) -> Tensor:
 LOUDNESS = Metric.difference(
     "loudness_lu",
     "LU",
-    Property("Integrated loudness", "LUFS", integrated_loudness),
+    Property("Integrated loudness", "LUFS", integrated_loudness, of_levels=lambda levels: levels.integrated_lufs),
     "How far the integrated gated loudness (ITU-R BS.1770-4) is off.",
 )
 LOUDNESS_RANGE = Metric.difference(
     "loudness_range_lu",
     "LU",
-    Property("Loudness range (IQR)", "LU", loudness_range),
+    Property("Loudness range (IQR)", "LU", loudness_range, of_levels=lambda levels: levels.range_lu),
     "How far the inter-quartile range of the gated short-term (3 s) loudness is off.",
 )
 CREST = Metric.difference(
     "crest_db",
     "dB",
-    Property("Crest factor", "dB", lambda x, sample_rate: crest_db(x)),
+    Property("Crest factor", "dB", lambda x, sample_rate: crest_db(x), of_levels=lambda levels: levels.crest_db),
     "How far the crest factor is off: 10 log10(max E / mean E) with E(t) = left^2 + right^2.",
 )
 TRUE_PEAK = Metric.difference(
     "true_peak_db",
     "dB",
-    Property("True peak", "dBTP", true_peak_db),
+    Property("True peak", "dBTP", true_peak_db, of_levels=lambda levels: levels.true_peak_db),
     "How far the true peak (ITU-R BS.1770-4, annex 2) is off.",
 )
 WIDTH = Metric.difference(

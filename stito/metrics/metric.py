@@ -12,6 +12,7 @@ from typing import Literal
 from torch import Tensor
 
 from stito import registry
+from stito.dsp.levels import Levels
 from stito.errors import AudioError, PluginError
 from stito.manifest import MANIFEST
 
@@ -29,12 +30,14 @@ class Property:
         unit: of its values; a difference of levels in LUFS is in LU.
         function: of audio (b, 2, t) and its rate: values (b,).
         longest_s: of longer audio a report takes the most active stretch of so many seconds.
+        of_levels: the same from what is measured of every sound anyway, where that is enough.
     """
 
     title: str
     unit: str
     function: Callable[[Tensor, int], Tensor]
     longest_s: float | None = None
+    of_levels: Callable[[Levels], float] | None = None
 
 
 @dataclass(frozen=True)

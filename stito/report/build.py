@@ -12,16 +12,18 @@ import torch
 from torch import Tensor
 
 from stito.audio import is_silent, resample, to_stereo
+from stito.compute.phases import phase
 from stito.console.preset import StripPreset
-from stito.console.strips import loudness
+from stito.console.strips import Rendered, loudness
+from stito.dsp.levels import Levels
 from stito.dsp.statistics import log_grid, long_term_spectrum
 from stito.effects.chain import Chain, Slot
 from stito.effects.param import Settings
-from stito.engine.excerpts import active_starts
+from stito.engine.excerpts import active_starts, frame_levels_db
 from stito.engine.result import Outcome
 from stito.engine.solution import Solution
 from stito.metrics import Metric, Property, load_metrics
-from stito.mix import Mix
+from stito.mix import Mix, levels_of
 from stito.report.data import (
     Clip,
     Curve,
@@ -35,7 +37,7 @@ from stito.report.data import (
     Voice,
 )
 
-__all__ = ["Sound", "Sounds", "Sources", "build_report", "effects_of", "sounds_of"]
+__all__ = ["Sound", "Sounds", "Sources", "build_report", "effects_of", "levels_of_rendered", "sounds_of"]
 
 CLIP_SECONDS = 15.0
 MAX_CLIP_RATE = 48_000
@@ -92,7 +94,7 @@ class Sources:
         assert self._mixes is not None
         voices: tuple[Voice, Voice] = ("input", "reference")
         before, after = (
-            sounds_of(voice, mix.stems, mix.sum(), mix.sample_rate, self.start_s)
+            sounds_of(voice, mix.stems, mix.sum(), mix.sample_rate, self.start_s, _levels_of(mix))
             for voice, mix in zip(voices, self._mixes, strict=True)
         )
         return before, after
@@ -104,17 +106,36 @@ class Sources:
         return self
 
 
-def sounds_of(voice: Voice, stems: Mapping[str, Tensor], total: Tensor, sample_rate: int, start_s: float) -> Sounds:
-    """The sounds of stems and their sum (channels, t)."""
+def _levels_of(mix: Mix) -> dict[str, Levels]:
+    """Of a mix and its stems."""
+    return {name: mix.levels(name) for name in mix.stems} | {"mix": mix.levels()}
+
+
+def sounds_of(
+    voice: Voice,
+    stems: Mapping[str, Tensor],
+    total: Tensor,
+    sample_rate: int,
+    start_s: float,
+    levels: Mapping[str, Levels],
+) -> Sounds:
+    """The sounds of stems and their sum (channels, t), which have these `levels`."""
     sounds = {"mix": total, **(stems if len(stems) > 1 or "mix" not in stems else {})}
-    return {name: _sound(voice, to_stereo(x), sample_rate, start_s) for name, x in sounds.items()}
+    found: dict[str, Sound] = {}
+    with phase("measure", voice):
+        for name, x in sounds.items():
+            same = found.get("mix") if x is total and name != "mix" else None
+            found[name] = same or _sound(voice, to_stereo(x), sample_rate, start_s, levels[name])
+    return found
 
 
 def build_report(command: str, sources: Sources, outcome: Outcome) -> ReportData:
     """Everything that the page shows of a transfer; `command` makes it again."""
     source, reference = sources.sounds
     rendered, solutions = outcome.rendered, outcome.solutions
-    made = sounds_of("result", rendered.stems, rendered.mix, rendered.sample_rate, sources.start_s)
+    made = sounds_of(
+        "result", rendered.stems, rendered.mix, rendered.sample_rate, sources.start_s, levels_of_rendered(rendered)
+    )
     before = sum(solution.loss_before for solution in solutions.values())
     after = sum(solution.loss_after for solution in solutions.values())
     return ReportData(
@@ -126,6 +147,12 @@ def build_report(command: str, sources: Sources, outcome: Outcome) -> ReportData
         provenance=_provenance(outcome),
         command=command,
     )
+
+
+def levels_of_rendered(rendered: Rendered) -> Mapping[str, Levels]:
+    """Those of the result and its stems, which a transfer has measured on the way."""
+    sounds = {**rendered.stems, "mix": rendered.mix}
+    return rendered.levels or {name: levels_of(x, rendered.sample_rate) for name, x in sounds.items()}
 
 
 def _facts(outcome: Outcome) -> list[Fact]:
@@ -203,28 +230,45 @@ def _does_nothing(slot: Slot, settings: Settings) -> bool:
     return float((out - noise).abs().max()) < INAUDIBLE
 
 
-def _most_active(x: Tensor, rate: int, seconds: float) -> Tensor:
-    """The most active stretch of audio (2, t); all of what is shorter."""
-    (start,) = active_starts(x, rate, seconds=seconds, count=1)
-    return x[:, start : start + round(seconds * rate)]
+@dataclass(frozen=True, eq=False)
+class _Song:
+    """A sound (2, t) from which excerpts are taken: where it is active is found once."""
+
+    x: Tensor
+    rate: int
+
+    @cached_property
+    def _frames(self) -> Tensor:
+        return frame_levels_db(self.x, self.rate)
+
+    def start(self, seconds: float) -> int:
+        """Where the most active stretch of so many seconds begins, in samples."""
+        return active_starts(self.x, self.rate, seconds=seconds, count=1, levels=self._frames)[0]
+
+    def most_active(self, seconds: float) -> Tensor:
+        """That stretch (2, n); all of what is shorter."""
+        start = self.start(seconds)
+        return self.x[:, start : start + round(seconds * self.rate)]
 
 
-def _sound(voice: Voice, x: Tensor, rate: int, start_s: float) -> Sound:
-    metrics, silent = load_metrics().values(), is_silent(x)
-    properties = {metric.name: _own(metric, metric.property, x, rate) for metric in metrics if metric.property}
+def _sound(voice: Voice, x: Tensor, rate: int, start_s: float, levels: Levels) -> Sound:
+    metrics, silent, song = load_metrics().values(), is_silent(x), _Song(x, rate)
+    properties = {metric.name: _own(metric, metric.property, song, levels) for metric in metrics if metric.property}
     return Sound(
-        _clip(voice, x, rate, start_s),
-        None if silent else _curve(voice, x, rate),
+        _clip(voice, song, start_s),
+        None if silent else _curve(voice, song),
         properties,
-        None if silent else _most_active(x, rate, COMPARED_S)[None].clone(),
+        None if silent else song.most_active(COMPARED_S)[None].clone(),
         rate,
     )
 
 
-def _own(metric: Metric, of: Property, x: Tensor, rate: int) -> float | None:
-    """What can be measured of one sound (2, t)."""
-    stretch = x if of.longest_s is None else _most_active(x, rate, of.longest_s)
-    return _value_of(metric, lambda: of.function(stretch[None], rate))
+def _own(metric: Metric, of: Property, song: _Song, levels: Levels) -> float | None:
+    """What can be measured of one sound."""
+    if of.of_levels is not None:
+        return of.of_levels(levels)
+    stretch = song.x if of.longest_s is None else song.most_active(of.longest_s)
+    return _value_of(metric, lambda: of.function(stretch[None], song.rate))
 
 
 def _value_of(metric: Metric, value: Callable[[], Tensor]) -> float | None:
@@ -262,20 +306,21 @@ def _apart(metric: Metric, sound: Sound | None, reference: Sound) -> float | Non
     return _value_of(metric, lambda: metric(made, other, rate))
 
 
-def _clip(voice: Voice, x: Tensor, rate: int, start_s: float) -> Clip:
+def _clip(voice: Voice, song: _Song, start_s: float) -> Clip:
     """Fifteen seconds from where the input plays; of a shorter reference, from where it plays itself."""
+    x, rate = song.x, song.rate
     start = round(start_s * rate)
     if voice == "reference" and start + round(CLIP_SECONDS * rate) > x.shape[-1]:
-        start = active_starts(x, rate, seconds=CLIP_SECONDS, count=1)[0]
+        start = song.start(CLIP_SECONDS)
     excerpt = x[:, start : start + round(CLIP_SECONDS * rate)].clone()
     if rate > MAX_CLIP_RATE:
         excerpt, rate = resample(excerpt, rate, MAX_CLIP_RATE), MAX_CLIP_RATE
     return Clip(voice, excerpt.contiguous().numpy(), rate, loudness(excerpt, rate), start_s)
 
 
-def _curve(voice: Voice, x: Tensor, rate: int) -> Curve:
-    grid = log_grid(30.0, min(16_000.0, 0.45 * rate), 12)
-    levels = long_term_spectrum(_most_active(x, rate, LONGEST_S), rate, grid)
+def _curve(voice: Voice, song: _Song) -> Curve:
+    grid = log_grid(30.0, min(16_000.0, 0.45 * song.rate), 12)
+    levels = long_term_spectrum(song.most_active(LONGEST_S), song.rate, grid)
     return Curve(voice, grid.numpy(), levels.to(torch.float64).numpy())
 
 

@@ -61,21 +61,28 @@ class Budget:
 
 @dataclass(frozen=True)
 class Patience:
-    """When to give up: the best loss fell by no more than `tolerance` over the last `generations` generations.
+    """When to give up: the best loss fell by no more than `tolerance` over the last generations or evaluations.
 
     Args:
         generations: how many, 1 or more.
         tolerance: a difference of losses, 0 or more.
+        evaluations: how many, 1 or more, where patience is not measured in generations.
 
     Raises:
-        SettingsError: an argument is outside these ranges.
+        SettingsError: an argument is outside these ranges, or both measures of patience are given, or none.
     """
 
-    generations: int
+    generations: int | None = None
     tolerance: float = 0.0
+    evaluations: int | None = None
 
     def __post_init__(self) -> None:
-        _check_count("patience in generations", self.generations, 1)
+        if (self.generations is None) == (self.evaluations is None):
+            raise SettingsError("Patience is measured in generations or in evaluations.", hint="Give one of them.")
+        if self.generations is not None:
+            _check_count("patience in generations", self.generations, 1)
+        if self.evaluations is not None:
+            _check_count("patience in evaluations", self.evaluations, 1)
         if not (math.isfinite(self.tolerance) and self.tolerance >= 0):
             raise SettingsError(f"tolerance = {self.tolerance} is no loss difference.", hint="Give 0 or more.")
 

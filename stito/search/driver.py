@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections.abc import Callable
 
 import torch
@@ -185,6 +186,11 @@ class _Ledger:
 
     def stalled(self, patience: Patience) -> bool:
         """Whether the best loss fell too little for too long."""
-        if len(self.steps) <= patience.generations:
-            return False
-        return self.steps[-1 - patience.generations].loss - self.loss <= patience.tolerance
+        if patience.generations is not None:
+            then = len(self.steps) - 1 - patience.generations
+        else:
+            assert patience.evaluations is not None
+            then = (
+                bisect_right(self.steps, self.evaluations - patience.evaluations, key=lambda step: step.evaluations) - 1
+            )
+        return then >= 0 and self.steps[then].loss - self.loss <= patience.tolerance

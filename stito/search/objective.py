@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from stito.compute.cores import each_row
+from stito.dsp.loudness import decibels, measure
 from stito.effects.chain import Chain, Prepared
 from stito.metrics.spectral import MultiScaleSpectral, SampledSpectral, Spectral
 from stito.models.encoder import Encoder, distance
@@ -25,6 +26,7 @@ __all__ = [
     "Candidates",
     "EmbeddingDistance",
     "Measure",
+    "MonoCandidates",
     "Objective",
     "Prior",
     "SpectralDistance",
@@ -125,19 +127,61 @@ class StemCandidates:
         return [source.render(theta) for source in self.sources]
 
 
-@dataclass(frozen=True, eq=False)
 class SumCandidates:
-    """Several stems at once: each row of theta holds all their chains, and the stems are summed."""
+    """Several stems at once: each row of theta holds all their chains, and the stems are summed.
 
-    stems: Sequence[Sequence[Prepared]]
+    Args:
+        stems: for each stem its excerpts, ready to be rendered.
+        most_moved_db: no stem gets further out of balance than that: what its chain changes in loudness, against the
+            median of all stems, is bounded as it will be when the result is written. Without it nothing is.
+    """
+
+    def __init__(self, stems: Sequence[Sequence[Prepared]], most_moved_db: float | None = None) -> None:
+        self._stems, self._most_db = stems, most_moved_db
+        self._before = None if most_moved_db is None else torch.stack([self._energy(sources) for sources in stems])
 
     def __call__(self, theta: Tensor) -> list[Tensor]:
         """The audio (b, 2, t) of each excerpt of the sum."""
-        parts = torch.split(theta, [sources[0].chain.dim for sources in self.stems], dim=1)
+        parts = torch.split(theta, [sources[0].chain.dim for sources in self._stems], dim=1)
+        stems = [[source.render(part) for source in sources] for sources, part in zip(self._stems, parts, strict=True)]
+        if self._before is None:
+            return [torch.stack(together).sum(0) for together in zip(*stems, strict=True)]
+        gains = self._gains(stems)
         return [
-            torch.stack([source.render(part) for source, part in zip(sources, parts, strict=True)]).sum(0)
-            for sources in zip(*self.stems, strict=True)
+            torch.stack([gain * sound for gain, sound in zip(gains, together, strict=True)]).sum(0)
+            for together in zip(*stems, strict=True)
         ]
+
+    def _energy(self, sources: Sequence[Prepared]) -> Tensor:
+        return _weighted_energy([source.x for source in sources], sources[0].sample_rate)[0]
+
+    def _gains(self, stems: Sequence[Sequence[Tensor]]) -> Tensor:
+        """Gains (stems, b, 1, 1) that bring each stem back to where it may be in the balance."""
+        assert self._before is not None
+        assert self._most_db is not None
+        rate = self._stems[0][0].sample_rate
+        after = torch.stack([_weighted_energy(sounds, rate) for sounds in stems])
+        moved = decibels(after) - decibels(self._before)[:, None]
+        ranked = moved.sort(0).values
+        middle = (ranked[(len(moved) - 1) // 2] + ranked[len(moved) // 2]) / 2
+        apart = moved - middle
+        return (10 ** ((apart.clamp(-self._most_db, self._most_db) - apart) / 20))[..., None, None]
+
+
+def _weighted_energy(sounds: Sequence[Tensor], sample_rate: int) -> Tensor:
+    """The K-weighted energy of excerpts (b, 2, t) of one stem together, (b,)."""
+    return torch.stack([measure(sound, sample_rate).energy.sum(-1) for sound in sounds]).sum(0)
+
+
+@dataclass(frozen=True, eq=False)
+class MonoCandidates:
+    """Candidates as they are written in mono: both channels' mean."""
+
+    stereo: Candidates
+
+    def __call__(self, theta: Tensor) -> list[Tensor]:
+        """The audio (b, 2, t) of each excerpt, with equal channels."""
+        return [sound.mean(1, keepdim=True).expand(-1, 2, -1) for sound in self.stereo(theta)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from stito.engine.result import Outcome
 from stito.engine.solve import context_for
 from stito.errors import ChainError, SettingsError, StitoError
 from stito.mix import Mix
-from stito.report.build import Sounds, Sources, effects_of, sounds_of
+from stito.report.build import Sounds, Sources, effects_of, levels_of_rendered, sounds_of
 from stito.report.data import ComparedMethod, ComparedRow, ComparisonData, EffectSettings, Fact, Headline
 from stito.report.html import write_comparison
 from stito.terminal import text_table
@@ -106,7 +106,10 @@ def _keep(compared: _Compared, method: str, result: Outcome, whole_s: float, sou
         ComparedMethod(method, Headline(before, after), evaluations, seconds, seconds / length_s, file_name(method))
     )
     rendered = result.rendered
-    compared.sounds.append(sounds_of("result", rendered.stems, rendered.mix, rendered.sample_rate, sources.start_s))
+    levels = levels_of_rendered(rendered)
+    compared.sounds.append(
+        sounds_of("result", rendered.stems, rendered.mix, rendered.sample_rate, sources.start_s, levels)
+    )
     compared.settings.append({name: effects_of(strip) for name, strip in result.preset.stems.items()})
     compared.notes += [note for note in result.notes if note not in compared.notes]
     compared.rows += [

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stito.audio import write_atomic
+from stito.compute.phases import Phases, phase
 from stito.engine.result import Outcome
 from stito.errors import MissingDependencyError
 from stito.mix import Layout
@@ -16,12 +17,13 @@ from stito.report.audio import player
 from stito.report.build import Sources, build_report
 from stito.report.data import ReportData
 from stito.report.html import write_report
+from stito.terminal import text_table
 from stito.workflows.folder import NAMES, prepare, write_audio_files
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["TransferResult", "result_json", "summary", "write_results"]
+__all__ = ["TransferResult", "phases_table", "result_json", "summary", "write_results"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -36,11 +38,13 @@ class TransferResult(Outcome):
         sources: input and reference as the report shows them.
         layout: how the input came, and goes back out.
         command: the command line that makes it again, "" for one from Python.
+        phases: what the time was spent on.
     """
 
     sources: Sources = field(kw_only=True)
     layout: Layout = field(kw_only=True)
     command: str = field(default="", kw_only=True)
+    phases: Phases = field(default_factory=Phases, kw_only=True)
 
     def save(self, folder: str | Path, *, force: bool = False) -> Path:
         """Write mix.wav, stems/, preset.json, preset.csv, result.json and report.html, as the command line does.
@@ -71,7 +75,8 @@ class TransferResult(Outcome):
 
     def report(self) -> ReportData:
         """What the report shows."""
-        return build_report(self.command, self.sources, self)
+        with phase("report"):
+            return build_report(self.command, self.sources, self)
 
     def __repr__(self) -> str:
         found = "; ".join(repr(solution) for solution in self.solutions.values())
@@ -105,8 +110,23 @@ def write_results(result: TransferResult, folder: Path) -> None:
     write_atomic(folder / "preset.csv", result.preset.to_csv(), overwrite=True)
     _write_scripts(result, folder)
     data = result.report()
-    write_atomic(folder / "result.json", json.dumps(result_json(result, data), indent=2) + "\n", overwrite=True)
-    write_report(folder / "report.html", data)
+    with phase("report"):
+        write_report(folder / "report.html", data)
+    document = result_json(result, data) | {"phases": _phases_json(result.phases)}
+    write_atomic(folder / "result.json", json.dumps(document, indent=2) + "\n", overwrite=True)
+
+
+def phases_table(phases: Phases) -> str:
+    """What the time was spent on, in the order of the work."""
+    rows = [(name, f"{spent.seconds:.1f}", f"{spent.cpu_seconds:.1f}") for name, spent in phases.spent.items()]
+    return text_table(("phase", "seconds", "CPU seconds"), rows)
+
+
+def _phases_json(phases: Phases) -> dict[str, dict[str, float]]:
+    return {
+        name: {"seconds": round(spent.seconds, 3), "cpu_seconds": round(spent.cpu_seconds, 3)}
+        for name, spent in phases.spent.items()
+    }
 
 
 def _write_scripts(result: Outcome, folder: Path) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stito.compute.phases import phase
 from stito.engine.result import OnStep, Progress
 from stito.mix import Mix, read_mix
 from stito.separation import Separator, load_separator, separate_mix
 
-__all__ = ["Source", "read_pair", "separated"]
+__all__ = ["Source", "in_stereo", "read_pair", "separated"]
+
+HARDLY_WIDE_DB = -40.0
+"""Less of left minus right is what an encoder or a tape left of mono."""
 
 Source = Mix | str | Path
 """A `Mix`, an audio file, or a folder of stems."""
@@ -23,7 +27,8 @@ def read_pair(
     on_step: OnStep | None = None,
 ) -> tuple[Mix, Mix]:
     """Input and reference, read from files or folders, and separated if a separator is named."""
-    the_separator = load_separator(separator)  # before anything long is read
+    with phase("read", str(source)):
+        the_separator = load_separator(separator)  # before anything long is read
     return separated(_read(source, stem), _read(reference, stem), the_separator, on_step)
 
 
@@ -45,5 +50,16 @@ def separated(mix: Mix, reference: Mix, separator: Separator | None, on_step: On
     return (next(left) if mix.kind == "mix" else mix), (next(left) if reference.kind == "mix" else reference)
 
 
+def in_stereo(mix: Mix, reference: Mix) -> tuple[Mix, Mix]:
+    """Mono input in stereo, where the reference has a width that mono could never come to."""
+    mono = next(iter(mix.stems.values())).shape[0] == 1
+    if mono and reference.levels().side_over_mid_db > HARDLY_WIDE_DB:
+        return mix.in_stereo(f"{mix.name} is mono and the reference is not: it goes out in stereo."), reference
+    return mix, reference
+
+
 def _read(source: Source, stem: str | None) -> Mix:
-    return source if isinstance(source, Mix) else read_mix(source, stem=stem)
+    if isinstance(source, Mix):
+        return source
+    with phase("read", str(source)):
+        return read_mix(source, stem=stem)

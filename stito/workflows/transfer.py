@@ -9,28 +9,40 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import ParamSpec, Protocol
 
-from torch import Tensor
-
 from stito.audio import write_atomic
-from stito.engine.options import TransferOptions
-from stito.engine.render import limiting_note, settle
-from stito.engine.result import OnStep, Solved
-from stito.engine.solve import prepare, solve
+from stito.compute.phases import Phases, phase, recording
+from stito.engine.finish import finish
+from stito.engine.options import AUTO, TransferOptions
+from stito.engine.render import limiting_note
+from stito.engine.result import OnStep, Progress, Solved
+from stito.engine.solve import Task, prepare, solve
 from stito.errors import StitoError
 from stito.files.locks import sole_writer
-from stito.mix import Layout, Mix
+from stito.mix import Mix
 from stito.report.build import Sources
 from stito.workflows.command import command_line
 from stito.workflows.folder import NAMES, keep_inputs, write_audio_files
 from stito.workflows.folder import prepare as prepare_folder
 from stito.workflows.result import TransferResult, write_results
-from stito.workflows.sources import Source, read_pair
+from stito.workflows.sources import Source, in_stereo, read_pair
 
 __all__ = ["Transfer", "run_transfer", "transfer"]
 
 Options = ParamSpec("Options")
 
-TYPED = ("method", "encoder", "chain", "stem", "separator", "init", "predictor", "seed", "amount")
+TYPED = (
+    "method",
+    "encoder",
+    "chain",
+    "stem",
+    "separator",
+    "channels",
+    "init",
+    "patience",
+    "predictor",
+    "seed",
+    "amount",
+)
 """Options of a transfer that the command line has under the same names."""
 
 
@@ -59,10 +71,11 @@ class Transfer(TransferOptions):
             StitoError: for anything that a person can mend, with a hint. Ctrl-C during a search is not an error: the
                 best so far is applied.
         """
-        mix, reference = self.read(mix, reference)
-        sources = Sources(mix, reference)
-        solved = solve(prepare(mix, reference, self), on_step=self.on_step)
-        return self.finish(dict(mix.stems), mix.layout, solved, sources)
+        with recording(self._begin) as phases:
+            mix, reference = self.read(mix, reference)
+            task = prepare(mix, reference, self)
+            solved = solve(task, on_step=self.on_step)
+            return self.finish(task, mix, solved, Sources(mix, reference), phases)
 
     def run_many(self, pairs: Iterable[tuple[Source, Source]]) -> Iterator[TransferResult]:
         """Each pair of input and reference in turn; after Ctrl-C in one of them, its result is the last."""
@@ -78,7 +91,8 @@ class Transfer(TransferOptions):
 
     def read(self, mix: Source, reference: Source) -> tuple[Mix, Mix]:
         """Input and reference, separated if these options name a separator."""
-        return read_pair(mix, reference, stem=self.stem, separator=self.separator, on_step=self.on_step)
+        read = read_pair(mix, reference, stem=self.stem, separator=self.separator, on_step=self.on_step)
+        return in_stereo(*read) if self.channels == AUTO else read
 
     def command(self, source: Path, reference: Path) -> str:
         """The command line that makes a transfer again: every option of it that was given."""
@@ -88,26 +102,28 @@ class Transfer(TransferOptions):
         return command_line("transfer", str(source), str(reference), o="out", **given, **spent)
 
     def finish(
-        self,
-        stems: dict[str, Tensor],
-        layout: Layout,
-        solved: Solved,
-        sources: Sources,
-        command: str = "",
+        self, task: Task, mix: Mix, solved: Solved, sources: Sources, phases: Phases, command: str = ""
     ) -> TransferResult:
-        """The second half: render at length, which takes each stem out of `stems`."""
+        """The second half: render at length, and measure what came of it."""
         started = time.perf_counter()
-        settled = settle(stems, layout.sample_rate, solved.preset, on_step=self.on_step)
+        finished = finish(task, mix, solved, on_step=self.on_step)
+        settled = finished.settled
         return TransferResult(
             settled.preset,
             settled.rendered,
-            solved,
-            (*solved.notes, *limiting_note(settled.rendered)),
+            finished.solved,
+            (*finished.solved.notes, *limiting_note(settled.rendered)),
             time.perf_counter() - started,
             sources=sources,
-            layout=layout,
+            layout=mix.layout,
             command=command,
+            phases=phases,
         )
+
+    def _begin(self, phase: str, subject: str) -> None:
+        """Tell of a phase that tells nothing itself."""
+        if self.on_step and phase not in ("search", "render"):
+            self.on_step(Progress(phase, subject, 0, 1))
 
 
 _DEFAULTS = {option.name: option.default for option in fields(TransferOptions)}
@@ -157,22 +173,25 @@ def run_transfer(
 
 
 def _run_transfer(engine: Transfer, source: Path, reference: Path, outdir: Path) -> TransferResult:
-    mix, target = engine.read(source, reference)
-    sources = Sources(mix, target).measured()
-    task = prepare(mix, target, engine)
-    del target
-    solved = solve(task, on_step=engine.on_step)
-    write_atomic(outdir / "preset.json", solved.preset.to_json(), overwrite=True)
-    stems, layout = dict(mix.stems), mix.layout
-    del mix, task
-    try:
-        result = engine.finish(stems, layout, solved, sources, engine.command(source, reference))
-        write_audio_files(result.rendered, layout, outdir)
-    except KeyboardInterrupt:
-        again = command_line("apply", str(outdir / "preset.json"), str(source), o=outdir, force=True, stem=engine.stem)
-        raise StitoError(
-            f"Interrupted while rendering. The settings are safe in {outdir / 'preset.json'}.",
-            hint=f"Render them{' on separated stems' if engine.separator != 'none' else ''} with: {again}",
-        ) from None
-    write_results(result, outdir)
+    with recording(engine._begin) as phases:
+        mix, target = engine.read(source, reference)
+        sources = Sources(mix, target).measured()
+        task = prepare(mix, target, engine)
+        del target
+        solved = solve(task, on_step=engine.on_step)
+        write_atomic(outdir / "preset.json", solved.preset.to_json(), overwrite=True)
+        try:
+            result = engine.finish(task, mix, solved, sources, phases, engine.command(source, reference))
+            del mix, task
+            with phase("write"):
+                write_audio_files(result.rendered, result.layout, outdir)
+        except KeyboardInterrupt:
+            again = command_line(
+                "apply", str(outdir / "preset.json"), str(source), o=outdir, force=True, stem=engine.stem
+            )
+            raise StitoError(
+                f"Interrupted while rendering. The settings are safe in {outdir / 'preset.json'}.",
+                hint=f"Render them{' on separated stems' if engine.separator != 'none' else ''} with: {again}",
+            ) from None
+        write_results(result, outdir)
     return result

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 
-import torch
-
 from stito.engine.context import Context
 from stito.engine.conversion import conversion_of, converted
 from stito.engine.methods.base import by_stem
@@ -39,12 +37,7 @@ class Neural:
         started = time.perf_counter()
         converter, source = context.networks.converter(self._source)
         conversion = conversion_of(pair, converter, source)
-        measure = context.measure(pair)
-        with torch.no_grad():
-            before, after = (
-                float(measure([excerpt[None] for excerpt in sound])[0])
-                for sound in (pair.summed, converted(conversion, pair))
-            )
+        before, after = (context.distance(pair, sound) for sound in (pair.summed, converted(conversion, pair)))
         (stem,) = pair.candidates
         return Solution(
             name=pair.name,

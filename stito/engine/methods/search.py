@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 
 from stito.engine.context import Context
+from stito.engine.options import NEUTRAL
 from stito.engine.pairs import PairExcerpts
 from stito.engine.solution import Solution
 from stito.engine.starts import Problem, pose, solution_from
 from stito.errors import ChainError
-from stito.search.base import Budget, StopReason
+from stito.search.base import Budget, Patience, StopReason
 from stito.search.driver import minimise
 from stito.search.factory import create
 
@@ -17,6 +18,12 @@ __all__ = ["EVALUATIONS", "SAME_STYLE", "SearchMethod"]
 
 EVALUATIONS = 1000
 """Candidates of a search where no budget is named and no network guides it."""
+
+PATIENCE = 150
+"""Evaluations over which a search without a budget has to gain something."""
+
+LEAST_GAIN = 0.01
+"""What counts as a gain, as a share of the input's distance to the reference."""
 
 SAME_STYLE = "The start is as close to the reference as other music under the same effects; nothing was searched."
 
@@ -58,12 +65,25 @@ class SearchMethod:
         search = create(self.name, len(theta), seed=context.seed, start=theta)
         if prior is not None and prior is not problem.prior:
             search.expect(prior.std.cpu())
-        found = minimise(problem.objective.with_prior(prior), search, budget=budget, on_step=context.on_step)
+        found = minimise(
+            problem.objective.with_prior(prior),
+            search,
+            budget=budget,
+            on_step=context.on_step,
+            patience=_patience(problem, context),
+        )
         stop = found.detail or found.stop.value
         return solution_from(pair, context, problem, start, started=started, stop=stop, found=found)
 
     def __repr__(self) -> str:
         return f"SearchMethod({self.name})"
+
+
+def _patience(problem: Problem, context: Context) -> Patience | None:
+    """When a search may give up: never where a budget is named, and no patience."""
+    evaluations = context.options.patience or (PATIENCE if context.budget is None else None)
+    gain = LEAST_GAIN * problem.distances[NEUTRAL]
+    return None if evaluations is None else Patience(evaluations=evaluations, tolerance=gain)
 
 
 def _allowance(problem: Problem, start: str) -> Budget | None:

@@ -1,0 +1,87 @@
+"""From settings to what is written, and how far that is from the reference: measured on the result itself.
+
+What a search hears are excerpts, and what is written has faders, an amount and a ceiling. So the distance that is
+reported is that of the rendered song, and where it is further from the reference than the input was, the input stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from stito.compute.phases import phase
+from stito.console.preset import Preset, StripPreset
+from stito.engine.render import Settled, settle
+from stito.engine.result import OnStep, Solved
+from stito.engine.solution import is_further
+from stito.engine.solve import Task
+from stito.mix import Mix
+
+__all__ = ["Finished", "finish"]
+
+LOUD_RISE_DB = 40.0
+"""A fader above it is worth a note: it raises the noise of a take as well."""
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """What is written, and what is said of it."""
+
+    settled: Settled
+    solved: Solved
+
+
+def finish(task: Task, mix: Mix, solved: Solved, *, on_step: OnStep | None = None) -> Finished:
+    """Render a mix under what was found, and measure what came of it.
+
+    A pair whose result is further from its reference than its input keeps the input: first at the reference's
+    loudness, and if that is further too, as it is.
+    """
+    preset = solved.preset
+    kept = {name for name, solution in solved.solutions.items() if solution.kept}
+    as_they_are: set[str] = set()
+    while True:
+        settled = settle(mix, preset, on_step=on_step)
+        with phase("measure"):
+            written = {pair.name: task.distance(pair, settled.rendered.stems) for pair in task.pairs}
+        further = {
+            name
+            for name, distance in written.items()
+            if is_further(distance, solved.solutions[name].loss_before) and name not in as_they_are
+        }
+        if not further:
+            break
+        as_they_are |= further & kept
+        kept |= further
+        preset = _without(task, preset, kept, as_they_are)
+    solutions = {
+        name: replace(solution.keeping_input() if name in kept else solution, loss_after=written[name])
+        for name, solution in solved.solutions.items()
+    }
+    notes = [f"{name}: {KEPT}" for name, solution in solutions.items() if solution.kept]
+    notes += [
+        f"{name}: raised by {strip.fader_db:.0f} dB, and its noise with it."
+        for name, strip in settled.preset.stems.items()
+        if strip.fader_db > LOUD_RISE_DB
+    ]
+    found = settled.preset
+    if found.provenance is not None:
+        losses = {name: (solution.loss_before, solution.loss_after) for name, solution in solutions.items()}
+        found = found.model_copy(update={"provenance": found.provenance.model_copy(update={"losses": losses})})
+    return Finished(
+        replace(settled, preset=found),
+        replace(solved, solutions=solutions, preset=preset, notes=(*solved.notes, *notes)),
+    )
+
+
+KEPT = "all that was found is further from the reference than the input, so the input stays."
+
+
+def _without(task: Task, preset: Preset, kept: set[str], as_they_are: set[str]) -> Preset:
+    """The preset with a wire for the stems of the kept pairs, and no target of loudness for the last."""
+    stems, targets = dict(preset.stems), dict(preset.target_lufs or {})
+    for pair in task.pairs:
+        if pair.name in kept:
+            stems |= {stem: StripPreset(chain=[]) for stem in pair.candidates}
+        if pair.name in as_they_are:
+            targets.pop("mix" if pair.name == "sum" else pair.name, None)
+    return preset.model_copy(update={"stems": stems, "target_lufs": targets})
