@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -162,7 +162,7 @@ def _facts(outcome: Outcome) -> list[Fact]:
     return [
         Fact("Method", provenance.method),
         Fact("Encoder", provenance.encoder),
-        *_means(next(iter(solutions.values()))),
+        *_means(solutions.values()),
         Fact("Evaluations", str(provenance.evaluations)),
         Fact("Search time", f"{provenance.seconds:.1f} s"),
         Fact("Seed", str(provenance.seed)),
@@ -172,10 +172,14 @@ def _facts(outcome: Outcome) -> list[Fact]:
     ]
 
 
-def _means(solution: Solution) -> list[Fact]:
-    """What rendered: a chain, or a converter."""
-    chains = [Fact("Chain", chain.name) for chain, _ in solution.strips.values()]
-    return (chains or [Fact("Converter", conversion.source) for conversion in solution.conversions.values()])[:1]
+def _means(solutions: Iterable[Solution]) -> list[Fact]:
+    """What rendered: a chain, or a converter; nothing where every input stayed as it was."""
+    facts = []
+    for solution in solutions:
+        if not solution.kept:
+            facts += [Fact("Chain", chain.name) for chain, _ in solution.strips.values()]
+            facts += [Fact("Converter", conversion.source) for conversion in solution.conversions.values()]
+    return facts[:1]
 
 
 def _row(name: str, source: Sound, made: Sound, reference: Sound | None, outcome: Outcome) -> ReportRow:

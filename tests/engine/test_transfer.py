@@ -47,7 +47,7 @@ def test_every_method_comes_nearer_and_says_how(method: str) -> None:
     if method != "match":
         assert any(step.phase == "search" for step in steps)
         assert match.history[-1].loss <= match.objective_start + 1e-6
-    assert steps[-1].phase == "render"
+    assert [step.phase for step in steps if step.phase in ("search", "render")][-1] == "render"
 
 
 def test_between_songs_a_search_is_drawn_to_where_it_starts_from() -> None:
@@ -245,7 +245,7 @@ def test_ctrl_c_applies_the_best_so_far_and_leaves_the_rest_at_its_start() -> No
     assert found.solutions[names[3]].evaluations == 0
     assert set(found.preset.stems) == set(mix.stems)
     assert any("interrupted" in note for note in found.notes)
-    settle(dict(mix.stems), mix.sample_rate, found.preset)
+    settle(mix, found.preset)
 
 
 def test_ctrl_c_twice_gives_up() -> None:
@@ -319,12 +319,20 @@ def test_rendering_happens_at_the_inputs_own_rate(rate: int) -> None:
     assert result.rendered.mix.shape == mix.sum().shape
 
 
-def test_mono_comes_back_mono() -> None:
+def test_mono_comes_back_in_stereo_where_the_reference_is_wide_and_mono_where_it_is_to_stay() -> None:
     stereo = song("night", stems=("drums",))
     mono = replace(stereo, stems={"drums": stereo.stems["drums"][:1].contiguous()})
-    result = transfer(mono, song("street", stems=("drums",)), method="match", **QUICK)
-    assert result.rendered.mix.shape[0] == 1
-    assert np.isfinite(result.rendered.mix.numpy()).all()
+    wide, narrow = song("street", stems=("drums",)), replace(mono, name="narrow")
+    made = {
+        (name, channels): transfer(mono, reference, method="match", channels=channels, **QUICK)
+        for name, reference in (("wide", wide), ("narrow", narrow))
+        for channels in ("auto", "keep")
+    }
+    counts = {case: result.rendered.mix.shape[0] for case, result in made.items()}
+    assert counts == {("wide", "auto"): 2, ("wide", "keep"): 1, ("narrow", "auto"): 1, ("narrow", "keep"): 1}
+    assert any("stereo" in note for note in made["wide", "auto"].notes)
+    for result in made.values():
+        assert np.isfinite(result.rendered.mix.numpy()).all()
 
 
 def test_an_effect_file_chain_and_a_loaded_chain_are_the_same() -> None:

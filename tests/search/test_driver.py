@@ -257,3 +257,18 @@ def test_an_empty_budget_is_an_error() -> None:
 def test_patience_is_checked(generations: int, tolerance: float) -> None:
     with pytest.raises(SettingsError):
         Patience(generations, tolerance)
+
+
+def test_patience_counts_evaluations_or_generations_and_not_both() -> None:
+    def flat(theta: Tensor) -> Tensor:
+        return torch.ones(len(theta))
+
+    found = minimise(
+        flat, "random", dim=3, population=10, budget=Budget(evaluations=1000), patience=Patience(evaluations=50)
+    )
+    assert found.stop is StopReason.NO_PROGRESS
+    assert found.evaluations == 60
+    with pytest.raises(SettingsError):
+        Patience(generations=3, evaluations=20)
+    with pytest.raises(SettingsError):
+        Patience()
