@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -22,7 +23,8 @@ GO_ON = "The same command goes on where this one stopped."
 def processes(count: int) -> Iterator[ProcessPoolExecutor]:
     """That many processes in which torch works alone; `StitoError` if one of them dies.
 
-    What they do is given up when this block is left by an error, and when this process ends, however it does.
+    What they do is given up when this block is left by an error, and when this process ends, however it does. Ctrl-C is
+    for this process alone.
     """
     others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _begin) as pool:
@@ -39,6 +41,7 @@ def processes(count: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _begin() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; who gave the jobs ends them
     torch.set_num_threads(1)
     Thread(target=_end_with_parent, daemon=True).start()
 
