@@ -5,10 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from threading import Thread
+from typing import ParamSpec, TypeVar
 
 import torch
 
@@ -17,6 +18,9 @@ from stito.errors import StitoError
 __all__ = ["GO_ON", "processes"]
 
 GO_ON = "The same command goes on where this one stopped."
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -27,7 +31,7 @@ def processes(count: int) -> Iterator[ProcessPoolExecutor]:
     for this process alone.
     """
     others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _begin) as pool:
+    with _Processes(count, multiprocessing.get_context("spawn"), _begin) as pool:
         try:
             yield pool
         except BrokenExecutor as error:
@@ -38,6 +42,19 @@ def processes(count: int) -> Iterator[ProcessPoolExecutor]:
             for child in set(multiprocessing.active_children()) - others:
                 child.terminate()
             raise
+
+
+class _Processes(ProcessPoolExecutor):
+    """Processes that begin with a job, deaf to Ctrl-C from their first moment on."""
+
+    def submit(self, fn: Callable[Given, Result], /, *args: Given.args, **kwargs: Given.kwargs) -> Future[Result]:
+        if not hasattr(signal, "pthread_sigmask"):
+            return super().submit(fn, *args, **kwargs)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a process that begins takes it over
+        try:
+            return super().submit(fn, *args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin() -> None:
