@@ -20,6 +20,7 @@ COMPLETION = "_STITO_COMPLETE"
 _COMMANDS = {
     "analyze": ("stito.cli.analyze:analyze", "Measure loudness, dynamics, spectrum, stereo and masking."),
     "apply": ("stito.cli.apply:apply", "Render a preset on audio."),
+    "batch": ("stito.cli.batch:batch", "Transfer many songs, and go on where it was interrupted."),
     "compare": ("stito.cli.compare:compare", "Run several methods on one pair and print a table."),
     "data": ("stito.cli.data:data", "Build, look into, pack and unpack caches of songs to train on."),
     "demo": ("stito.cli.demo:demo", "Compose two songs and transfer the style of one to the other."),

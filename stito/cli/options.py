@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stito.engine.result import OnStep
     from stito.workflows.transfer import Transfer
 
-__all__ = ["NamedOption", "SearchOptions", "engine_of", "predictor_option", "search_options"]
+__all__ = ["NamedOption", "SearchOptions", "engine_of", "method_option", "predictor_option", "search_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -51,6 +51,17 @@ class SearchOptions(TypedDict):
     amount: float
     device: str
 
+
+method_option = click.option(
+    "--method",
+    cls=NamedOption,
+    kind="method",
+    default="cma",
+    show_default=True,
+    metavar="NAME",
+    help="How settings are found; `stito plugins method` describes each. nevergrad:NAME is one of its optimisers, "
+    "neural:FILE has weights of yours.",
+)
 
 predictor_option = click.option(
     "--predictor",
@@ -134,7 +145,7 @@ def search_options(command: Command) -> Command:
     return command
 
 
-def engine_of(*, method: str = "cma", on_step: OnStep, **options: Unpack[SearchOptions]) -> Transfer:
+def engine_of(*, method: str = "cma", on_step: OnStep | None = None, **options: Unpack[SearchOptions]) -> Transfer:
     """What `search_options` gives a command as a `Transfer`: with a budget, if one is named."""
     from stito.search.base import Budget
     from stito.workflows.transfer import Transfer

@@ -7,7 +7,7 @@ from typing import Unpack
 
 import click
 
-from stito.cli.options import NamedOption, SearchOptions, engine_of, search_options
+from stito.cli.options import SearchOptions, engine_of, method_option, search_options
 
 __all__ = ["transfer"]
 
@@ -16,16 +16,7 @@ __all__ = ["transfer"]
 @click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
 @click.argument("reference", metavar="REFERENCE", type=click.Path(path_type=Path))
 @click.option("-o", "--output", "outdir", metavar="OUTDIR", required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--method",
-    cls=NamedOption,
-    kind="method",
-    default="cma",
-    show_default=True,
-    metavar="NAME",
-    help="How settings are found; `stito plugins method` describes each. nevergrad:NAME is one of its optimisers, "
-    "neural:FILE has weights of yours.",
-)
+@method_option
 @search_options
 @click.option("--verbose", is_flag=True, help="Say on stderr what the time was spent on.")
 def transfer(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Iterator
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from threading import Thread
+from typing import ParamSpec, TypeVar
 
 import torch
 
@@ -17,15 +19,19 @@ __all__ = ["GO_ON", "processes"]
 
 GO_ON = "The same command goes on where this one stopped."
 
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
 
 @contextmanager
 def processes(count: int) -> Iterator[ProcessPoolExecutor]:
     """That many processes in which torch works alone; `StitoError` if one of them dies.
 
-    What they do is given up when this block is left by an error, and when this process ends, however it does.
+    What they do is given up when this block is left by an error, and when this process ends, however it does. Ctrl-C is
+    for this process alone.
     """
     others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _begin) as pool:
+    with _Processes(count, multiprocessing.get_context("spawn"), _begin) as pool:
         try:
             yield pool
         except BrokenExecutor as error:
@@ -38,7 +44,21 @@ def processes(count: int) -> Iterator[ProcessPoolExecutor]:
             raise
 
 
+class _Processes(ProcessPoolExecutor):
+    """Processes that begin with a job, deaf to Ctrl-C from their first moment on."""
+
+    def submit(self, fn: Callable[Given, Result], /, *args: Given.args, **kwargs: Given.kwargs) -> Future[Result]:
+        if not hasattr(signal, "pthread_sigmask"):
+            return super().submit(fn, *args, **kwargs)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a process that begins takes it over
+        try:
+            return super().submit(fn, *args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; who gave the jobs ends them
     torch.set_num_threads(1)
     Thread(target=_end_with_parent, daemon=True).start()
 

@@ -26,9 +26,12 @@ from stito.workflows.folder import prepare as prepare_folder
 from stito.workflows.result import TransferResult, write_results
 from stito.workflows.sources import Source, in_stereo, read_pair
 
-__all__ = ["Transfer", "run_transfer", "transfer"]
+__all__ = ["Transfer", "run_transfer", "transfer", "transfer_files"]
 
 Options = ParamSpec("Options")
+
+OnError = Callable[[Source, Source, StitoError], None]
+"""Called with the input, the reference and the error of a transfer that failed."""
 
 TYPED = (
     "method",
@@ -77,10 +80,24 @@ class Transfer(TransferOptions):
             solved = solve(task, on_step=self.on_step)
             return self.finish(task, mix, solved, Sources(mix, reference), phases)
 
-    def run_many(self, pairs: Iterable[tuple[Source, Source]]) -> Iterator[TransferResult]:
-        """Each pair of input and reference in turn; after Ctrl-C in one of them, its result is the last."""
+    def run_many(
+        self, pairs: Iterable[tuple[Source, Source]], *, on_error: OnError | None = None
+    ) -> Iterator[TransferResult]:
+        """Each pair of input and reference in turn; after Ctrl-C in one of them, its result is the last.
+
+        Args:
+            pairs: inputs and references.
+            on_error: called with the input, the reference and the error of a pair that fails; the others go on, and
+                that pair has no result. Without it the first error is raised.
+        """
         for mix, reference in pairs:
-            result = self.run(mix, reference)
+            try:
+                result = self.run(mix, reference)
+            except StitoError as error:
+                if on_error is None:
+                    raise
+                on_error(mix, reference, error)
+                continue
             yield result
             if result.solved.interrupted:
                 return
@@ -169,12 +186,18 @@ def run_transfer(
     keep_inputs([outdir / name for name in NAMES], source, reference)
     prepare_folder(outdir, force=force)
     with sole_writer(outdir, traceless=True):
-        return _run_transfer(engine, source, reference, outdir)
+        return transfer_files(engine, source, reference, outdir)
 
 
-def _run_transfer(engine: Transfer, source: Path, reference: Path, outdir: Path) -> TransferResult:
+def transfer_files(
+    engine: Transfer, source: Path, reference: Path, outdir: Path, *, reader: Transfer | None = None
+) -> TransferResult:
+    """The transfer of `run_transfer`, into a folder that is there and that nobody else writes to.
+
+    `reader` reads the files: the same engine, but with its separator loaded.
+    """
     with recording(engine._begin) as phases:
-        mix, target = engine.read(source, reference)
+        mix, target = (reader or engine).read(source, reference)
         sources = Sources(mix, target).measured()
         task = prepare(mix, target, engine)
         del target

@@ -50,3 +50,8 @@ def test_what_is_under_way_is_given_up_after_an_error() -> None:
 def test_a_worker_that_dies_is_told() -> None:
     with pytest.raises(StitoError, match="worker died"), processes(2) as pool:
         pool.submit(partial(os._exit, 1)).result()
+
+
+def test_control_c_is_for_the_parent_alone() -> None:
+    with processes(1) as pool:
+        assert pool.submit(signal.getsignal, signal.SIGINT).result() == signal.SIG_IGN
