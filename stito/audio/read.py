@@ -17,7 +17,9 @@ from stito.errors import AudioError, MissingFileError
 
 __all__ = ["AUDIO_SUFFIXES", "as_audio", "check_file", "is_audio_file", "read_audio"]
 
-_FFMPEG_SUFFIXES = frozenset({".m4a", ".mp4", ".aac", ".mp3", ".caf", ".webm", ".mkv", ".mka", ".wv", ".wma", ".tta"})
+_FFMPEG_SUFFIXES = frozenset(
+    {".m4a", ".mp4", ".aac", ".mp2", ".mp3", ".caf", ".webm", ".mkv", ".mka", ".wv", ".wma", ".tta"}
+)
 _FFMPEG_HEADS = (b"\x1aE\xdf\xa3", b"wvpk", b"BW64", b"TTA1", b"0&\xb2u", b"MAC ")
 """How files begin that libsndfile does not know: Matroska and WebM, WavPack, BW64, True Audio, ASF, Monkey's Audio."""
 AUDIO_SUFFIXES = _FFMPEG_SUFFIXES | {
