@@ -26,6 +26,7 @@ from stito.audio import (
     peak_of,
     read_audio,
     read_stem_file,
+    require_sane_peak,
     require_sound,
     resample,
     to_stereo,
@@ -196,6 +197,7 @@ def _from_array(x: ArrayLike, name: str, sample_rate: int, subtype: str) -> Audi
         raise AudioError(f"{name} has shape {tuple(samples.shape)}.", hint="An array is (channels, samples).")
     if not math.isfinite(peak_of(samples)):
         raise AudioError(f"{name} holds values that are not finite.", hint="Look for NaN and infinity in the array.")
+    require_sane_peak(name, samples)
     form = AudioFormat(sample_rate, samples.shape[0], subtype)
     return Audio(samples.contiguous(), sample_rate, form, name)
 

@@ -3,7 +3,7 @@
 MP3 is here and not with libsndfile because that guesses the length of a variable-rate file without a Xing header, and
 loses what lies beyond its guess.
 
-What lies behind the last frame (padding, tags, pictures) is no sound and is passed over; what breaks off inside a frame,
+What lies behind the last frame (padding, tags, pictures) is no sound and is passed over; what breaks off in a frame,
 or goes on behind a damaged one, is an error.
 """
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.error import FFmpegError
     from av.packet import Packet
+    from av.stream import Stream
 
 __all__ = ["decode_ffmpeg"]
 
@@ -65,14 +66,15 @@ class _Collector:
         self._buffer = torch.empty(1, 0)
         self._converter: AudioResampler | None = None
 
-    def decode(self, packet: Packet[AudioStream]) -> None:
+    def decode(self, packet: Packet[Stream]) -> None:
         """Append what a packet holds; one that cannot be decoded is remembered, for it may lie behind the sound."""
         import av
 
         sync = bytes(packet)[:_SYNC]
         try:
             for frame in packet.decode():
-                self.add(frame)
+                if isinstance(frame, av.AudioFrame):
+                    self.add(frame)
             self._sync = self._sync or sync
         except av.FFmpegError as error:
             if not self._filled or (self._error is None and self._sync.startswith(sync)):
@@ -181,7 +183,7 @@ def _is_mp4(form: str) -> bool:
     return "mp4" in form.split(",")
 
 
-def _packets(path: Path, container: InputContainer, wanted: Sequence[AudioStream]) -> Iterator[Packet[AudioStream]]:
+def _packets(path: Path, container: InputContainer, wanted: Sequence[AudioStream]) -> Iterator[Packet[Stream]]:
     """The packets of a file; those of raw AAC end where foreign bytes follow that FFmpeg takes for a broken frame."""
     import av
 
