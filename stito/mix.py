@@ -31,7 +31,7 @@ from stito.audio import (
     resample,
     to_stereo,
 )
-from stito.errors import AudioError, UnknownNameError
+from stito.errors import AudioError, MissingFileError, UnknownNameError
 
 __all__ = ["ArrayLike", "Kind", "Layout", "Mix", "add_up", "read_mix"]
 
@@ -229,6 +229,8 @@ def read_mix(path: str | os.PathLike[str], *, stem: str | None = None) -> Mix:
             offsets too far apart to be one song, nothing but silence.
         UnknownNameError: the folder or stem file has no such stem.
     """
+    if not os.fspath(path):
+        raise MissingFileError("The name of the audio is empty.", hint="Name a file or a folder.")
     path = Path(path)
     if path.is_dir():
         return _read_folder(path, stem)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stito.cli.sense import CheckedGroup
+
 if TYPE_CHECKING:
     from stito.data.archive import Packed
     from stito.data.cache import Built, Cache, Prepare
@@ -16,7 +18,7 @@ __all__ = ["data"]
 _SPLITS = ("train", "valid", "test")
 
 
-@click.group()
+@click.group(cls=CheckedGroup)
 def data() -> None:
     """Prepare songs for training: cache their stems, pack a cache for another machine, unpack it there.
 
