@@ -32,6 +32,7 @@ from stito.audio import (
     to_stereo,
 )
 from stito.errors import AudioError, MissingFileError, UnknownNameError
+from stito.stems import check_stem_name
 
 __all__ = ["ArrayLike", "Kind", "Layout", "Mix", "add_up", "read_mix"]
 
@@ -227,7 +228,7 @@ def read_mix(path: str | os.PathLike[str], *, stem: str | None = None) -> Mix:
     Raises:
         MissingFileError, AudioError: as `read_audio`; no audio in the folder, two files for one stem, lengths or
             offsets too far apart to be one song, nothing but silence.
-        UnknownNameError: the folder or stem file has no such stem.
+        UnknownNameError: the folder or stem file has no such stem, or the name is a slip away from a well-known one.
     """
     if not os.fspath(path):
         raise MissingFileError("The name of the audio is empty.", hint="Name a file or a folder.")
@@ -238,6 +239,8 @@ def read_mix(path: str | os.PathLike[str], *, stem: str | None = None) -> Mix:
         stems = read_stem_file(path)
         name = path.name.rsplit(".", 2)[0]
         return _assembled(name, stems) if stem is None else _single(stems[_pick(stem, stems)], name, stem)
+    if stem is not None:
+        check_stem_name(_stem_name(stem))
     return _single(read_audio(path), _printable(path.stem), stem)
 
 

@@ -134,7 +134,7 @@ def info(source: Path, as_json: bool) -> None:
 
 def _print_totals(cache: Cache) -> None:
     """Minutes and songs by split and stem, as a table on stdout."""
-    from stito.data.stems import STEMS
+    from stito.stems import STEMS
     from stito.terminal import text_table
 
     seconds = cache.seconds()
