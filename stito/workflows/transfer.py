@@ -21,9 +21,9 @@ from stito.files.locks import sole_writer
 from stito.mix import Layout, Mix
 from stito.report.build import Sources
 from stito.workflows.command import command_line
-from stito.workflows.folder import NAMES, keep_inputs, write_audio_files
+from stito.workflows.folder import NAMES, keep_inputs, recorded_files, remove_earlier, write_audio_files
 from stito.workflows.folder import prepare as prepare_folder
-from stito.workflows.result import TransferResult, write_results
+from stito.workflows.result import TransferResult, files_of, write_results
 from stito.workflows.sources import Source, read_pair
 
 __all__ = ["Transfer", "run_transfer", "transfer"]
@@ -167,6 +167,7 @@ def _run_transfer(engine: Transfer, source: Path, reference: Path, outdir: Path)
     del mix, task
     try:
         result = engine.finish(stems, layout, solved, sources, engine.command(source, reference))
+        remove_earlier(outdir, recorded_files(outdir), files_of(result))
         write_audio_files(result.rendered, layout, outdir)
     except KeyboardInterrupt:
         again = command_line("apply", str(outdir / "preset.json"), str(source), o=outdir, force=True, stem=engine.stem)
