@@ -11,8 +11,10 @@ import pytest
 import torch
 
 from conftest import CHAIN
-from stito.errors import OutputError, StitoError
+from stito.audio import is_silent, read_audio, write_audio
+from stito.errors import AudioError, OutputError, StitoError
 from stito.files.locks import sole_writer
+from stito.mix import Mix
 from stito.workflows.apply import run_apply
 from stito.workflows.command import command_line
 from stito.workflows.folder import left_beside
@@ -121,3 +123,41 @@ def test_what_is_not_of_a_separation_is_told(tmp_path: Path) -> None:
     for name in ("vocals.wav", "drums.wav", "readme.txt", "._drums.wav"):
         (tmp_path / name).write_bytes(b"x")
     assert left_beside(tmp_path, [tmp_path / "vocals.wav"]) == ["drums.wav"]
+
+
+@pytest.mark.parametrize("level", [0.0, 10 ** (-100 / 20)])
+def test_silent_stems_come_out_silent_listed_and_as_long_as_they_went_in(
+    songs: Path, tmp_path: Path, level: float
+) -> None:
+    source, reference, out = tmp_path / "in", tmp_path / "ref", tmp_path / "out"
+    for folder, song in ((source, "night"), (reference, "street")):
+        folder.mkdir()
+        for name in ("drums.wav", "bass.wav", "vocals.wav"):
+            shutil.copy(songs / song / name, folder / name)
+    came = read_audio(source / "bass.wav")
+    write_audio(source / "bass.wav", level * came.samples, came.sample_rate, overwrite=True)
+    theirs = read_audio(reference / "vocals.wav")
+    write_audio(reference / "vocals.wav", level * theirs.samples, theirs.sample_rate, overwrite=True)
+    engine = Transfer(method="match", chain="gain", excerpt_seconds=1.0, excerpt_count=1)
+    result = run_transfer(engine, source, reference, out)
+    written = read_audio(out / "stems" / "bass.wav")
+    assert written.samples.shape == came.samples.shape
+    assert is_silent(written.samples)
+    assert "stems/bass.wav" in json.loads((out / "result.json").read_text())["files"]
+    assert any(note.startswith("bass: silent, left as it is") for note in result.notes)
+    assert any(note.startswith("vocals: this stem of the reference is silent") for note in result.notes)
+    assert list(result.solutions) == ["drums"]
+    run_apply(out / "preset.json", source, tmp_path / "again")
+    again = read_audio(tmp_path / "again" / "stems" / "bass.wav").samples
+    assert again.shape == came.samples.shape
+    assert is_silent(again)
+
+
+def test_stems_that_are_silent_on_one_side_are_not_shared(songs: Path, tmp_path: Path) -> None:
+    drums = read_audio(songs / "night" / "drums.wav").samples
+    mute = torch.zeros_like(drums)
+    source = Mix.from_arrays({"drums": drums, "bass": mute}, 44_100)
+    reference = Mix.from_arrays({"drums": mute, "bass": drums}, 44_100)
+    engine = Transfer(method="match", chain="gain", excerpt_seconds=1.0, excerpt_count=1)
+    with pytest.raises(AudioError, match="drums against bass"):
+        engine.run(source, reference)
