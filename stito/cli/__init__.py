@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from stito.cli.endings import Ending, as_interrupts
 from stito.cli.lazy import LazyGroup
 from stito.errors import StitoError
 from stito.version import __version__
@@ -62,6 +63,11 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # of file names whose bytes are no text
+    with as_interrupts() as ending:
+        _run(ending)
+
+
+def _run(ending: Ending) -> None:
     debug = "--debug" in sys.argv
     try:
         with cli.make_context("stito", sys.argv[1:]) as context:
@@ -79,7 +85,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
-        sys.exit(130)
+        sys.exit(ending.status)
     except click.exceptions.Exit as ended:
         sys.exit(ended.exit_code)
     except (MemoryError, RuntimeError) as error:
