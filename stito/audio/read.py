@@ -70,6 +70,8 @@ def check_file(path: Path) -> None:
     """Raise unless `path` is a file with something in it that may be read."""
     if path.is_dir():
         raise AudioError(f"{path} is a folder where an audio file is expected.", hint="Name a file in it.")
+    if path.is_symlink() and not path.exists():
+        raise MissingFileError(f"{path} is a symbolic link to nothing.", hint="Give the file itself.")
     if not path.exists():
         raise MissingFileError(f"{path} does not exist.", hint=_similar(path))
     if not path.is_file():
