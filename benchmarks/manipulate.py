@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from stito import streams
 from stito.data.manipulation import load_manipulator
-from stito.data.stems import STEMS
+from stito.stems import STEMS
 from stito.streams import Purpose
 
 RATE = 44_100

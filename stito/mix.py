@@ -26,12 +26,14 @@ from stito.audio import (
     peak_of,
     read_audio,
     read_stem_file,
+    require_sane_peak,
     require_sound,
     resample,
     to_stereo,
 )
 from stito.dsp.levels import Levels
-from stito.errors import AudioError, UnknownNameError
+from stito.errors import AudioError, MissingFileError, UnknownNameError
+from stito.stems import check_stem_name
 
 __all__ = ["ArrayLike", "Kind", "Layout", "Mix", "add_up", "levels_of", "read_mix"]
 
@@ -216,6 +218,7 @@ def _from_array(x: ArrayLike, name: str, sample_rate: int, subtype: str) -> Audi
         raise AudioError(f"{name} has shape {tuple(samples.shape)}.", hint="An array is (channels, samples).")
     if not math.isfinite(peak_of(samples)):
         raise AudioError(f"{name} holds values that are not finite.", hint="Look for NaN and infinity in the array.")
+    require_sane_peak(name, samples)
     form = AudioFormat(sample_rate, samples.shape[0], subtype)
     return Audio(samples.contiguous(), sample_rate, form, name)
 
@@ -250,8 +253,10 @@ def read_mix(path: str | os.PathLike[str], *, stem: str | None = None) -> Mix:
     Raises:
         MissingFileError, AudioError: as `read_audio`; no audio in the folder, two files for one stem, lengths or
             offsets too far apart to be one song, nothing but silence.
-        UnknownNameError: the folder or stem file has no such stem.
+        UnknownNameError: the folder or stem file has no such stem, or the name is a slip away from a well-known one.
     """
+    if not os.fspath(path):
+        raise MissingFileError("The name of the audio is empty.", hint="Name a file or a folder.")
     path = Path(path)
     if path.is_dir():
         return _read_folder(path, stem)
@@ -259,6 +264,8 @@ def read_mix(path: str | os.PathLike[str], *, stem: str | None = None) -> Mix:
         stems = read_stem_file(path)
         name = path.name.rsplit(".", 2)[0]
         return _assembled(name, stems) if stem is None else _single(stems[_pick(stem, stems)], name, stem)
+    if stem is not None:
+        check_stem_name(_stem_name(stem))
     return _single(read_audio(path), _printable(path.stem), stem)
 
 

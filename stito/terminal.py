@@ -1,13 +1,15 @@
-"""What is printed: tables as text, laid out by `rich`."""
+"""What is printed: tables as text, laid out by `rich`; and nothing where the terminal is gone."""
 
 from __future__ import annotations
 
 import io
+import os
+import stat
 import sys
 import textwrap
 from collections.abc import Sequence
 
-__all__ = ["text_table"]
+__all__ = ["leave_terminal", "text_table"]
 
 GAP = 2
 LEAST_PROSE = 30
@@ -59,3 +61,12 @@ def text_table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, align: st
         console.print(table)
     lines = "\n".join(line.rstrip() for line in captured.get().splitlines())
     return textwrap.indent(lines, " " * indent)
+
+
+def leave_terminal() -> None:
+    """Let what is printed go nowhere if it went to a terminal: writing to one that was closed is an error."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        if stat.S_ISCHR(os.fstat(descriptor).st_mode):
+            os.dup2(nowhere, descriptor)
+    os.close(nowhere)

@@ -16,7 +16,7 @@ import torch
 
 from stito.data.fxnorm.statistics import smoothed_db
 from stito.data.fxnorm.targets import StemTargets, Targets
-from stito.data.stems import STEMS
+from stito.stems import STEMS
 
 MID_RATIO = {"vocals": 0.918, "drums": 0.945, "bass": 0.982, "other": 0.794}
 LOUDNESS_LUFS = {"vocals": -25.37, "drums": -28.97, "bass": -24.37, "other": -26.16}

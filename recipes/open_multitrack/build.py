@@ -31,8 +31,8 @@ from stito import streams
 from stito.audio import AUDIO_SUFFIXES, read_audio, resample
 from stito.audio.compressed import write_compressed
 from stito.data.songs import SAMPLE_RATE, SPLIT_FILE, find_songs
-from stito.data.stems import STEMS
 from stito.files.atomic import replacing_folder, write_atomic
+from stito.stems import STEMS
 from stito.streams import Purpose
 
 ABOUT = "song.json"

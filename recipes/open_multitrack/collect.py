@@ -20,8 +20,8 @@ from torch import Tensor
 from stito import streams
 from stito.audio import AUDIO_SUFFIXES, read_audio, resample
 from stito.audio.compressed import write_compressed
-from stito.data.stems import STEMS
 from stito.errors import StitoError
+from stito.stems import STEMS
 from stito.streams import Purpose
 
 RATE = 44_100

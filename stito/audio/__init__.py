@@ -4,7 +4,16 @@ Everything that knows of soundfile, PyAV or soxr lives in this package.
 """
 
 from stito.audio.downmix import in_pairs, to_stereo
-from stito.audio.model import SUBTYPES, Audio, AudioFormat, digest_of, is_silent, peak_of, require_sound
+from stito.audio.model import (
+    SUBTYPES,
+    Audio,
+    AudioFormat,
+    digest_of,
+    is_silent,
+    peak_of,
+    require_sane_peak,
+    require_sound,
+)
 from stito.audio.read import AUDIO_SUFFIXES, is_audio_file, read_audio
 from stito.audio.resampling import resample
 from stito.audio.stemfile import is_stem_file, read_stem_file
@@ -25,6 +34,7 @@ __all__ = [
     "peak_of",
     "read_audio",
     "read_stem_file",
+    "require_sane_peak",
     "require_sound",
     "resample",
     "to_stereo",

@@ -2,11 +2,14 @@
 
 MP3 is here and not with libsndfile because that guesses the length of a variable-rate file without a Xing header, and
 loses what lies beyond its guess.
+
+What lies behind the last frame (padding, tags, pictures) is no sound and is passed over; what breaks off in a frame,
+or goes on behind a damaged one, is an error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +17,17 @@ import torch
 from torch import Tensor
 
 from stito.audio.model import Decoded
+from stito.audio.mp3 import stated_samples
 from stito.errors import AudioError, MissingDependencyError
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.audio.resampler import AudioResampler
     from av.audio.stream import AudioStream
+    from av.container import InputContainer
+    from av.error import FFmpegError
+    from av.packet import Packet
+    from av.stream import Stream
 
 __all__ = ["decode_ffmpeg"]
 
@@ -29,22 +37,50 @@ _SLACK_S = 0.25
 _FIRST_S = 60
 """Where no length is stated, memory for so much is taken at first, and doubled when it is used up."""
 
+_STATING = frozenset({"wv", "tta"})
+"""Formats beside MP4 and MP3 whose header states the exact length, if it states any."""
+
+_SYNC = 2
+"""So many bytes at the beginning of a packet tell the frames of raw streams (MPEG audio, ADTS) from other bytes."""
+
 _RAW_AAC = "Raw AAC does not state its encoder delay, so the sound may begin up to 50 ms late."
 
 
 class _Collector:
     """The samples of one stream, planar float32, gathered in one buffer so that they are held once."""
 
-    def __init__(self, path: Path, stream: AudioStream, *, states_length: bool, is_placed: bool) -> None:
+    def __init__(
+        self, path: Path, stream: AudioStream, form: str, *, promised: int | None, states_length: bool
+    ) -> None:
         self.path = path
         self.stream = stream
         self.rate = 0
+        self.promised = promised
         self.stated: int | None = None
         self._states_length = states_length
-        self._is_placed = is_placed
+        self._is_placed = _is_mp4(form)
         self._filled = 0
+        self._sync = b""
+        self._error: FFmpegError | None = None
+        self._filled_at_error = 0
         self._buffer = torch.empty(1, 0)
         self._converter: AudioResampler | None = None
+
+    def decode(self, packet: Packet[Stream]) -> None:
+        """Append what a packet holds; one that cannot be decoded is remembered, for it may lie behind the sound."""
+        import av
+
+        sync = bytes(packet)[:_SYNC]
+        try:
+            for frame in packet.decode():
+                if isinstance(frame, av.AudioFrame):
+                    self.add(frame)
+            self._sync = self._sync or sync
+        except av.FFmpegError as error:
+            if not self._filled or (self._error is None and self._sync.startswith(sync)):
+                raise  # no sound at all, or a frame that breaks off
+            if self._error is None:
+                self._error, self._filled_at_error = error, self._filled
 
     def add(self, frame: AudioFrame) -> None:
         """Append the samples of a frame, up to the stated length: what comes later pads the last packet."""
@@ -86,9 +122,29 @@ class _Collector:
         return self._converter.resample(frame)
 
     @property
+    def is_full(self) -> bool:
+        """Whether all of the stated length is there."""
+        return self.stated is not None and self._filled >= self.stated
+
+    @property
     def samples(self) -> Tensor:
         """What was gathered: (channels, t)."""
         return self._buffer[:, : self._filled]
+
+    def end(self) -> tuple[str, ...]:
+        """Drop what foreign bytes behind the sound were taken for, and say so; raise if it is sound that goes on."""
+        if self._error is None or self.is_full:
+            return ()
+        is_whole = self.promised is not None and self._filled_at_error >= self.promised
+        if self._filled - self._filled_at_error > _SLACK_S * self.rate:
+            if not is_whole:
+                raise self._error
+            return ()  # files that were joined, with tags between them
+        if is_whole:
+            self._filled = self.promised or 0
+            return ()
+        self._filled = self._filled_at_error
+        return (f"What follows the sound at {self._filled / self.rate:.2f} s (padding or tags) was left out.",)
 
 
 def decode_ffmpeg(path: Path, streams: Sequence[int] | None = None) -> list[Decoded]:
@@ -103,23 +159,46 @@ def decode_ffmpeg(path: Path, streams: Sequence[int] | None = None) -> list[Deco
     try:
         with av.open(str(path), metadata_errors="replace") as container:
             wanted = _select(path, container.streams.audio, streams)
-            is_mp4 = "mp4" in container.format.name.split(",")
-            states_length = is_mp4 or (container.format.name == "mp3" and _has_mp3_length(path))
+            form = container.format.name
+            promised = stated_samples(path) if form == "mp3" else None
+            states_length = _is_mp4(form) or form in _STATING
             collectors = {
-                stream.index: _Collector(path, stream, states_length=states_length, is_placed=is_mp4)
+                stream.index: _Collector(path, stream, form, promised=promised, states_length=states_length)
                 for stream in wanted
             }
-            for packet in container.demux(wanted):
-                for frame in packet.decode():
-                    if isinstance(frame, av.AudioFrame):
-                        collectors[packet.stream.index].add(frame)
-            notes = (_RAW_AAC,) if container.format.name == "aac" else ()
-            return [_decoded(path, collector, notes) for collector in collectors.values()]
+            for packet in _packets(path, container, wanted):
+                collectors[packet.stream.index].decode(packet)
+                if all(collector.is_full for collector in collectors.values()):
+                    break
+            notes = (_RAW_AAC,) if form == "aac" else ()
+            return [_decoded(path, collector, (*notes, *collector.end())) for collector in collectors.values()]
     except av.FFmpegError as error:
         raise AudioError(
             f"{path} is not audio that can be read, or is truncated or damaged: {error.strerror}.",
             hint="Play it elsewhere; if that works, export it as WAV. If not, copy or export it again.",
         ) from error
+
+
+def _is_mp4(form: str) -> bool:
+    return "mp4" in form.split(",")
+
+
+def _packets(path: Path, container: InputContainer, wanted: Sequence[AudioStream]) -> Iterator[Packet[Stream]]:
+    """The packets of a file; those of raw AAC end where foreign bytes follow that FFmpeg takes for a broken frame."""
+    import av
+
+    end, sync = 0, b""
+    try:
+        for packet in container.demux(wanted):
+            if packet.size and packet.pos is not None:
+                end, sync = packet.pos + packet.size, sync or bytes(packet)[:_SYNC]
+            yield packet
+    except av.FFmpegError:
+        with path.open("rb") as file:
+            file.seek(end)
+            is_cut = file.read(_SYNC) == sync
+        if container.format.name != "aac" or not end or is_cut:
+            raise
 
 
 def _select(path: Path, found: Sequence[AudioStream], streams: Sequence[int] | None) -> list[AudioStream]:
@@ -135,7 +214,7 @@ def _select(path: Path, found: Sequence[AudioStream], streams: Sequence[int] | N
 
 
 def _decoded(path: Path, collector: _Collector, notes: tuple[str, ...]) -> Decoded:
-    samples, rate, stated = collector.samples, collector.rate, collector.stated
+    samples, rate, stated = collector.samples, collector.rate, collector.stated or collector.promised
     if stated is not None and samples.shape[1] < stated - _SLACK_S * rate:
         raise AudioError(
             f"{path} is truncated: {samples.shape[1]} of {stated} samples can be read.",
@@ -154,14 +233,3 @@ def _written_as(stream: AudioStream) -> str:
             return "PCM_32"
         return "PCM_16" if sample_format.startswith(("u8", "s16")) else "PCM_24"
     return "PCM_24"
-
-
-def _has_mp3_length(path: Path) -> bool:
-    """Whether the first frame of an MP3, after any ID3v2 tag, states the length; without it FFmpeg only estimates."""
-    with path.open("rb") as file:
-        head = file.read(10)
-        if head[:3] == b"ID3" and len(head) == 10:
-            size = sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
-            file.seek(10 + size)
-        frame = head + file.read(2048)
-    return b"Xing" in frame or b"Info" in frame or b"VBRI" in frame

@@ -6,6 +6,7 @@ import hashlib
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -13,13 +14,26 @@ from torch import Tensor
 from stito.audio.downmix import to_stereo
 from stito.errors import AudioError
 
-__all__ = ["SUBTYPES", "Audio", "AudioFormat", "Decoded", "digest_of", "is_silent", "peak_of", "require_sound"]
+__all__ = [
+    "SUBTYPES",
+    "Audio",
+    "AudioFormat",
+    "Decoded",
+    "digest_of",
+    "is_silent",
+    "peak_of",
+    "require_sane_peak",
+    "require_sound",
+]
 
 SUBTYPES = ("PCM_16", "PCM_24", "PCM_32", "FLOAT")
 """How samples are stored in the WAV files that are written, from the coarsest to the finest."""
 
 SILENCE_DB = -90.0
 """Audio whose peak stays below this, in dBFS, is silence: the last bit of 16 is at -90.3 dBFS."""
+
+MAX_PEAK = 1e6
+"""Float audio may go beyond full scale; what goes beyond it by 120 dB is no recording."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +110,16 @@ def peak_of(samples: Tensor) -> float:
 def is_silent(samples: Tensor) -> bool:
     """Whether no sample reaches -90 dBFS."""
     return peak_of(samples) < 10 ** (SILENCE_DB / 20)
+
+
+def require_sane_peak(name: str | Path, samples: Tensor) -> None:
+    """Raise `AudioError` if finite samples go so far beyond full scale that they can be no sound."""
+    peak = peak_of(samples)
+    if MAX_PEAK < peak < math.inf:
+        raise AudioError(
+            f"{name} has samples of {peak:.3g}, which is {20 * math.log10(peak):.0f} dB above full scale.",
+            hint="Samples lie within about ±1: these may be whole numbers, or of a broken plug-in. Export again.",
+        )
 
 
 def require_sound(audio: Audio) -> None:

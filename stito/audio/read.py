@@ -11,17 +11,19 @@ from torch import Tensor
 
 from stito.audio.chunks import Header, read_header
 from stito.audio.ffmpeg import decode_ffmpeg
-from stito.audio.model import Audio, AudioFormat, Decoded, peak_of
+from stito.audio.model import Audio, AudioFormat, Decoded, peak_of, require_sane_peak
 from stito.audio.sndfile import UnknownFormatError, decode_sndfile
 from stito.errors import AudioError, MissingFileError
 
 __all__ = ["AUDIO_SUFFIXES", "as_audio", "check_file", "is_audio_file", "read_audio"]
 
-_FFMPEG_SUFFIXES = frozenset({".m4a", ".mp4", ".aac", ".mp3", ".caf", ".webm", ".mkv", ".mka", ".wv", ".wma", ".tta"})
+_FFMPEG_SUFFIXES = frozenset(
+    {".m4a", ".mp4", ".aac", ".mp2", ".mp3", ".caf", ".webm", ".mkv", ".mka", ".wv", ".wma", ".tta"}
+)
 _FFMPEG_HEADS = (b"\x1aE\xdf\xa3", b"wvpk", b"BW64", b"TTA1", b"0&\xb2u", b"MAC ")
 """How files begin that libsndfile does not know: Matroska and WebM, WavPack, BW64, True Audio, ASF, Monkey's Audio."""
 AUDIO_SUFFIXES = _FFMPEG_SUFFIXES | {
-    *(".wav", ".wave", ".bwf", ".rf64", ".aif", ".aiff", ".aifc"),
+    *(".wav", ".wave", ".bwf", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".au"),
     *(".flac", ".ogg", ".oga", ".opus", ".ape", ".bw64"),
 }
 """The file name endings, in small letters, by which a folder's audio is found among its other files."""
@@ -39,18 +41,20 @@ def read_audio(path: str | os.PathLike[str]) -> Audio:
 
     Raises:
         MissingFileError: nothing is there; the hint names similar files.
-        AudioError: it is a folder, not audio, truncated, empty, shorter than 0.1 s, not finite, at an absurd rate.
+        AudioError: it is a folder, not audio, truncated, empty, shorter than 0.1 s, not finite, at an absurd rate or
+            level.
     """
     path = Path(path)
     check_file(path)
-    decoded = decode_ffmpeg(path)[0] if _is_for_ffmpeg(path) else _decode(path)
-    return as_audio(path, path.stem, decoded, read_header(path))
+    header = read_header(path)
+    decoded = decode_ffmpeg(path)[0] if _is_for_ffmpeg(path) and not header.repairs else _decode(path, header)
+    return as_audio(path, path.stem, decoded, header)
 
 
-def _decode(path: Path) -> Decoded:
+def _decode(path: Path, header: Header) -> Decoded:
     """What libsndfile makes of a file; of an Ogg that holds something else than it knows, FFmpeg."""
     try:
-        return decode_sndfile(path)
+        return decode_sndfile(path, header.repairs)
     except UnknownFormatError:
         if _head(path)[:4] != b"OggS":
             raise
@@ -66,6 +70,8 @@ def check_file(path: Path) -> None:
     """Raise unless `path` is a file with something in it that may be read."""
     if path.is_dir():
         raise AudioError(f"{path} is a folder where an audio file is expected.", hint="Name a file in it.")
+    if path.is_symlink() and not path.exists():
+        raise MissingFileError(f"{path} is a symbolic link to nothing.", hint="Give the file itself.")
     if not path.exists():
         raise MissingFileError(f"{path} does not exist.", hint=_similar(path))
     if not path.is_file():
@@ -109,7 +115,8 @@ def as_audio(path: Path, name: str, decoded: Decoded, header: Header | None = No
         )
     _check_length(path, samples.shape[1], rate)
     _check_finite(path, samples, rate)
-    notes = [f"{name}: {note}" for note in decoded.notes]
+    require_sane_peak(path, samples)
+    notes = [f"{name}: {note}" for note in (*header.notes, *decoded.notes)]
     if rate < FULL_BAND_RATE:
         notes.append(f"{name}: The sample rate is {rate} Hz, so everything above {rate / 2000:g} kHz is missing.")
     return Audio(

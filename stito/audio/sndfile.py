@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import soundfile
 import torch
 
+from stito.audio.chunks import Repaired
 from stito.audio.model import Decoded
 from stito.errors import AudioError
 
@@ -48,10 +50,15 @@ class _Stream(soundfile.SoundFile):  # type: ignore[misc]
         return False
 
 
-def decode_sndfile(path: Path) -> Decoded:
-    """All samples of a file, read block by block so that they are held once; `AudioError` if it is not audio."""
+def decode_sndfile(path: Path, repairs: tuple[tuple[int, bytes], ...] = ()) -> Decoded:
+    """All samples of a file, read block by block so that they are held once; `AudioError` if it is not audio.
+
+    `repairs` are bytes of its header by their place, which are read instead of those that are there.
+    """
     try:
-        with _Stream(path if str(path).isprintable() else os.fsencode(path)) as file:
+        with contextlib.ExitStack() as stack:
+            name = path if str(path).isprintable() else os.fsencode(path)
+            file = stack.enter_context(_Stream(stack.enter_context(Repaired(path, repairs)) if repairs else name))
             if file.frames > _MOST_FRAMES:  # a FLAC that was written into a pipe does not say how long it is
                 samples = _gathered(file)
                 filled = samples.shape[1]

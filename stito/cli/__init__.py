@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
 
 import click
 
+from stito.cli.endings import Ending, as_interrupts
 from stito.cli.lazy import LazyGroup
 from stito.errors import StitoError
 from stito.version import __version__
@@ -60,9 +62,17 @@ def main() -> None:
     """Run the command line; a `StitoError` becomes a message and a hint, never a traceback."""
     if COMPLETION in os.environ:
         cli()  # click completes the words of a shell, and ends
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by `>&-`
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # of file names whose bytes are no text
+    with as_interrupts() as ending:
+        _run(ending)
+
+
+def _run(ending: Ending) -> None:
     debug = "--debug" in sys.argv
     try:
         with cli.make_context("stito", sys.argv[1:]) as context:
@@ -80,18 +90,44 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
-        sys.exit(130)
+        sys.exit(ending.status)
     except click.exceptions.Exit as ended:
         sys.exit(ended.exit_code)
     except (MemoryError, RuntimeError) as error:
-        if debug or not _is_of_memory(error):
+        if debug or not (_is_of_memory(error) or "Symlink loop" in str(error)):
             raise
+        if not _is_of_memory(error):  # so says pathlib before Python 3.13
+            click.echo(f"Error: {error}.\nHint: {_WAYS_OUT[errno.ELOOP]}", err=True)
+            sys.exit(1)
         click.echo("Error: There is not enough memory for this.", err=True)
         click.echo("Hint: Close other programs, give shorter audio, or fewer stems at once.", err=True)
         sys.exit(1)
     except BrokenPipeError:  # nobody reads on, as in `stito effects | head -1`: what is left goes nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_stdout()
         sys.exit(0)
+    except OSError as error:
+        if debug:
+            raise
+        if error.filename is None:
+            _leave_stdout()  # perhaps what is full is what stdout goes to, and the rest would not fit either
+        click.echo(f"Error: {error.filename or 'The output'}: {error.strerror or error}.", err=True)
+        click.echo(f"Hint: {_WAYS_OUT.get(error.errno or 0, 'Check names, permissions and disks.')}", err=True)
+        sys.exit(1)
+
+
+_WAYS_OUT = {
+    errno.ENOSPC: "The disk, or what the output goes to, is full: make room, or write somewhere else.",
+    errno.EDQUOT: "Your share of the disk is used up: make room, or write somewhere else.",
+    errno.EACCES: "Change the permissions, or choose another place.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+    errno.ELOOP: "A symbolic link leads to itself: give the file itself.",
+    errno.EMFILE: "Too many files are open: raise the limit with ulimit -n.",
+}
+
+
+def _leave_stdout() -> None:
+    """Python writes what is left when it ends, and would fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _is_of_memory(error: Exception) -> bool:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stito.cli.sense import CheckedGroup
+
 if TYPE_CHECKING:
     from stito.data.archive import Packed
     from stito.data.cache import Built, Cache, Prepare
@@ -16,7 +18,7 @@ __all__ = ["data"]
 _SPLITS = ("train", "valid", "test")
 
 
-@click.group()
+@click.group(cls=CheckedGroup)
 def data() -> None:
     """Prepare songs for training: cache their stems, pack a cache for another machine, unpack it there.
 
@@ -132,7 +134,7 @@ def info(source: Path, as_json: bool) -> None:
 
 def _print_totals(cache: Cache) -> None:
     """Minutes and songs by split and stem, as a table on stdout."""
-    from stito.data.stems import STEMS
+    from stito.stems import STEMS
     from stito.terminal import text_table
 
     seconds = cache.seconds()

@@ -9,10 +9,12 @@ from typing import Any
 
 import click
 
+from stito.cli.sense import CheckedGroup
+
 __all__ = ["LazyGroup"]
 
 
-class LazyGroup(click.Group):
+class LazyGroup(CheckedGroup):
     """Takes a table of its commands: each one's `"module:attribute"` and its line in the help."""
 
     def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 import click
 
 from stito import registry
-from stito.data.stems import STEMS
 from stito.engine.options import AUTO, CHANNELS, INITS
+from stito.stems import STEMS
 
 if TYPE_CHECKING:
     from stito.engine.result import OnStep

@@ -35,9 +35,12 @@ def separate(source: Path, outdir: Path, separator: str, force: bool) -> None:
       stito separate song.flac -o stems/ --separator spleeter2
     """
     from stito.cli.progress import Reporter
+    from stito.workflows.folder import left_beside
     from stito.workflows.separate import run_separate
 
     with Reporter() as reporter:
         written = run_separate(source, outdir, separator=separator, force=force, on_step=reporter)
     for path in written:
         click.echo(str(path))
+    for name in left_beside(outdir, written):
+        click.echo(f"note: {outdir} also holds {name}, which is not of this separation.", err=True)

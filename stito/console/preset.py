@@ -223,6 +223,8 @@ def load_preset(path: str | Path) -> Preset:
         PresetError: it cannot be read; the message names file, key and line.
     """
     path = Path(path)
+    if path.is_dir():
+        raise MissingFileError(f"{path} is a folder, not a preset.", hint=f"Give {path / 'preset.json'}.")
     if not path.is_file():
         raise MissingFileError(f"There is no preset {path}.", hint="A transfer writes one as OUTDIR/preset.json.")
     text = read_document(path, error=PresetError)

@@ -14,8 +14,8 @@ from stito import streams
 from stito.audio import check_writable, in_pairs, write_atomic, write_audio
 from stito.console.strips import headroom_db
 from stito.data.manipulation import Manipulation, Manipulator, load_manipulator
-from stito.data.stems import STEMS
 from stito.mix import Mix, read_mix
+from stito.stems import STEMS
 from stito.streams import Purpose
 from stito.terminal import text_table
 

@@ -20,9 +20,9 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from stito.audio import Audio, is_audio_file, is_stem_file, read_audio, read_stem_file, resample
-from stito.data.stems import STEMS
 from stito.errors import AudioError, MissingFileError, SettingsError
 from stito.files.documents import parse_json, read_document
+from stito.stems import STEMS
 
 __all__ = ["SAMPLE_RATE", "SPLIT_FILE", "Song", "check_names", "find_songs", "read_stems"]
 

@@ -57,11 +57,16 @@ def _route_stems(sounding: Mapping[str, Tensor], mix: Mix, reference: Mix, notes
         if name in reference.stems and not is_silent(reference.stems[name]):
             pairs[name], targets[name] = ({name: x}, reference.stereo(name)), name
         else:
-            notes.append(f"{name}: the reference has no such stem; it was left as it is, at its place in the balance.")
+            lacking = (
+                "this stem of the reference is silent" if name in reference.stems else "the reference has no such stem"
+            )
+            notes.append(f"{name}: {lacking}; it was left as it is, at its place in the balance.")
     notes += [f"{name}: only the reference has this stem." for name in reference.stems if name not in mix.stems]
     if not pairs:
+        ours = ", ".join(sounding)
+        theirs = ", ".join(name for name, x in reference.stems.items() if not is_silent(x))
         raise AudioError(
-            f"Input and reference share no stem: {', '.join(mix.stems)} against {', '.join(reference.stems)}.",
+            f"Input and reference share no stem with sound in both: {ours} against {theirs}.",
             hint="Name the files alike (vocals, drums, bass, other), or give the reference as one mix.",
         )
     return Routes(pairs, targets, notes)

@@ -19,6 +19,9 @@ Model = TypeVar("Model", bound=BaseModel)
 Path = Sequence[str | int]
 
 
+_NO_DOCUMENT = "Is it the right file, and whole? Mend it at that place, or make it again."
+
+
 def read_document(path: FilePath, *, error: type[StitoError]) -> str:
     """The text of a document: UTF-8, with or without the byte-order mark that some editors put in front.
 
@@ -37,7 +40,9 @@ def parse_json(text: str, model: type[Model], *, source: str, error: type[StitoE
     try:
         document = json.loads(text)
     except json.JSONDecodeError as cause:
-        raise error(f"{source}, line {cause.lineno}: not valid JSON: {cause.msg}.") from cause
+        raise error(f"{source}, line {cause.lineno}: not valid JSON: {cause.msg}.", hint=_NO_DOCUMENT) from cause
+    except RecursionError as cause:
+        raise error(f"{source}: nested too deeply to be read.", hint=_NO_DOCUMENT) from cause
     return _validate(document, model, source, error, lambda path: _line(text, _json_position(text, path)))
 
 
@@ -48,7 +53,7 @@ def parse_toml(text: str, model: type[Model], *, source: str, error: type[StitoE
     except tomllib.TOMLDecodeError as cause:
         place = re.search(r"line (\d+)", str(cause))
         where = f"{source}, line {place[1]}" if place else source
-        raise error(f"{where}: not valid TOML: {str(cause).split(' (at')[0]}.") from cause
+        raise error(f"{where}: not valid TOML: {str(cause).split(' (at')[0]}.", hint=_NO_DOCUMENT) from cause
     return _validate(document, model, source, error, lambda path: _toml_line(text, path))
 
 
@@ -71,10 +76,10 @@ def _validate(
         first = cause.errors()[0]
         path = [part for part in first["loc"] if not (isinstance(part, str) and "[" in part)]
         key = ".".join(str(part) for part in path) or "the document"
-        raise error(
-            f"{source}, line {line_of(path)}: {key}: {first['msg']}.",
-            hint=f"{cause.error_count()} problem(s) in this file; this is the first.",
-        ) from cause
+        hint = f"{cause.error_count()} problem(s) in this file; this is the first."
+        if key == "version":
+            hint = "Another version of stito wrote this: update stito, or make the file again."
+        raise error(f"{source}, line {line_of(path)}: {key}: {first['msg']}.", hint=hint) from cause
 
 
 def _line(text: str, position: int) -> int:

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from stito.errors import TrainingError, WeightsError
 from stito.models.weights import load_weights, save_weights
 from stito.streams import Purpose, torch_seeded
+from stito.terminal import leave_terminal
 from stito.training.batches import ahead
 from stito.training.checkpoint import load_checkpoint, save_checkpoint
 from stito.training.log import Log
@@ -260,13 +261,18 @@ class Training:
 
     @contextlib.contextmanager
     def _interruptible(self) -> Iterator[None]:
-        """The first Ctrl-C (or SIGTERM) ends the training after the step; the second ends the program."""
+        """The first Ctrl-C (SIGTERM, a closed terminal) ends the training after the step; the second the program."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        hangup = getattr(signal, "SIGHUP", None)
+        if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+            before[hangup] = signal.getsignal(hangup)
 
         def stop(number: int, frame: object) -> None:
+            if number == hangup:
+                leave_terminal()
             self.stopped = Stop.INTERRUPTED
             signal.signal(number, before[signal.Signals(number)])
 

@@ -10,7 +10,15 @@ from stito.console.strips import Rendered
 from stito.engine.render import render_part
 from stito.errors import StitoError
 from stito.mix import read_mix
-from stito.workflows.folder import AUDIO, keep_inputs, prepare, write_audio_files
+from stito.workflows.folder import (
+    AUDIO,
+    audio_files,
+    keep_inputs,
+    prepare,
+    recorded_files,
+    remove_earlier,
+    write_audio_files,
+)
 
 __all__ = ["run_apply"]
 
@@ -37,5 +45,8 @@ def run_apply(
     if single:
         write_audio(out, rendered.mix, rendered.sample_rate, subtype=mix.format.subtype, overwrite=force)
     else:
+        written = audio_files(mix.layout, rendered.stems)
+        earlier = [*recorded_files(out), *(f"stems/{name}.wav" for name in preset.stems)]
+        remove_earlier(out, [name for name in earlier if name.startswith("stems/")], written)
         write_audio_files(rendered, mix.layout, out)
     return rendered

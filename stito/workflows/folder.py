@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from stito.audio import AUDIO_SUFFIXES, check_writable, peak_of, write_audio
+from stito.audio import AUDIO_SUFFIXES, check_writable, is_audio_file, peak_of, write_audio
 from stito.console.strips import Rendered
 from stito.errors import OutputError, OutputExistsError
 from stito.mix import Layout
 
-__all__ = ["AUDIO", "NAMES", "file_name", "keep_inputs", "prepare", "write_audio_files"]
+__all__ = [
+    "AUDIO",
+    "NAMES",
+    "RESULT",
+    "audio_files",
+    "file_name",
+    "keep_inputs",
+    "left_beside",
+    "prepare",
+    "recorded_files",
+    "remove_earlier",
+    "write_audio_files",
+]
 
-NAMES = ("mix.wav", "stems", "preset.json", "preset.csv", "result.json", "report.html")
+RESULT = "result.json"
+
+NAMES = ("mix.wav", "stems", "preset.json", "preset.csv", RESULT, "report.html")
 """What a transfer leaves in its folder."""
 
 AUDIO = NAMES[:2]
@@ -54,6 +70,41 @@ def keep_inputs(results: Iterable[Path], *inputs: Path) -> None:
 def file_name(name: str) -> str:
     """A name for a file or folder, of a method or an encoder: `cma:features` is cma-features."""
     return re.sub(r"[^\w.]+", "-", name)
+
+
+def audio_files(layout: Layout, stems: Iterable[str]) -> list[str]:
+    """The names of the audio files of a result, as they are in its folder."""
+    return [*(f"stems/{stem}.wav" for stem in stems if layout.kind == "stems"), "mix.wav"]
+
+
+def recorded_files(outdir: Path) -> list[str]:
+    """What the result that is in a folder, if any, says that it wrote there."""
+    try:
+        document = json.loads((outdir / RESULT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    is_result = isinstance(document, dict) and document.get("format") == "stito.result"
+    files = document.get("files") if is_result else None
+    return [name for name in files if isinstance(name, str)] if isinstance(files, list) else []
+
+
+def remove_earlier(outdir: Path, names: Iterable[str], keep: Iterable[str]) -> None:
+    """Remove audio and scripts of an earlier result, but for what is to be written anew; nothing else, ever."""
+    for name in set(names) - set(keep):
+        place = PurePosixPath(name)
+        is_ours = place.suffix in (".wav", ".py") and place.parent in (PurePosixPath(), PurePosixPath("stems"))
+        if is_ours and ".." not in place.parts:
+            with contextlib.suppress(OSError):
+                (outdir / place).unlink()
+    with contextlib.suppress(OSError):  # unless something is in it
+        (outdir / "stems").rmdir()
+
+
+def left_beside(folder: Path, written: Iterable[Path]) -> list[str]:
+    """The names of audio in a folder that a result did not write, and that would pass for some of it."""
+    ours = {path.name for path in written}
+    there = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [file.name for file in there if is_audio_file(file) and file.name not in ours]
 
 
 def write_audio_files(rendered: Rendered, layout: Layout, outdir: Path) -> None:

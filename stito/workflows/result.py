@@ -18,12 +18,21 @@ from stito.report.build import Sources, build_report
 from stito.report.data import ReportData
 from stito.report.html import write_report
 from stito.terminal import text_table
-from stito.workflows.folder import NAMES, prepare, write_audio_files
+from stito.workflows.folder import (
+    AUDIO,
+    NAMES,
+    RESULT,
+    audio_files,
+    prepare,
+    recorded_files,
+    remove_earlier,
+    write_audio_files,
+)
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["TransferResult", "phases_table", "result_json", "summary", "write_results"]
+__all__ = ["TransferResult", "files_of", "phases_table", "result_json", "summary", "write_results"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,6 +70,7 @@ class TransferResult(Outcome):
         """
         folder = Path(folder)
         prepare(folder, force=force)
+        remove_earlier(folder, recorded_files(folder), files_of(self))
         write_audio_files(self.rendered, self.layout, folder)
         write_results(self, folder)
         return folder
@@ -108,12 +118,13 @@ def write_results(result: TransferResult, folder: Path) -> None:
     """Everything but the audio."""
     write_atomic(folder / "preset.json", result.preset.to_json(), overwrite=True)
     write_atomic(folder / "preset.csv", result.preset.to_csv(), overwrite=True)
-    _write_scripts(result, folder)
+    for name, text in _scripts(result).items():
+        write_atomic(folder / name, text, overwrite=True)
     data = result.report()
     with phase("report"):
         write_report(folder / "report.html", data)
     document = result_json(result, data) | {"phases": _phases_json(result.phases)}
-    write_atomic(folder / "result.json", json.dumps(document, indent=2) + "\n", overwrite=True)
+    write_atomic(folder / RESULT, json.dumps(document, indent=2) + "\n", overwrite=True)
 
 
 def phases_table(phases: Phases) -> str:
@@ -129,8 +140,15 @@ def _phases_json(phases: Phases) -> dict[str, dict[str, float]]:
     }
 
 
-def _write_scripts(result: Outcome, folder: Path) -> None:
+def files_of(result: TransferResult) -> list[str]:
+    """The names of all files of a result, as they are in its folder."""
+    documents = [name for name in NAMES if name not in AUDIO]
+    return [*audio_files(result.layout, result.rendered.stems), *documents, *_scripts(result)]
+
+
+def _scripts(result: Outcome) -> dict[str, str]:
     """`<stem>.<host>.py` for each stem whose effects all come from one host that offers to write such a script."""
+    scripts = {}
     for name, strip in result.preset.stems.items():
         chain, settings = strip.build()
         hosts = {slot.effect.host for slot in chain.slots}
@@ -139,10 +157,11 @@ def _write_scripts(result: Outcome, folder: Path) -> None:
         steps = [(slot.effect.name, settings[slot.label]) for slot in chain.slots]
         text = chain.slots[0].effect.script(steps, gain_db=strip.fader_db + result.preset.output_gain_db)
         if text is not None:
-            write_atomic(folder / f"{name}.{host}.py", text, overwrite=True)
+            scripts[f"{name}.{host}.py"] = text
+    return scripts
 
 
-def result_json(result: Outcome, data: ReportData) -> dict[str, Any]:
+def result_json(result: TransferResult, data: ReportData) -> dict[str, Any]:
     """What `result.json` holds: losses, metrics and levels, per search and per stem."""
     provenance = result.preset.provenance
     return {
@@ -174,13 +193,14 @@ def result_json(result: Outcome, data: ReportData) -> dict[str, Any]:
             for row in data.rows
         },
         "notes": list(result.notes),
+        "files": files_of(result),
     }
 
 
-def summary(result: Outcome, outdir: Path, *, as_json: bool = False) -> str:
+def summary(result: TransferResult, outdir: Path, *, as_json: bool = False) -> str:
     """The answer on stdout: a few lines, or the JSON of `result.json`."""
     if as_json:
-        return (outdir / "result.json").read_text(encoding="utf-8").rstrip()
+        return (outdir / RESULT).read_text(encoding="utf-8").rstrip()
     lines = []
     for name, found in result.solutions.items():
         lines.append(
@@ -189,6 +209,6 @@ def summary(result: Outcome, outdir: Path, *, as_json: bool = False) -> str:
             f"{found.stop}"
         )
     lines += [f"note: {note}" for note in result.notes]
-    written = [name for name in NAMES if (outdir / name).exists()]
+    written = [name for name in NAMES if name != "stems" or result.layout.kind == "stems"]
     lines.append(f"{outdir}: {', '.join(written)}")
     return "\n".join(lines)

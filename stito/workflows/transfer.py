@@ -21,9 +21,9 @@ from stito.files.locks import sole_writer
 from stito.mix import Mix
 from stito.report.build import Sources
 from stito.workflows.command import command_line
-from stito.workflows.folder import NAMES, keep_inputs, write_audio_files
+from stito.workflows.folder import NAMES, keep_inputs, recorded_files, remove_earlier, write_audio_files
 from stito.workflows.folder import prepare as prepare_folder
-from stito.workflows.result import TransferResult, write_results
+from stito.workflows.result import TransferResult, files_of, write_results
 from stito.workflows.sources import Source, in_stereo, read_pair
 
 __all__ = ["Transfer", "run_transfer", "transfer", "transfer_files"]
@@ -207,6 +207,7 @@ def transfer_files(
             result = engine.finish(task, mix, solved, sources, phases, engine.command(source, reference))
             del mix, task
             with phase("write"):
+                remove_earlier(outdir, recorded_files(outdir), files_of(result))
                 write_audio_files(result.rendered, result.layout, outdir)
         except KeyboardInterrupt:
             again = command_line(

@@ -292,3 +292,43 @@ def test_a_stem_file_is_a_mix_of_four(tmp_path: Path) -> None:
     one = read_mix(tmp_path / "song.stem.mp4", stem="vocals")
     assert (one.kind, one.name, list(one.stems)) == ("stem", "song", ["vocals"])
     assert torch.equal(one.stems["vocals"], mix.stems["vocals"])
+
+
+# Names of stems that are a slip of the keyboard
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("vocls", "vocals"),
+        ("Vcoals", "vocals"),
+        ("drms", "drums"),
+        ("durms", "drums"),
+        ("bas", "bass"),
+        ("basss", "bass"),
+        ("otehr", "other"),
+        ("drumz", "drums"),
+    ],
+)
+def test_a_slip_in_the_name_of_a_stem_suggests_the_stem(tmp_path: Path, name: str, meant: str) -> None:
+    put(tmp_path / "take.wav", noise())
+    with pytest.raises(UnknownNameError, match="Unknown stem") as caught:
+        read_mix(tmp_path / "take.wav", stem=name)
+    assert f"Did you mean {meant}?" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("name", ["vocals", "vocal", "drum", "bass2", "lead vocals", "synth", "gitarre", "others", "b"])
+def test_names_of_ones_own_are_taken_as_they_are(tmp_path: Path, name: str) -> None:
+    put(tmp_path / "take.wav", noise())
+    assert list(read_mix(tmp_path / "take.wav", stem=name).stems) == [name]
+
+
+def test_of_a_folder_the_stems_that_it_holds_are_suggested(tmp_path: Path) -> None:
+    put(tmp_path / "Lead Vox.wav", noise())
+    put(tmp_path / "kit.wav", noise(seed=1))
+    with pytest.raises(UnknownNameError) as caught:
+        read_mix(tmp_path, stem="led vox")
+    assert "lead vox" in (caught.value.hint or "")
+    with pytest.raises(UnknownNameError) as caught:
+        read_mix(tmp_path, stem="zzz")
+    assert "kit, lead vox" in (caught.value.hint or "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import soundfile
 
 from conftest import CHAIN
 from stito.audio import read_audio
+from stito.cli.endings import as_interrupts
 from stito.mix import read_mix
 
 QUICK = ["--chain", CHAIN, "--evaluations", "16"]
@@ -244,8 +246,8 @@ def test_a_corrupt_preset_names_file_and_line(songs: Path, tmp_path: Path) -> No
     assert "p.json, line 3" in done.stderr
 
 
-def test_ctrl_c_saves_the_best_so_far(songs: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
+def interrupted(out: Path, songs: Path, *signals: signal.Signals) -> subprocess.Popen[str]:
+    """A transfer to which the signals are sent, one after the other, once it searches."""
     command = [sys.executable, "-m", "stito", "transfer", str(songs / "night"), str(songs / "street"), "-o", str(out)]
     command += ["--chain", CHAIN, "--evaluations", "100000"]
     process = subprocess.Popen(
@@ -253,17 +255,80 @@ def test_ctrl_c_saves_the_best_so_far(songs: Path, tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
+        preexec_fn=lambda: [signal.signal(one, signal.SIG_DFL) for one in signals],  # a job in the background ignores
     )
     assert process.stderr is not None
     while "search" not in process.stderr.readline():
         assert process.poll() is None
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
+    for one in signals:
+        time.sleep(0.5)
+        process.send_signal(one)
+    return process
+
+
+@pytest.mark.parametrize("one", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_saves_the_best_so_far(one: signal.Signals, songs: Path, tmp_path: Path) -> None:
+    """And so do a cluster that takes the machine back, and a terminal that is closed."""
+    out = tmp_path / "out"
+    process = interrupted(out, songs, one)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert json.loads((out / "result.json").read_text())["interrupted"]
     assert (out / "mix.wav").exists()
+
+
+def test_a_terminal_that_is_gone_does_not_stop_the_saving(songs: Path, tmp_path: Path) -> None:
+    pty = pytest.importorskip("pty")
+    main, terminal = pty.openpty()
+    command = [sys.executable, "-m", "stito", "transfer", songs / "night", songs / "street", "-o", tmp_path / "out"]
+    command += ["--chain", CHAIN, "--evaluations", "100000"]
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "120"}
+    process = subprocess.Popen(list(map(str, command)), stdout=terminal, stderr=terminal, env=environment)
+    os.close(terminal)
+    seen = b""
+    while b"evaluations" not in seen:
+        assert select.select([main], [], [], 60.0)[0], seen
+        seen += os.read(main, 1 << 16)
+    os.close(main)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(timeout=120) == 0
+    assert json.loads((tmp_path / "out" / "result.json").read_text())["interrupted"]
+
+
+@pytest.mark.parametrize("one", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_where_there_is_nothing_to_keep_the_status_names_the_signal(one: signal.Signals) -> None:
+    code = (
+        "import os, sys, time; sys.argv = ['stito', 'effects']\n"
+        "import stito.cli as cli\n"
+        f"cli.cli.invoke = lambda context: (os.kill(os.getpid(), {one.value}), time.sleep(60))\n"
+        "cli.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(one, signal.SIG_DFL),
+    )
+    assert done.returncode == 128 + one
+    assert "Interrupted." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_handlers_come_back_and_what_is_ignored_stays_so() -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP)
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with as_interrupts() as ending:
+            os.kill(os.getpid(), signal.SIGHUP)  # as under nohup
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGTERM)
+            assert ending.status == 143
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGHUP, before[1])
 
 
 def test_black_box_chains_leave_a_script_that_makes_the_same_audio(songs: Path, tmp_path: Path) -> None:

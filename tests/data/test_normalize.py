@@ -18,10 +18,10 @@ from stito.data.fxnorm.onsets import find_onsets, onset_levels, onset_peak_db
 from stito.data.fxnorm.pieces import filter_pieces
 from stito.data.fxnorm.statistics import covariance, mid_ratio, peaks_of, smoothed_db
 from stito.data.fxnorm.targets import spectrum_grid
-from stito.data.stems import STEMS
 from stito.demo import compose
 from stito.effects.chain_files import load_chain
 from stito.errors import AudioError, MissingFileError, SettingsError, UnknownNameError
+from stito.stems import STEMS
 
 RATE = 44_100
 PROCESSINGS: Mapping[str, Mapping[str, Mapping[str, float]]] = {

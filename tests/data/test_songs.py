@@ -12,8 +12,8 @@ import soundfile
 import torch
 
 from stito.data.songs import find_songs, read_stems
-from stito.data.stems import STEMS
 from stito.errors import AudioError, MissingFileError, SettingsError
+from stito.stems import STEMS
 
 RATE = 44_100
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from stito.data.manipulation import Manipulation
-from stito.data.stems import STEMS
 from stito.errors import SettingsError, UnknownNameError
+from stito.stems import STEMS
 from stito.testing import ContractError, check_manipulator
 from stito_effects.fxmanipulator.impulses import Impulses
 from stito_effects.fxmanipulator.manipulator import EFFECTS, PROBABILITIES, REVERB_PROBABILITIES, FXmanipulator
