@@ -81,7 +81,8 @@ def _echoes(p: Mapping[str, Tensor], repeats: Tensor, n: int, sample_rate: int) 
         loop, whole, wet, dry, damping, coarse, fine = inputs
         loss = torch.log1p(squares[bins] * damping)
         gain = fade[bins] * (-0.5 * powers * loss[:, None]).exp()
-        one, last = (gain * delay_block(coarse, fine, bins).reshape(gain.shape)).split(1, dim=1)
+        both = gain * delay_block(coarse, fine, bins).reshape(gain.shape)
+        one, last = both[:, :1], both[:, 1:]
         series = one * (1 - whole * last) * (1 - loop * one).reciprocal()
         mixed = torch.view_as_complex((wet @ torch.view_as_real(series).flatten(-2)).reshape(batch, 4, -1, 2))
         return (mixed + dry).reshape(batch, 2, 2, -1)

@@ -56,13 +56,14 @@ class Saturation(Effect):
         knobs = torch.stack([10 ** (p["drive_db"] / 20), p["asymmetry"], p["mix"]]).expand(-1, batch)
         size = 1 if x.device.type == "cpu" else batch
         rows = [slice(start, start + size) for start in range(0, batch, size)]
-        done = [_saturated(x if len(x) == 1 else x[row], *map(column, knobs[:, row]), sample_rate) for row in rows]
+        done = [_saturated(x if len(x) == 1 else x[row], knobs[:, row], sample_rate) for row in rows]
         return torch.cat(done) if len(done) > 1 else done[0]
 
 
-def _saturated(x: Tensor, drive: Tensor, bias: Tensor, mix: Tensor, sample_rate: int) -> Tensor:
-    """Audio (b | 1, 2, t) under knobs (b, 1, 1), one block at a time; blocks include a margin on both sides."""
+def _saturated(x: Tensor, knobs: Tensor, sample_rate: int) -> Tensor:
+    """Audio (b | 1, 2, t) under drive, bias and mix (3, b), one block at a time; these include a margin either side."""
     margin, length = round(MARGIN_S * sample_rate), x.shape[-1]
+    drive, bias, mix = map(column, knobs)
     swing = torch.tanh(bias + USUAL_PEAK * drive) - torch.tanh(bias - USUAL_PEAK * drive)
     dry, wet = 1 - mix, mix * (2 * USUAL_PEAK / swing)
     blocks = []

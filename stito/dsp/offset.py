@@ -28,7 +28,7 @@ def take_offset(x: Tensor, sample_rate: int, cut_hz: float, rest: Tensor) -> Ten
     is the value that the audio has before its start and after its end.
     """
     spline = _spline(x.dtype, x.device)
-    rows = x.unflatten(-1, (-1, STEP))
+    rows = x.reshape(*x.shape[:-1], -1, STEP)
     count = rows.shape[-2]
     n = fast_length(count + TAPS + round(SETTLED_S * sample_rate / STEP))
     # a row of samples has shares in the slow samples at its place and at those before
@@ -38,19 +38,19 @@ def take_offset(x: Tensor, sample_rate: int, cut_hz: float, rest: Tensor) -> Ten
     kept = torch.fft.irfft(rfft(slow) * _low_pass(n, sample_rate, cut_hz, x.dtype, x.device), n=n)
     around = (kept + rest / spline[:, 0].sum()).unfold(-1, TAPS, 1)[..., :count, :]
     straight = spline.flip(0).expand(len(x) * x.shape[1], -1, -1)
-    return rows.flatten(0, 1).baddbmm_(around.flatten(0, 1), straight, alpha=-1).reshape(x.shape)
+    without: Tensor = rows.flatten(0, 1).baddbmm_(around.flatten(0, 1), straight, alpha=-1)
+    return without.reshape(x.shape)
 
 
 @lru_cache(maxsize=8)
 def _spline(dtype: torch.dtype, device: torch.device) -> Tensor:
     """The shares (taps, samples) of audio samples in slow ones, which as a whole keep a constant as it is."""
-    kernel = torch.ones(1, dtype=torch.float64)
+    kernel, box = torch.ones(1, 1, 1, dtype=torch.float64), torch.ones(1, 1, STEP, dtype=torch.float64)
     for _ in range(TAPS):
-        kernel = torch.nn.functional.conv1d(
-            kernel[None, None], torch.ones(1, 1, STEP, dtype=torch.float64), padding=STEP - 1
-        )[0, 0]
-    kernel = pad(kernel, (0, TAPS * STEP - len(kernel)))
-    return (kernel * (STEP**0.5 / kernel.sum())).reshape(TAPS, STEP).to(device, dtype)
+        kernel = torch.nn.functional.conv1d(kernel, box, padding=STEP - 1)
+    kernel = pad(kernel, (0, TAPS * STEP - kernel.shape[-1]))
+    spline: Tensor = kernel * (STEP**0.5 / kernel.sum())
+    return spline.reshape(TAPS, STEP).to(device, dtype)
 
 
 @lru_cache(maxsize=8)
