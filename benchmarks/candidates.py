@@ -26,7 +26,7 @@ from stito.models.loading import load_encoder
 from stito.streams import Purpose, torch_generator
 
 RATE = 44_100
-CHAINS = ("mixing", "pedalboard")
+CHAINS = ("mixing", "mastering", "vocal", "pedalboard")
 
 
 def contenders(sources: list[Tensor], encoder: Encoder, population: int, generator: torch.Generator) -> Contenders:

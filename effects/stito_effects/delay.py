@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from stito.dsp.blockwise import blockwise
-from stito.dsp.phase import delay_response, nyquist_fade
+from stito.dsp.blockwise import Formula
+from stito.dsp.phase import delay_block, delay_tables, nyquist_fade
 from stito.dsp.spectrum import Response
 from stito.effects.effect import LinearEffect
 from stito.effects.param import Param
@@ -45,14 +46,11 @@ class Delay(LinearEffect):
     tail_s: ClassVar[float] = 4.0
 
     def response(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Response:
-        names = [param.name for param in self.params]
+        return self.factor(p, n, sample_rate).whole()
+
+    def factor(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Formula:
         repeats = _repeats(p, self.tail_s - RING_S)
-
-        def evaluate(inputs: Sequence[Tensor], bins: slice) -> Tensor:
-            values = dict(zip(names, inputs, strict=True))
-            return _matrix(values, repeats, n, sample_rate, bins)
-
-        return blockwise(evaluate, [p[name] for name in names], n // 2 + 1)
+        return _echoes(p, repeats, n, sample_rate)
 
 
 def _repeats(p: Mapping[str, Tensor], room_s: float) -> Tensor:
@@ -62,21 +60,34 @@ def _repeats(p: Mapping[str, Tensor], room_s: float) -> Tensor:
     return torch.minimum(fit, audible.ceil()).clamp_min(1)
 
 
-def _matrix(p: Mapping[str, Tensor], repeats: Tensor, n: int, sample_rate: int, bins: slice) -> Tensor:
-    """Dry plus wet, (b, 2, 2, bins). In mid and side the crossing of sides is diagonal: 1 for mid, 1 - 2 c for side."""
-    cross, angle = p["ping_pong"], p["mix"] * (math.pi / 2)
-    crossed = torch.stack([torch.ones_like(cross), 1 - 2 * cross], dim=1)
-    loop = (p["feedback"][:, None] * crossed)[..., None]
-    one, last = _passes(p, repeats, n, sample_rate, bins)
-    # the sum of the first k terms of a geometric series: (1 - q^k) / (1 - q)
-    series = one * (1 - _whole_power(loop, repeats) * last) * (1 - loop * one).reciprocal()
+def _echoes(p: Mapping[str, Tensor], repeats: Tensor, n: int, sample_rate: int) -> Formula:
+    """Dry plus wet, (b, 2, 2, f). In mid and side the crossing of sides is diagonal: 1 for mid, 1 - 2 c for side.
+
+    The sum of the first k terms of a geometric series is (1 - q^k) / (1 - q), with q the loop's gain times one pass.
+    """
+    cross, angle, batch = p["ping_pong"], p["mix"] * (math.pi / 2), len(repeats)
+    loop = (p["feedback"][:, None] * torch.stack([torch.ones_like(cross), 1 - 2 * cross], dim=1))[..., None]
     # ping-pong lets the mono sum (L + R) / 2 in on the left, and on the right the rest
     kept, rest = 1 - cross / 2, 1.5 * cross - 1
     wet = torch.stack([kept, kept, kept, rest, kept, -kept, kept, -rest], dim=1).reshape(-1, 4, 2)
-    mixed = (0.5 * angle.sin())[:, None, None] * wet @ torch.view_as_real(series).flatten(-2)
     identity = torch.tensor([1.0, 0.0, 0.0, 1.0], dtype=angle.dtype, device=angle.device)
     dry = torch.complex(angle.cos()[:, None] * identity, torch.zeros_like(identity))[..., None]
-    return (torch.view_as_complex(mixed.reshape(len(cross), 4, -1, 2)) + dry).reshape(len(cross), 2, 2, -1)
+    inputs = [loop, _whole_power(loop, repeats), (0.5 * angle.sin())[:, None, None] * wet, dry]
+    inputs += _passes(p, repeats, n, sample_rate)
+    powers = torch.stack([repeats**0, repeats], dim=1)[..., None]
+    squares, fade = _tables(n, angle.dtype, angle.device)
+
+    def evaluate(inputs: Sequence[Tensor], bins: slice) -> Tensor:
+        loop, whole, wet, dry, damping, coarse, fine = inputs
+        loss = torch.log1p(squares[bins] * damping)
+        gain = fade[bins] * (-0.5 * powers * loss[:, None]).exp()
+        both = gain * delay_block(coarse, fine, bins).reshape(gain.shape)
+        one, last = both[:, :1], both[:, 1:]
+        series = one * (1 - whole * last) * (1 - loop * one).reciprocal()
+        mixed = torch.view_as_complex((wet @ torch.view_as_real(series).flatten(-2)).reshape(batch, 4, -1, 2))
+        return (mixed + dry).reshape(batch, 2, 2, -1)
+
+    return Formula(evaluate, inputs, n // 2 + 1)
 
 
 def _whole_power(base: Tensor, exponent: Tensor) -> Tensor:
@@ -85,16 +96,20 @@ def _whole_power(base: Tensor, exponent: Tensor) -> Tensor:
     return base.abs() ** k * torch.where(k % 2 == 0, 1.0, base.detach().sign())
 
 
-def _passes(p: Mapping[str, Tensor], repeats: Tensor, n: int, sample_rate: int, bins: slice) -> tuple[Tensor, Tensor]:
-    """Delay and low-pass, H, and the same as often as there are repeats, H^k: complex (b, 1, bins) each.
+def _passes(p: Mapping[str, Tensor], repeats: Tensor, n: int, sample_rate: int) -> list[Tensor]:
+    """What low-pass and delay are made of: how the former falls, (b, 1), and tables of one delay and of all, (2 b, _).
 
     The low-pass is a one-pole's magnitude, 1 / sqrt(1 + (f / cutoff)^2), without its phase: powers of it are cheap,
     and it is the same at every sample rate.
     """
-    hz = torch.arange(bins.start, bins.stop, device=repeats.device).to(repeats.dtype) * (sample_rate / n)
-    loss = -0.5 * torch.log1p((hz / p["damping_hz"][:, None]).square())
+    damping = (sample_rate / n / p["damping_hz"]).square()[:, None]
     samples = p["time_ms"] * (sample_rate / 1000)
-    times, powers = torch.stack([samples, samples * repeats], dim=1), torch.stack([repeats**0, repeats], dim=1)
-    gain = nyquist_fade(n, bins, loss) * (powers[..., None] * loss[:, None]).exp()
-    both = gain * delay_response(times.flatten(), n, bins).reshape(gain.shape)
-    return both[:, :1], both[:, 1:]
+    times = torch.stack([samples, samples * repeats], dim=1).flatten()
+    return [damping, *delay_tables(times, n, slice(0, n // 2 + 1))]
+
+
+@lru_cache(maxsize=8)
+def _tables(n: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Per bin k of an `n`-point real FFT: k^2, and the fade at the top, (f,) each."""
+    k = torch.arange(n // 2 + 1, dtype=torch.float64, device=device)
+    return k.square().to(dtype), nyquist_fade(n, slice(0, len(k)), k).to(dtype)

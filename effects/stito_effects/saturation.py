@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad, softplus
+from torch.nn.functional import pad
 
+from stito.dsp.antialiasing import Places, mean_tanh
 from stito.dsp.fourier import rfft
-from stito.dsp.spectrum import fast_length, unit_circle
+from stito.dsp.offset import take_offset
+from stito.dsp.spectrum import unit_circle
 from stito.effects.effect import Effect, batch_of, column
 from stito.effects.param import Param
 
@@ -20,16 +23,20 @@ USUAL_PEAK = 0.25
 """Drive keeps the level of audio that peaks here (-12 dBFS); softer comes out louder, louder comes out softer."""
 DC_HZ = 15.0
 """Where the offset that asymmetry makes is cut."""
-TOP = 0.9
-"""From here to the Nyquist frequency the highs fade out: a sudden end would ring through the whole block."""
 MARGIN_S = 0.2
-"""How much of its neighbours a block includes: by then the DC filter has fallen to -110 dB."""
-BLOCK = 3 << 15
-"""Samples shaped at a time, and"""
-ROWS = 4
-"""candidates at a time: what they need stays in the processor's cache, whatever the batch and the length."""
-SMALL = 1e-3
-"""The squared step of tanh's argument at which quotient and midpoint weigh the same: neither errs by -85 dB there."""
+"""How much of its neighbours a block includes: by then the filter of the offset has settled."""
+BLOCK = 1 << 20
+"""Samples shaped at a time, so that what they need does not grow with the song."""
+FRAME = 1 << 13
+"""Samples of a Fourier transform: short enough for the processor's cache,"""
+OVERLAP = 1 << 9
+"""of which so many at either end serve their neighbours: by then filters have rung out."""
+AT_ONCE = 1 << 18
+"""Samples, of all candidates and channels, that are shaped at once: what they need stays in the cache."""
+TOP = 0.9
+"""From here to the Nyquist frequency the highs fade out: a sudden end would ring for long."""
+TOP_BETWEEN = 0.96
+"""The same for values between samples."""
 
 
 class Saturation(Effect):
@@ -44,68 +51,75 @@ class Saturation(Effect):
     )
 
     def process(self, x: Tensor, p: Mapping[str, Tensor], sample_rate: int) -> Tensor:
-        """Few candidates and one block at a time; blocks include a margin on both sides."""
+        """On a processor one candidate at a time, so that it stays in the cache."""
         batch = batch_of(x, p)
         knobs = torch.stack([10 ** (p["drive_db"] / 20), p["asymmetry"], p["mix"]]).expand(-1, batch)
-        groups = []
-        for row in range(0, batch, ROWS):
-            rows = slice(row, row + ROWS)
-            audio, (drive, bias, mix) = x if len(x) == 1 else x[rows], map(column, knobs[:, rows])
-            blocks = [
-                torch.lerp(audio[..., start : start + BLOCK], wet, mix)
-                for start, wet in _shaped_blocks(audio, drive, bias, sample_rate)
-            ]
-            groups.append(torch.cat(blocks, dim=-1) if len(blocks) > 1 else blocks[0])
-        return torch.cat(groups) if len(groups) > 1 else groups[0]  # a song is long enough without another copy
+        size = 1 if x.device.type == "cpu" else batch
+        rows = [slice(start, start + size) for start in range(0, batch, size)]
+        done = [_saturated(x if len(x) == 1 else x[row], knobs[:, row], sample_rate) for row in rows]
+        return torch.cat(done) if len(done) > 1 else done[0]
 
 
-def _shaped_blocks(x: Tensor, drive: Tensor, bias: Tensor, sample_rate: int) -> Iterator[tuple[int, Tensor]]:
-    """Where each block starts, and its `_shaped` audio."""
+def _saturated(x: Tensor, knobs: Tensor, sample_rate: int) -> Tensor:
+    """Audio (b | 1, 2, t) under drive, bias and mix (3, b), one block at a time; these include a margin either side."""
     margin, length = round(MARGIN_S * sample_rate), x.shape[-1]
+    drive, bias, mix = map(column, knobs)
+    swing = torch.tanh(bias + USUAL_PEAK * drive) - torch.tanh(bias - USUAL_PEAK * drive)
+    dry, wet = 1 - mix, mix * (2 * USUAL_PEAK / swing)
+    blocks = []
     for start in range(0, length, BLOCK):
-        before = min(margin, start)
-        around = x[..., start - before : start + BLOCK + margin]
-        n = fast_length(around.shape[-1] + margin)
-        yield start, _shaped(around, drive, bias, n, sample_rate)[..., before : before + min(BLOCK, length - start)]
+        before, stop = min(margin, start), min(start + BLOCK, length)
+        shaped = _shaped(x[..., start - before : stop + margin], drive, bias, sample_rate)
+        blocks.append(torch.addcmul(dry * x[..., start:stop], wet, shaped[..., before : before + stop - start]))
+    return torch.cat(blocks, dim=-1) if len(blocks) > 1 else blocks[0]
 
 
-def _shaped(x: Tensor, drive: Tensor, bias: Tensor, n: int, sample_rate: int) -> Tensor:
-    """tanh(drive x + bias) without its offset, at the usual level, band-limited and in time with x: (b, 2, n).
+def _shaped(x: Tensor, drive: Tensor, bias: Tensor, sample_rate: int) -> Tensor:
+    """tanh(drive x + bias) without its offset, band-limited and in time with x (b | 1, 2, t): (b, 2, t).
+
+    In frames that overlap: the transforms of short ones cost half as much.
+    """
+    step, length = FRAME - 2 * OVERLAP, x.shape[-1]
+    count = -(-length // step)
+    padded = pad(x, (OVERLAP, count * step + OVERLAP + 1 - length))
+    frames = padded.unfold(-1, FRAME + 1, step)
+    chunk = max(1, AT_ONCE // (2 * len(drive) * FRAME))
+    done = [
+        _shaped_frames(part, drive[..., None], bias[..., None])[..., OVERLAP:-OVERLAP]
+        for part in torch.split(frames, chunk, dim=2)
+    ]
+    silence = Places.of(bias)
+    shaped = torch.cat(done, dim=2).flatten(2)
+    return take_offset(shaped, sample_rate, DC_HZ, mean_tanh(silence, silence))[..., :length]
+
+
+def _shaped_frames(frames: Tensor, drive: Tensor, bias: Tensor) -> Tensor:
+    """The curve on frames (b, 2, count, n + 1), of which the last sample is the next one's: (b, 2, count, n).
 
     Shaped at twice the sample rate, as two streams at the old one: the samples, and the values between them.
     """
-    half_late = unit_circle(2 * n, x.dtype, x.device)[: n // 2 + 1]
-    between = torch.fft.irfft(rfft(x, n) * half_late.conj(), n=n)
-    around = torch.cat([pad(x, (0, n - x.shape[-1])), x[..., :1]], dim=-1)  # the frame is a circle, as for the FFT
-    on = torch.addcmul(bias, drive, around)
-    off = torch.addcmul(bias, drive, between)
-    area_on, area_off = softplus(on, beta=2), softplus(off, beta=2)
-    rising = _mean_tanh(on[..., :-1], off, area_off - area_on[..., :-1])
-    falling = _mean_tanh(off, on[..., 1:], area_on[..., 1:] - area_off)
-    swing = torch.tanh(bias + USUAL_PEAK * drive) - torch.tanh(bias - USUAL_PEAK * drive)
-    repair = _repair(half_late, sample_rate, n) * (2 * USUAL_PEAK / swing)
-    spectrum = repair * (rfft(rising) + half_late * rfft(falling))
-    shaped: Tensor = torch.fft.irfft(spectrum, n=n)
+    n = frames.shape[-1] - 1
+    early, on_time, late = _tables(n, frames.dtype, frames.device)
+    between = torch.fft.irfft(rfft(frames[..., :-1]) * early, n=n)
+    on, off = (Places.of(torch.addcmul(bias, drive, audio)) for audio in (frames, between))
+    rising, falling = mean_tanh(on[:-1], off), mean_tanh(off, on[1:])
+    shaped: Tensor = torch.fft.irfft(rfft(rising) * on_time + rfft(falling) * late, n=n)
     return shaped
 
 
-def _mean_tanh(start: Tensor, end: Tensor, area: Tensor) -> Tensor:
-    """The mean of tanh on the way from `start` to `end`, where softplus(2 u) / 2 grows by `area`.
+@lru_cache(maxsize=8)
+def _tables(n: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Half a sample ahead; and the shares of rising and falling means in the result, complex (n // 2 + 1,) each.
 
-    First-order antiderivative anti-aliasing (Parker, Zavalishin and Le Bivic, DAFx 2016, eq. 11): the difference
-    quotient of the antiderivative, here softplus(2 u) of tanh(u) + 1. As the step shrinks the quotient loses its digits
-    and hands over smoothly to tanh halfway.
+    The shares undo what taking means does to small signals (a little early, highs softer), and halve the sum.
     """
-    step = end - start
-    rise = torch.sub(area, step, alpha=0.5)  # half of the integral of tanh
-    halfway = torch.tanh(torch.lerp(start, end, 0.5))
-    weighted = torch.addcmul(halfway, rise, step, value=2 / SMALL)
-    return weighted / torch.addcmul(step.new_ones(()), step, step, value=1 / SMALL)
+    late = unit_circle(2 * n, torch.float64, device)[: n // 2 + 1]
+    place = torch.linspace(0, 1, n // 2 + 1, dtype=torch.float64, device=device)
+    repair = _fade(place, TOP) / (1 + late.conj())
+    tables = (late.conj() * _fade(place, TOP_BETWEEN), repair, repair * late)
+    early, on_time, falling = (table.to(dtype.to_complex()) for table in tables)
+    return early, on_time, falling
 
 
-def _repair(half_late: Tensor, sample_rate: int, n: int) -> Tensor:
-    """Undo what taking means does to small signals (a little early, highs softer), halve the streams, cut both ends."""
-    place = torch.linspace(0, 1, n // 2 + 1, dtype=half_late.real.dtype, device=half_late.device)
-    power = (place * (sample_rate / 2 / DC_HZ)).pow(4)
-    top = torch.cos(torch.pi / 2 * ((place - TOP) / (1 - TOP)).clamp_min(0)).square()
-    return top * power / (1 + power) / (1 + half_late.conj())
+def _fade(place: Tensor, top: float) -> Tensor:
+    return torch.cos(torch.pi / 2 * ((place - top) / (1 - top)).clamp_min(0)).square()

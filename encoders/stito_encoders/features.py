@@ -112,7 +112,8 @@ def _crest(x: Tensor) -> Tensor:
     Unlike the peak of the whole, neither grows with the length.
     """
     block = Features.sample_rate // 10
-    energy = x.square().sum(1)
+    left, right = x.unbind(1)
+    energy = torch.addcmul(left * left, right, right)
     energy = energy[:, : energy.shape[-1] // block * block].reshape(x.shape[0], -1, block)
     mean, peak = energy.mean(-1), decibels(energy.amax(-1))
     overall = mean.mean(-1, keepdim=True)

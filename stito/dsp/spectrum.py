@@ -27,10 +27,12 @@ Response = Tensor
 Factor = Response | Formula
 """A response, or how to work it out while it is applied."""
 
-BLOCK = 1 << 21
-"""Longer audio is filtered in blocks of this many samples, so that memory does not grow with the song."""
+BLOCK = 1 << 20
+"""Longer audio is filtered in blocks of at most this many samples, so that memory does not grow with the song."""
 LEAD = 1 << 14
 """Responses without phase also ring before what they answer to: for so many samples, at most."""
+USUAL, LONGEST = 1 << 17, 1 << 20
+"""Points of a block's FFT: shorter ones spend more on what rings, longer ones leave the cache."""
 
 
 @lru_cache(maxsize=256)
@@ -140,6 +142,12 @@ def _padded(x: Tensor, n: int, matrix: Tensor | None = None) -> Tensor:
     return padded
 
 
+def _block_points(ring: int) -> int:
+    """Points of the FFT of one block, of which `ring` are for what rings: a power of two, the fastest lengths."""
+    wanted = min(max(USUAL, 8 * ring), LONGEST)
+    return 1 << (max(wanted, 2 * ring) - 1).bit_length()
+
+
 def filter_blocks(x: Tensor, responses: Callable[[int], Sequence[Factor]], tail: int) -> Tensor:
     """Filter audio (b | 1, 2, t) by responses given as a function of the FFT length.
 
@@ -148,7 +156,7 @@ def filter_blocks(x: Tensor, responses: Callable[[int], Sequence[Factor]], tail:
     spectrum.
     """
     length, lead = x.shape[-1], min(LEAD, BLOCK)
-    n = fast_length(length + tail if length <= BLOCK else BLOCK + tail + lead)
+    n = fast_length(length + tail) if length <= BLOCK else _block_points(tail + lead)
     factors = fuse(responses(n))
     if all(_is_flat(factor) for factor in factors):
         return apply_responses(x, factors)
@@ -161,8 +169,9 @@ def filter_blocks(x: Tensor, responses: Callable[[int], Sequence[Factor]], tail:
         return filtered
     whole = [factor.whole() if isinstance(factor, Formula) else factor for factor in factors]
     out: Tensor | None = None
-    for start in range(0, length, BLOCK):
-        block = torch.fft.irfft(apply_responses(rfft(x[..., start : start + BLOCK], n), whole), n=n)
+    size = min(n - tail - lead, BLOCK)
+    for start in range(0, length, size):
+        block = torch.fft.irfft(apply_responses(rfft(x[..., start : start + size], n), whole), n=n)
         if out is None:
             out = block.new_zeros(*block.shape[:-1], length)
         stop = min(start + n - lead, length)

@@ -205,9 +205,7 @@ class Chain:
 
     def render_one(self, x: Tensor, settings: Mapping[str, Mapping[str, float]], sample_rate: int) -> Tensor:
         """Audio (2, t) of input (2, t) under one setting of the knobs."""
-        batch = {label: as_batch(values, dtype=x.dtype) for label, values in settings.items()}
-        with torch.no_grad():
-            return self.render(x[None], batch, sample_rate)[0]
+        return _rendered(self.slots, x, settings, sample_rate)
 
     def prepare(self, x: Tensor, sample_rate: int) -> Prepared:
         """The chain bound to one input (2, t), ready to render many candidates of it."""
@@ -225,7 +223,10 @@ class Chain:
             Physical values by slot label and param name, within the chain's ranges.
         """
         found: ChainSettings = {}
+        waiting: list[Slot] = []
         for slot in self.slots:
+            if waiting and slot.effect.measures:  # only then does it matter what those before made of the input
+                x, waiting = _rendered(waiting, x, found, sample_rate), []
             settings = slot.neutral() | {
                 name: value
                 for name, value in slot.effect.initial_settings(x, reference, sample_rate).items()
@@ -234,8 +235,8 @@ class Chain:
             for param in slot.free:
                 settings[param.name] = min(max(settings[param.name], param.low), param.high)
             found[slot.label] = settings
-            with torch.no_grad():
-                x = slot.effect.process(x[None], as_batch(settings, dtype=x.dtype), sample_rate)[0]
+            if settings != slot.effect.neutral():
+                waiting.append(slot)
         return found
 
     def correct(
@@ -335,6 +336,18 @@ def _factors(group: Group, settings: BatchSettings, n: int, sample_rate: int) ->
         for slot in group
         if isinstance(slot.effect, LinearEffect)
     ]
+
+
+def _rendered(
+    slots: Sequence[Slot], x: Tensor, settings: Mapping[str, Mapping[str, float]], sample_rate: int
+) -> Tensor:
+    """Audio (2, t) of input (2, t) through slots under one setting of the knobs, without a gradient."""
+    batch = {label: as_batch(values, dtype=x.dtype) for label, values in settings.items()}
+    audio = x[None]
+    with torch.no_grad():
+        for group in _groups(slots):
+            audio = _process_group(group, audio, batch, sample_rate)
+    return audio[0]
 
 
 def _process_group(group: Group, x: Tensor, settings: BatchSettings, sample_rate: int) -> Tensor:

@@ -83,6 +83,12 @@ class Effect(ABC):
         """
         return self.correct(self.neutral(), x, reference, sample_rate)
 
+    @property
+    def measures(self) -> bool:
+        """Whether audio tells it settings: it has a closed form of its own."""
+        own = type(self)
+        return own.initial_settings is not Effect.initial_settings or own.correct is not Effect.correct
+
     def correct(self, settings: Mapping[str, float], made: Tensor, reference: Tensor, sample_rate: int) -> Settings:
         """Corrected settings that reduce the distance from a result to the style of `reference`.
 

@@ -161,6 +161,25 @@ def test_the_closed_form_guess_comes_nearer() -> None:
     assert guess["eq"]["high_gain_db"] < -4
 
 
+def test_a_closed_form_renders_no_more_than_it_measures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does nothing, and what nobody listens to, is not rendered; the settings are those of one after the other."""
+    chain = load_chain("eq | saturation | gain | limiter")
+    x, reference = noise(samples=2 * RATE), 0.3 * noise(seed=9, samples=2 * RATE)
+    toned = load_chain("eq").initial_settings(x, reference, RATE)
+    after = load_chain("eq").render_one(x, toned, RATE)
+    expected = toned | load_chain("gain").initial_settings(after, reference, RATE)
+
+    def refuse(*args: object) -> Tensor:
+        raise AssertionError("rendered")
+
+    for label in ("saturation", "limiter"):
+        (effect,) = (slot.effect for slot in chain.slots if slot.label == label)
+        monkeypatch.setattr(type(effect), "process", refuse)
+    found = chain.initial_settings(x, reference, RATE)
+    for label, values in expected.items():
+        assert found[label] == pytest.approx(values, abs=1e-3)
+
+
 def test_a_correction_goes_the_share_of_the_way_that_is_asked_for() -> None:
     chain, x = load_chain("imager | gain"), noise(samples=2 * RATE)
     reference = 0.25 * chain.render_one(
