@@ -8,16 +8,18 @@ __all__ = ["STEMS", "check_stem_name"]
 
 STEMS = ("vocals", "drums", "bass", "other")
 
-_MEANT = frozenset({"vocal", "drum", "others"})
+_MEANT = frozenset({"others", *(plural[:-1] for plural in ("vocals", "drums"))})
 """Names of a user's own, though they are a letter away."""
 
 
 def check_stem_name(name: str) -> None:
-    """`UnknownNameError` if a stem's name is a slip of the keyboard away from a well-known one; any other is fine.
+    """`UnknownNameError` if a stem's name is a slip of the keyboard away from a well-known one, or no name of a file.
 
     >>> check_stem_name("vocals"), check_stem_name("lead vocal"), check_stem_name("bass2")
     (None, None, None)
     """
+    if "/" in name or "\\" in name:
+        raise UnknownNameError(f"A stem cannot be called '{name}'.", hint="Leave slashes out: files get its name.")
     if name in STEMS or name in _MEANT or not name.isalpha():
         return
     meant = [known for known in STEMS if _is_slip(name, known)]

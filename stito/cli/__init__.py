@@ -93,8 +93,11 @@ def _run(ending: Ending) -> None:
     except click.exceptions.Exit as ended:
         sys.exit(ended.exit_code)
     except (MemoryError, RuntimeError) as error:
-        if debug or not _is_of_memory(error):
+        if debug or not (_is_of_memory(error) or "Symlink loop" in str(error)):
             raise
+        if not _is_of_memory(error):  # so says pathlib before Python 3.13
+            click.echo(f"Error: {error}.\nHint: {_WAYS_OUT[errno.ELOOP]}", err=True)
+            sys.exit(1)
         click.echo("Error: There is not enough memory for this.", err=True)
         click.echo("Hint: Close other programs, give shorter audio, or fewer stems at once.", err=True)
         sys.exit(1)

@@ -25,7 +25,7 @@ from stito.compute.processes import processes
 from stito.data.silence import faded, sounding
 from stito.data.songs import SAMPLE_RATE, Song, check_names, read_stems
 from stito.errors import AudioError, MissingFileError, OutputExistsError, SettingsError
-from stito.files.documents import parse_json
+from stito.files.documents import parse_json, read_document
 from stito.files.locks import sole_writer
 
 __all__ = ["Built", "Cache", "CacheWriter", "Piece", "build_cache"]
@@ -99,7 +99,7 @@ def _read_index(folder: Path) -> _Index:
     path = folder / INDEX
     if not path.is_file() or not (folder / AUDIO).is_file():
         raise MissingFileError(f"{folder} is not a cache of songs.", hint="Make one with `stito data build`.")
-    index = parse_json(path.read_text(encoding="utf-8"), _Index, source=str(path), error=AudioError)
+    index = parse_json(read_document(path, error=AudioError), _Index, source=str(path), error=AudioError)
     if index.version != 1:
         raise AudioError(f"{path} has version {index.version}.", hint="A newer stito wrote it: build the cache again.")
     return index

@@ -25,7 +25,7 @@ from pydantic import (
 
 from stito import registry
 from stito.errors import MissingFileError, RecipeError
-from stito.files.documents import parse_toml
+from stito.files.documents import parse_toml, read_document
 
 __all__ = [
     "Batch",
@@ -238,13 +238,11 @@ class Recipe(_Section):
 def load_recipe(path: Path, changes: Iterable[str] = (), *, smoke: bool = False) -> Recipe:
     """The recipe of a file, or of `recipe.toml` in a folder, with changes such as `"batch.groups=8"`."""
     file = path / "recipe.toml" if path.is_dir() else path
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except OSError as error:
+    if not file.is_file():
         raise MissingFileError(
             f"{file}: no recipe there.", hint="Recipes are .toml files, such as recipes/fxencoder/small.toml."
-        ) from error
-    return parse_recipe(text, changes, source=str(file), smoke=smoke)
+        )
+    return parse_recipe(read_document(file, error=RecipeError), changes, source=str(file), smoke=smoke)
 
 
 def parse_recipe(text: str, changes: Iterable[str] = (), *, source: str = "recipe", smoke: bool = False) -> Recipe:

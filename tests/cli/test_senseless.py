@@ -174,3 +174,27 @@ def test_a_preset_that_is_none(tmp_path: Path, content: bytes, word: str) -> Non
 
 def test_a_folder_in_the_place_of_a_preset_names_the_preset(tmp_path: Path) -> None:
     assert "preset.json" in (error_of(["apply", str(tmp_path), "a.wav", "-o", "out"]).hint or "")
+
+
+def test_a_recipe_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text("a = 1", encoding="utf-16")
+    assert "not text" in error_of(["train", str(tmp_path / "recipe.toml"), "--smoke"]).message
+
+
+def test_a_link_that_leads_to_itself_is_no_folder_for_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).uniform(-0.5, 0.5, (22_050, 2)), 44_100)
+    words = ["transfer", tmp_path / "a.wav", tmp_path / "a.wav", "-o", tmp_path / "loop", "--method", "match"]
+    monkeypatch.setattr(sys, "argv", ["stito", *map(str, words)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert "Hint: " in capsys.readouterr().err
+
+
+def test_the_name_of_a_stem_is_the_name_of_a_file(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).uniform(-0.5, 0.5, (22_050, 2)), 44_100)
+    words = ["manipulate", str(tmp_path / "a.wav"), "-o", str(tmp_path / "out"), "--stem", "../../x"]
+    assert "cannot be called" in error_of(words).message
