@@ -8,7 +8,7 @@ __all__ = ["STEMS", "check_stem_name"]
 
 STEMS = ("vocals", "drums", "bass", "other")
 
-_MEANT = frozenset({"vocal", "drum", "others"})
+_MEANT = frozenset({"others", *(plural[:-1] for plural in ("vocals", "drums"))})
 """Names of a user's own, though they are a letter away."""
 
 
