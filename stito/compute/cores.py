@@ -1,15 +1,17 @@
-"""Candidates side by side: each core renders and embeds a few candidates at a time.
+"""Whole pieces of work side by side: each core renders and embeds a few candidates at a time, or one stem.
 
 A few candidates' audio fits a core's cache and a population's does not, and cores that share one small operation spend
-their time waiting for each other. So the rows of theta are spread over threads in which torch works alone; results do
-not depend on how many threads there are.
+their time waiting for each other. So the rows of theta, excerpts and stems are spread over threads in which torch works
+alone; results do not depend on how many threads there are.
 """
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, lru_cache, partial
 from threading import Barrier
 from typing import Any, TypeVar
@@ -19,7 +21,7 @@ from torch import Tensor
 
 from stito.errors import SettingsError
 
-__all__ = ["check_device", "each_row", "each_slice", "keep_freed_memory"]
+__all__ = ["check_device", "each_row", "each_slice", "keep_freed_memory", "side_by_side", "undivided"]
 
 LARGEST_CHUNK = 4
 CORES = 8
@@ -33,6 +35,9 @@ ACCELERATED = 64
 
 T = TypeVar("T")
 Result = TypeVar("Result")
+_shared: ContextVar[int] = ContextVar("cores", default=0)
+"""The cores that are shared by pieces of work while torch itself has one."""
+
 Rowwise = Callable[[Tensor], Tensor]
 """Values (n,) of rows (n, dim), each of its own row alone."""
 
@@ -75,6 +80,36 @@ def each_slice(function: Callable[[slice], Tensor], count: int, device: torch.de
     return torch.cat(_spread(value, slices) if device.type == "cpu" else [value(part) for part in slices])
 
 
+@contextmanager
+def undivided() -> Iterator[None]:
+    """Inside, no operation of torch is divided among cores: only pieces of work are, by the functions above."""
+    threads = torch.get_num_threads()
+    token = _shared.set(_shared.get() or threads)
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        _shared.reset(token)
+
+
+def side_by_side(work: Callable[[T], Result], items: Sequence[T]) -> Iterator[Result]:
+    """The work on each item, one on each core, in the order of the items, as soon as each is done; no gradient passes.
+
+    Where torch has one core, each is worked on when it is asked for.
+    """
+
+    def without_gradient(item: T) -> Result:
+        with torch.no_grad():  # the mode is each thread's own
+            return work(item)
+
+    keep_freed_memory()
+    threads = _shared.get() or torch.get_num_threads()
+    if threads == 1 or len(items) == 1:
+        return map(without_gradient, items)
+    return _pool(threads).map(without_gradient, items)
+
+
 def _chunks(rows: Tensor) -> Sequence[Tensor]:
     return torch.split(rows.detach(), _chunk_size(len(rows)))
 
@@ -87,7 +122,7 @@ def _chunk_size(count: int) -> int:
 def _spread(work: Callable[[T], Result], parts: Sequence[T]) -> list[Result]:
     """The work on each part, in order, over the cores that torch has here; in place where that is one."""
     keep_freed_memory()
-    threads = torch.get_num_threads()
+    threads = _shared.get() or torch.get_num_threads()
     if threads == 1 or len(parts) == 1:
         return [work(part) for part in parts]
     return list(_pool(threads).map(work, parts))
@@ -96,7 +131,7 @@ def _spread(work: Callable[[T], Result], parts: Sequence[T]) -> list[Result]:
 @lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
     """Threads in which torch works alone, while all others, later ones too, keep the cores that they have."""
-    are_alone = Barrier(threads + 1)
+    are_alone, before = Barrier(threads + 1), torch.get_num_threads()
 
     def begin() -> None:
         torch.set_num_threads(1)
@@ -106,7 +141,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     for _ in range(threads):
         pool.submit(int)
     are_alone.wait()
-    torch.set_num_threads(threads)  # new threads begin with the number that was set last
+    torch.set_num_threads(before)  # new threads begin with the number that was set last
     return pool
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from stito.audio import in_pairs, to_stereo
+from stito.compute.cores import side_by_side
 from stito.console.preset import Preset, StripPreset
 from stito.dsp.levels import SILENT_LUFS, Levels, balance_lufs
 from stito.dsp.loudness import measure, true_peak_db
@@ -135,13 +136,12 @@ def render_preset(mix: Mix, preset: Preset) -> Rendered:
     Returns:
         Stems and their sum at the mix's rate and channel count; the true peak of the sum is at most -1 dBTP.
     """
-    stems = {}
-    for name, x in mix.stems.items():
-        strip = preset.stems.get(name)
-        if strip is None:
-            stems[name] = x.clone()
-        else:
-            stems[name] = render_strip(x, strip, mix.sample_rate).mul_(gain(strip.fader_db))
+
+    def render(name: str) -> Tensor:
+        x, strip = mix.stems[name], preset.stems.get(name)
+        return x.clone() if strip is None else render_strip(x, strip, mix.sample_rate).mul_(gain(strip.fader_db))
+
+    stems = dict(zip(mix.stems, side_by_side(render, list(mix.stems)), strict=True))
     return mix_down(stems, mix.sample_rate, master=preset.master, gain_db=preset.output_gain_db)
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from stito.audio import resample
+from stito.compute.cores import side_by_side
 from stito.console.strips import gain, loudness
 from stito.engine.pairs import PairExcerpts
 from stito.models.converter import Conversion, Converter
@@ -24,13 +25,15 @@ def conversion_of(pair: PairExcerpts, converter: Converter, source: str) -> Conv
 def converted(conversion: Conversion, pair: PairExcerpts) -> list[Tensor]:
     """The candidates' excerpts as a converter renders them, as loud as the reference, as faders will make them."""
     (excerpts,) = pair.candidates.values()
-    made = [conversion.render(excerpt, pair.sample_rate) for excerpt in excerpts]
+    made = list(side_by_side(lambda excerpt: conversion.render(excerpt, pair.sample_rate), excerpts))
     wanted, found = (loudness(torch.cat(list(part), dim=-1), pair.sample_rate) for part in (pair.references, made))
     return [excerpt * gain(wanted - found) for excerpt in made]
 
 
 def _style(converter: Converter, excerpts: Sequence[Tensor], sample_rate: int) -> Tensor:
     """The mean style (dim,) of excerpts (2, t)."""
-    with torch.no_grad():
-        styles = [converter.embed(resample(excerpt, sample_rate, converter.sample_rate)[None]) for excerpt in excerpts]
-    return torch.cat(styles).mean(0)
+
+    def style(excerpt: Tensor) -> Tensor:
+        return converter.embed(resample(excerpt, sample_rate, converter.sample_rate)[None])
+
+    return torch.cat(list(side_by_side(style, excerpts))).mean(0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from stito.compute.cores import side_by_side
 from stito.compute.phases import phase
 from stito.console.preset import Preset, StripPreset
 from stito.console.strips import (
@@ -50,15 +51,20 @@ def settle(
     targets, rate, count = preset.target_lufs or {}, mix.sample_rate, len(mix.stems)
     rendered: dict[str, Tensor] = {}
     levels: dict[str, Levels] = {}
-    for index, (name, x) in enumerate(mix.stems.items()):
-        if on_step:
-            on_step(Progress("render", name, index, count))
-        strip = preset.stems.get(name)
-        with phase("render"):
-            rendered[name] = render_strip(x, strip, rate) if strip else x.clone()
-        with phase("measure"):
-            touched = strip is not None and not strip.is_wire
-            levels[name] = levels_of(rendered[name], rate) if touched else mix.levels(name)
+
+    def render(name: str) -> tuple[Tensor, Levels]:
+        x, strip = mix.stems[name], preset.stems.get(name)
+        if strip is None or strip.is_wire:
+            return x.clone(), mix.levels(name)
+        made = render_strip(x, strip, rate)
+        return made, levels_of(made, rate)
+
+    with phase("render"):
+        made = side_by_side(render, list(mix.stems))
+        for index, name in enumerate(mix.stems):
+            if on_step:
+                on_step(Progress("render", name, index, count))
+            rendered[name], levels[name] = next(made)
     if amount is None:
         amount = preset.provenance.amount if preset.provenance else 1.0
     faders = _faders(mix, rendered, levels, targets, amount)

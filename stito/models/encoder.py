@@ -8,6 +8,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from stito.compute.cores import side_by_side
+
 __all__ = [
     "Calibrated",
     "Compared",
@@ -134,8 +136,7 @@ def distance(encoder: Encoder, a: Tensor, b: Tensor) -> Tensor:
 
 def embed_excerpts(encoder: Encoder, excerpts: Sequence[Tensor]) -> Tensor:
     """The mean embedding (1, dim) of excerpts (2, t) of any lengths."""
-    with torch.no_grad():
-        return torch.stack([encoder.embed(excerpt[None]) for excerpt in excerpts]).mean(0)
+    return torch.stack(list(side_by_side(lambda excerpt: encoder.embed(excerpt[None]), excerpts))).mean(0)
 
 
 def embed_all(encoders: Sequence[Encoder], x: Tensor) -> Tensor:

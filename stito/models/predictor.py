@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from stito import registry
 from stito.audio import resample
+from stito.compute.cores import side_by_side
 from stito.effects.chain import Chain
 from stito.effects.chain_files import load_chain
 from stito.errors import SettingsError, WeightsError
@@ -164,7 +165,10 @@ class Predictor:
 
     def _predicted(self, pair: Sequence[Sequence[Tensor]]) -> Tensor:
         """Theta (knobs,) as the network predicts it, for the mean embeddings of the excerpts of either side."""
-        embedded = [torch.stack([self._net.embed(excerpt[None]) for excerpt in part]).mean(0) for part in pair]
+        excerpts = [excerpt for part in pair for excerpt in part]
+        found = list(side_by_side(lambda excerpt: self._net.embed(excerpt[None]), excerpts))
+        counts = [len(part) for part in pair]
+        embedded = [torch.stack(list(part)).mean(0) for part in torch.split(torch.stack(found), counts)]
         return self._net.head(torch.cat(embedded, dim=-1))[0]
 
     def __repr__(self) -> str:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from stito.audio import is_silent, resample, to_stereo
+from stito.compute.cores import side_by_side
 from stito.compute.phases import phase
 from stito.console.preset import StripPreset
 from stito.console.strips import Rendered, loudness
@@ -37,7 +38,7 @@ from stito.report.data import (
     Voice,
 )
 
-__all__ = ["Sound", "Sounds", "Sources", "build_report", "effects_of", "levels_of_rendered", "sounds_of"]
+__all__ = ["Sound", "Sounds", "Sources", "build_report", "effects_of", "sounds_of"]
 
 CLIP_SECONDS = 15.0
 MAX_CLIP_RATE = 48_000
@@ -93,10 +94,21 @@ class Sources:
         """Those of the input and of the reference."""
         assert self._mixes is not None
         voices: tuple[Voice, Voice] = ("input", "reference")
-        before, after = (
-            sounds_of(voice, mix.stems, mix.sum(), mix.sample_rate, self.start_s, _levels_of(mix))
+        heard = [
+            _Heard(voice, name, mix.sum() if name == "mix" else mix.stems[name], mix.sample_rate)
             for voice, mix in zip(voices, self._mixes, strict=True)
-        )
+            for name in _rows(mix.stems)
+        ]
+        mixes = dict(zip(voices, self._mixes, strict=True))
+
+        def sound(of: _Heard) -> Sound:
+            levels = mixes[of.voice].levels(None if of.name == "mix" else of.name)
+            return _sound(of, self.start_s, levels)
+
+        with phase("measure"):
+            _ = self.start_s  # found before it is asked for on several cores
+            found = dict(zip(heard, side_by_side(sound, heard), strict=True))
+        before, after = ({of.name: it for of, it in found.items() if of.voice == voice} for voice in voices)
         return before, after
 
     def measured(self) -> Sources:
@@ -106,36 +118,39 @@ class Sources:
         return self
 
 
-def _levels_of(mix: Mix) -> dict[str, Levels]:
-    """Of a mix and its stems."""
-    return {name: mix.levels(name) for name in mix.stems} | {"mix": mix.levels()}
+@dataclass(frozen=True, eq=False)
+class _Heard:
+    """A sound (channels, t) of which a report is to show something."""
+
+    voice: Voice
+    name: str
+    x: Tensor
+    sample_rate: int
 
 
-def sounds_of(
-    voice: Voice,
-    stems: Mapping[str, Tensor],
-    total: Tensor,
-    sample_rate: int,
-    start_s: float,
-    levels: Mapping[str, Levels],
-) -> Sounds:
-    """The sounds of stems and their sum (channels, t), which have these `levels`."""
-    sounds = {"mix": total, **(stems if len(stems) > 1 or "mix" not in stems else {})}
-    found: dict[str, Sound] = {}
-    with phase("measure", voice):
-        for name, x in sounds.items():
-            same = found.get("mix") if x is total and name != "mix" else None
-            found[name] = same or _sound(voice, to_stereo(x), sample_rate, start_s, levels[name])
-    return found
+def _rows(stems: Mapping[str, Tensor]) -> list[str]:
+    """The rows of a report: the mix, and the stems, if there are any."""
+    return ["mix", *(stems if len(stems) > 1 or "mix" not in stems else ())]
+
+
+def sounds_of(rendered: Rendered, start_s: float) -> Sounds:
+    """The sounds of a result: its stems and their sum."""
+    stems = {**rendered.stems, "mix": rendered.mix}
+    heard = [_Heard("result", name, stems[name], rendered.sample_rate) for name in _rows(rendered.stems)]
+
+    def sound(of: _Heard) -> Sound:
+        levels = rendered.levels.get(of.name)  # a transfer has measured them on the way
+        return _sound(of, start_s, levels or levels_of(of.x, of.sample_rate))
+
+    with phase("measure", "result"):
+        return {of.name: it for of, it in zip(heard, side_by_side(sound, heard), strict=True)}
 
 
 def build_report(command: str, sources: Sources, outcome: Outcome) -> ReportData:
     """Everything that the page shows of a transfer; `command` makes it again."""
     source, reference = sources.sounds
     rendered, solutions = outcome.rendered, outcome.solutions
-    made = sounds_of(
-        "result", rendered.stems, rendered.mix, rendered.sample_rate, sources.start_s, levels_of_rendered(rendered)
-    )
+    made = sounds_of(rendered, sources.start_s)
     before = sum(solution.loss_before for solution in solutions.values())
     after = sum(solution.loss_after for solution in solutions.values())
     return ReportData(
@@ -147,12 +162,6 @@ def build_report(command: str, sources: Sources, outcome: Outcome) -> ReportData
         provenance=_provenance(outcome),
         command=command,
     )
-
-
-def levels_of_rendered(rendered: Rendered) -> Mapping[str, Levels]:
-    """Those of the result and its stems, which a transfer has measured on the way."""
-    sounds = {**rendered.stems, "mix": rendered.mix}
-    return rendered.levels or {name: levels_of(x, rendered.sample_rate) for name, x in sounds.items()}
 
 
 def _facts(outcome: Outcome) -> list[Fact]:
@@ -255,7 +264,8 @@ class _Song:
         return self.x[:, start : start + round(seconds * self.rate)]
 
 
-def _sound(voice: Voice, x: Tensor, rate: int, start_s: float, levels: Levels) -> Sound:
+def _sound(of: _Heard, start_s: float, levels: Levels) -> Sound:
+    voice, x, rate = of.voice, to_stereo(of.x), of.sample_rate
     metrics, silent, song = load_metrics().values(), is_silent(x), _Song(x, rate)
     properties = {metric.name: _own(metric, metric.property, song, levels) for metric in metrics if metric.property}
     return Sound(

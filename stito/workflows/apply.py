@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stito.audio import check_writable, write_audio
+from stito.compute.cores import undivided
 from stito.console.preset import load_preset
 from stito.console.strips import Rendered
 from stito.engine.render import render_part
@@ -41,7 +42,8 @@ def run_apply(
             f"The preset has settings for {', '.join(preset.stems)}, the input is {', '.join(unknown)}.",
             hint="Say what the file is with --stem, or give a folder of stems.",
         )
-    rendered = render_part(mix, preset, amount)
+    with undivided():
+        rendered = render_part(mix, preset, amount)
     if single:
         write_audio(out, rendered.mix, rendered.sample_rate, subtype=mix.format.subtype, overwrite=force)
     else:

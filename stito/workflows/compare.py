@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from stito.audio import write_atomic
+from stito.compute.cores import undivided
 from stito.engine.methods.base import by_stem, load_method, method_names
 from stito.engine.result import Outcome
 from stito.engine.solve import context_for
 from stito.errors import ChainError, SettingsError, StitoError
 from stito.mix import Mix
-from stito.report.build import Sounds, Sources, effects_of, levels_of_rendered, sounds_of
+from stito.report.build import Sounds, Sources, effects_of, sounds_of
 from stito.report.data import ComparedMethod, ComparedRow, ComparisonData, EffectSettings, Fact, Headline
 from stito.report.html import write_comparison
 from stito.terminal import text_table
@@ -69,7 +70,8 @@ def compare_methods(
     if refused:
         raise refused[0]
     folders = {method: outdir / file_name(method) for method, why in why_not.items() if why is None}
-    sources = Sources(mix, target).measured()
+    with undivided():
+        sources = Sources(mix, target).measured()
     del mix, target
     compared = _Compared(notes=[f"{method}: {why.message}" for method, why in why_not.items() if why])
     try:
@@ -106,10 +108,7 @@ def _keep(compared: _Compared, method: str, result: Outcome, whole_s: float, sou
         ComparedMethod(method, Headline(before, after), evaluations, seconds, seconds / length_s, file_name(method))
     )
     rendered = result.rendered
-    levels = levels_of_rendered(rendered)
-    compared.sounds.append(
-        sounds_of("result", rendered.stems, rendered.mix, rendered.sample_rate, sources.start_s, levels)
-    )
+    compared.sounds.append(sounds_of(rendered, sources.start_s))
     compared.settings.append({name: effects_of(strip) for name, strip in result.preset.stems.items()})
     compared.notes += [note for note in result.notes if note not in compared.notes]
     compared.rows += [

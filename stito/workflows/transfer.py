@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ParamSpec, Protocol
 
 from stito.audio import write_atomic
+from stito.compute.cores import undivided
 from stito.compute.phases import Phases, phase, recording
 from stito.engine.finish import finish
 from stito.engine.options import AUTO, TransferOptions
@@ -74,7 +75,7 @@ class Transfer(TransferOptions):
             StitoError: for anything that a person can mend, with a hint. Ctrl-C during a search is not an error: the
                 best so far is applied.
         """
-        with recording(self._begin) as phases:
+        with undivided(), recording(self._begin) as phases:
             mix, reference = self.read(mix, reference)
             task = prepare(mix, reference, self)
             solved = solve(task, on_step=self.on_step)
@@ -104,7 +105,8 @@ class Transfer(TransferOptions):
 
     def solve(self, mix: Source, reference: Source) -> Solved:
         """Find the settings, and render nothing at length."""
-        return solve(prepare(*self.read(mix, reference), self), on_step=self.on_step)
+        with undivided():
+            return solve(prepare(*self.read(mix, reference), self), on_step=self.on_step)
 
     def read(self, mix: Source, reference: Source) -> tuple[Mix, Mix]:
         """Input and reference, separated if these options name a separator."""
@@ -196,7 +198,7 @@ def transfer_files(
 
     `reader` reads the files: the same engine, but with its separator loaded.
     """
-    with recording(engine._begin) as phases:
+    with undivided(), recording(engine._begin) as phases:
         mix, target = (reader or engine).read(source, reference)
         sources = Sources(mix, target).measured()
         task = prepare(mix, target, engine)
