@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
 import sys
+import threading
+from pathlib import Path
 
 import click
 
 from stito.cli.endings import Ending, as_interrupts
 from stito.cli.lazy import LazyGroup
+from stito.compute import THREADS
 from stito.errors import StitoError
 from stito.version import __version__
 
@@ -69,7 +73,24 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # of file names whose bytes are no text
     with as_interrupts() as ending:
-        _run(ending)
+        try:
+            _run(ending)
+        except SystemExit as ended:
+            _end_at_once(ended)
+            raise
+
+
+def _end_at_once(ended: SystemExit) -> None:
+    """End a failed program although threads still work on what nobody waits for: Python itself would let them finish.
+
+    What they could leave half done is only in memory: files appear whole or not at all.
+    """
+    working = any(thread.name.startswith(THREADS) and thread.is_alive() for thread in threading.enumerate())
+    if ended.code and working and Path(sys.argv[0]).name in ("stito", "__main__.py"):
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(ended.code if isinstance(ended.code, int) else 1)
 
 
 def _run(ending: Ending) -> None:

@@ -42,9 +42,10 @@ def compare(
       stito compare my-stems/ reference-stems/ -o out/ --methods match,neural,cma --evaluations 500
     """
     from stito.cli.progress import Reporter
-    from stito.workflows.compare import compare_methods, table
 
     with Reporter() as reporter:
+        from stito.workflows.compare import compare_methods, table
+
         rows = compare_methods(
             engine_of(on_step=reporter, **options),
             source,

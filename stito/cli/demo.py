@@ -36,10 +36,11 @@ def demo(outdir: Path, method: str, evaluations: int | None, seed: int, force: b
       stito demo -o stito-demo
     """
     from stito.cli.progress import Reporter
-    from stito.demo.show import run_demo
-    from stito.workflows.result import summary
 
     with Reporter() as reporter:
+        from stito.demo.show import run_demo
+        from stito.workflows.result import summary
+
         outcome = run_demo(outdir, force=force, method=method, evaluations=evaluations, seed=seed, on_step=reporter)
     click.echo(outcome.table())
     click.echo(summary(outcome.result, outdir))

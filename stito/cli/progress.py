@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from stito.cli.live import Live
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from rich.progress import ProgressColumn, TaskID
 
     from stito.engine.result import Progress
@@ -16,7 +18,17 @@ if TYPE_CHECKING:
 __all__ = ["Reporter"]
 
 PLAIN_INTERVAL_S = 5.0
-DOING = {"separate": "separating", "render": "rendering"}
+DOING = {
+    "read": "reading",
+    "separate": "separating",
+    "measure": "measuring",
+    "excerpts": "choosing excerpts",
+    "starts": "finding where to start",
+    "search": "searching",
+    "render": "rendering",
+    "write": "writing",
+    "report": "drawing the report",
+}
 
 
 class Reporter(Live):
@@ -27,6 +39,16 @@ class Reporter(Live):
         self._task: TaskID | None = None
         self._at: tuple[str, str] | None = None
         self._printed_at = 0.0
+
+    def __enter__(self) -> Self:
+        """Say at once that something is going on: what does the work takes seconds to load."""
+        super().__enter__()
+        if self._bar:
+            self._task = self._bar.add_task("loading", total=None, detail="")
+        else:
+            sys.stderr.write("loading\n")
+            sys.stderr.flush()
+        return self
 
     def _columns(self) -> tuple[ProgressColumn, ...]:
         from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
@@ -44,11 +66,11 @@ class Reporter(Live):
 
     def _draw(self, progress: Progress, new: bool) -> None:
         assert self._bar is not None
-        title = f"{progress.name} ({progress.index + 1}/{progress.count})"
         if new or self._task is None:
             if self._task is not None:
                 self._bar.remove_task(self._task)
-            self._task = self._bar.add_task(title, total=1.0, detail=DOING.get(progress.phase, ""))
+            known = progress.step is not None or progress.share is not None or progress.count > 1
+            self._task = self._bar.add_task(_place(progress), total=1.0 if known else None, detail="")
         self._bar.update(self._task, completed=_share(progress), detail=_detail(progress))
 
     def _print(self, progress: Progress, new: bool) -> None:
@@ -56,10 +78,16 @@ class Reporter(Live):
         if not new and now - self._printed_at < PLAIN_INTERVAL_S and _share(progress) < 1:
             return
         self._printed_at = now
-        place = f"{progress.phase} {progress.name} ({progress.index + 1}/{progress.count})"
+        place = _place(progress)
         detail = _detail(progress)
         sys.stderr.write(f"{place}: {_share(progress):.0%}, {detail}\n" if detail else f"{place}\n")
         sys.stderr.flush()
+
+
+def _place(progress: Progress) -> str:
+    """What is going on: the phase, what it works on, and which of how many that is."""
+    place = " ".join(word for word in (DOING.get(progress.phase, progress.phase), progress.name) if word)
+    return f"{place} ({progress.index + 1}/{progress.count})" if progress.count > 1 else place
 
 
 def _share(progress: Progress) -> float:

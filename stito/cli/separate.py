@@ -35,10 +35,11 @@ def separate(source: Path, outdir: Path, separator: str, force: bool) -> None:
       stito separate song.flac -o stems/ --separator spleeter2
     """
     from stito.cli.progress import Reporter
-    from stito.workflows.folder import left_beside
-    from stito.workflows.separate import run_separate
 
     with Reporter() as reporter:
+        from stito.workflows.folder import left_beside
+        from stito.workflows.separate import run_separate
+
         written = run_separate(source, outdir, separator=separator, force=force, on_step=reporter)
     for path in written:
         click.echo(str(path))

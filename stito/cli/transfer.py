@@ -43,10 +43,11 @@ def transfer(
       stito transfer bass.wav their-bass.wav -o out/ --stem bass --chain "eq | compressor"
     """
     from stito.cli.progress import Reporter
-    from stito.workflows.result import phases_table, summary
-    from stito.workflows.transfer import run_transfer
 
     with Reporter() as reporter:
+        from stito.workflows.result import phases_table, summary
+        from stito.workflows.transfer import run_transfer
+
         engine = engine_of(method=method, on_step=reporter, **options)
         result = run_transfer(engine, source, reference, outdir, force=force)
     if verbose:

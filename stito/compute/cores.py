@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from stito.compute import THREADS
 from stito.errors import SettingsError
 
 __all__ = ["check_device", "each_row", "each_slice", "keep_freed_memory", "side_by_side", "undivided"]
@@ -137,7 +138,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
         torch.set_num_threads(1)
         are_alone.wait()
 
-    pool = ThreadPoolExecutor(threads, "stito", initializer=begin)
+    pool = ThreadPoolExecutor(threads, THREADS, initializer=begin)
     for _ in range(threads):
         pool.submit(int)
     are_alone.wait()

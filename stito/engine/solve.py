@@ -152,7 +152,10 @@ def _with_trained_encoder(context: Context, pairs: Sequence[PairExcerpts]) -> Co
 
 
 def _solve_all(task: Task, on_step: OnStep | None) -> dict[str, Solution]:
-    """The method on every pair in turn. After Ctrl-C the rest is solved without a search; a second one gives up."""
+    """The method on every pair in turn.
+
+    After Ctrl-C the rest gets its closed form; a second one gives up, and so does one before anything was found.
+    """
     solutions: dict[str, Solution] = {}
     interrupted, spent, count = False, 0.0, len(task.pairs)
     for index, pair in enumerate(task.pairs):
@@ -173,7 +176,7 @@ def _solve_all(task: Task, on_step: OnStep | None) -> dict[str, Solution]:
             try:
                 found = task.method.solve(pair, context)
             except KeyboardInterrupt:
-                if interrupted:
+                if interrupted or not solutions:
                     raise
                 found = task.method.solve(pair, replace(context, interrupted=True))
         interrupted = interrupted or found.stop == StopReason.INTERRUPTED.value

@@ -85,7 +85,7 @@ TRUE_PEAK = Metric.difference(
 WIDTH = Metric.difference(
     "width_db",
     "dB",
-    Property("Width (side over mid)", "dB", width, longest_s=60.0),
+    Property("Width (side over mid)", "dB", width, longest_s=30.0),
     "How far the energy of side over mid (20 Hz to 20 kHz, within +-50 dB) is off.",
 )
 SPECTRUM = Metric(

@@ -40,10 +40,11 @@ from stito.report.data import (
 
 __all__ = ["Sound", "Sounds", "Sources", "build_report", "effects_of", "sounds_of"]
 
-CLIP_SECONDS = 15.0
+CLIP_SECONDS, STEM_CLIP_SECONDS = 15.0, 10.0
+"""How long one hears the mix, and each stem: the page carries all of it."""
 MAX_CLIP_RATE = 48_000
-LONGEST_S = 60.0
-"""Spectra are averages over the most active minute."""
+LONGEST_S = 30.0
+"""Spectra are averages over the most active half minute."""
 COMPARED_S = 20.0
 """Sounds are compared with the reference over their most active 20 s, kept in memory until the result is there."""
 PROBE_RATE = 44_100
@@ -269,7 +270,7 @@ def _sound(of: _Heard, start_s: float, levels: Levels) -> Sound:
     metrics, silent, song = load_metrics().values(), is_silent(x), _Song(x, rate)
     properties = {metric.name: _own(metric, metric.property, song, levels) for metric in metrics if metric.property}
     return Sound(
-        _clip(voice, song, start_s),
+        _clip(voice, song, start_s, CLIP_SECONDS if of.name == "mix" else STEM_CLIP_SECONDS),
         None if silent else _curve(voice, song),
         properties,
         None if silent else song.most_active(COMPARED_S)[None].clone(),
@@ -320,13 +321,13 @@ def _apart(metric: Metric, sound: Sound | None, reference: Sound) -> float | Non
     return _value_of(metric, lambda: metric(made, other, rate))
 
 
-def _clip(voice: Voice, song: _Song, start_s: float) -> Clip:
-    """Fifteen seconds from where the input plays; of a shorter reference, from where it plays itself."""
+def _clip(voice: Voice, song: _Song, start_s: float, seconds: float) -> Clip:
+    """A few seconds from where the input plays; of a shorter reference, from where it plays itself."""
     x, rate = song.x, song.rate
     start = round(start_s * rate)
-    if voice == "reference" and start + round(CLIP_SECONDS * rate) > x.shape[-1]:
-        start = song.start(CLIP_SECONDS)
-    excerpt = x[:, start : start + round(CLIP_SECONDS * rate)].clone()
+    if voice == "reference" and start + round(seconds * rate) > x.shape[-1]:
+        start = song.start(seconds)
+    excerpt = x[:, start : start + round(seconds * rate)].clone()
     if rate > MAX_CLIP_RATE:
         excerpt, rate = resample(excerpt, rate, MAX_CLIP_RATE), MAX_CLIP_RATE
     return Clip(voice, excerpt.contiguous().numpy(), rate, loudness(excerpt, rate), start_s)

@@ -10,6 +10,7 @@ from stito.engine.options import ENSEMBLE, MATCH, PREDICT
 from stito.engine.pairs import PairExcerpts
 from stito.engine.solution import Solution
 from stito.engine.starts import pose, solution_from
+from stito.search.base import StopReason
 
 __all__ = ["ClosedForm", "Ensemble", "Predict"]
 
@@ -30,8 +31,10 @@ class ClosedForm:
     def solve(self, pair: PairExcerpts, context: Context) -> Solution:
         """The start of this name; where several stems are matched at once and there is none, the closed form."""
         started = time.perf_counter()
-        problem = pose(pair, context, wanted=self.name)
+        problem = pose(pair, context, wanted=MATCH if context.interrupted else self.name)
         start, stop = (self.name, self.stop) if self.name in problem.starts else (MATCH, CLOSED_FORM)
+        if context.interrupted:
+            stop = StopReason.INTERRUPTED.value
         return solution_from(pair, context, problem, start, started=started, stop=stop)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from stito.engine.context import Context
-from stito.engine.options import NEUTRAL
+from stito.engine.options import MATCH, NEUTRAL
 from stito.engine.pairs import PairExcerpts
 from stito.engine.solution import Solution
 from stito.engine.starts import Problem, pose, solution_from
@@ -51,9 +51,9 @@ class SearchMethod:
             )
 
     def solve(self, pair: PairExcerpts, context: Context) -> Solution:
-        """Search from the start that `init` names; interrupted, or where nothing is to be gained, take the start."""
+        """Search from the start that `init` names; interrupted take the closed form, with nothing to gain the start."""
         started = time.perf_counter()
-        init = context.options.init
+        init = MATCH if context.interrupted else context.options.init
         problem = pose(pair, context, wanted=init)
         start = problem.choose(init)
         budget = context.budget or _allowance(problem, start)
