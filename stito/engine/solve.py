@@ -76,10 +76,11 @@ def prepare(mix: Mix, reference: Mix, options: TransferOptions) -> Task:
     for name, (inputs, target) in routes.pairs.items():
         with phase("excerpts", name):
             pair = cutter.cut(Pair(name, inputs, target, mix.sample_rate, reference.sample_rate))
-        pairs.append(pair.in_mono() if channels == 1 else pair)
-    context = replace(context, mono=channels == 1)
+        pairs.append(pair)
     if options.encoder == AUTO:
         context = _with_trained_encoder(context, pairs)
+    if channels == 1:
+        pairs, context = _in_mono(pairs, context)
     with phase("measure"):
         targets = {name: reference.levels(stem).balance_lufs for name, stem in routes.loudness_targets.items()}
     return Task(
@@ -92,6 +93,13 @@ def prepare(mix: Mix, reference: Mix, options: TransferOptions) -> Task:
         reference_digests=reference.digests(),
         notes=[*routes.notes, *_cancelled(mix)],
     )
+
+
+def _in_mono(pairs: Sequence[PairExcerpts], context: Context) -> tuple[list[PairExcerpts], Context]:
+    """Starts aim at what mono can come to; distances are to the reference as it is."""
+    for pair in pairs:
+        context.measure(pair)  # kept from here on
+    return [pair.in_mono() for pair in pairs], replace(context, mono=True)
 
 
 def _cancelled(mix: Mix) -> list[str]:

@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from conftest import as_mix, song
+from stito.console.preset import StripPreset
+from stito.effects.chain_files import load_chain
 from stito.report.data import ReportData
 from stito.report.html import write_report
 from stito.search.base import Budget
@@ -68,8 +70,10 @@ def test_effects_that_change_nothing_say_so(report: ReportData) -> None:
 def test_a_reverb_without_wet_signal_does_nothing_wherever_its_other_knobs_stand() -> None:
     mix = song("night", stems=("drums",))
     result = transfer(mix, song("street", stems=("drums",)), chain="reverb", method="match", excerpt_seconds=1.0)
-    preset = result.preset.model_copy(deep=True)
-    preset.stems["drums"].chain[0].settings.update(decay_mid_s=2.5, mix=0.0)
+    chain = load_chain("reverb")
+    settings = chain.neutral()
+    settings["reverb"] |= {"decay_mid_s": 2.5, "mix": 0.0}
+    preset = result.preset.model_copy(update={"stems": {"drums": StripPreset.of(chain, settings)}})
     report = replace(result, preset=preset).report()
     assert next(row for row in report.rows if row.name == "drums").settings[0].neutral
 
