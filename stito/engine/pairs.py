@@ -14,7 +14,7 @@ from stito.mix import add_up
 
 __all__ = ["ExcerptCutter", "Pair", "PairExcerpts"]
 
-STUDIED = 8
+STUDIED = 5
 """Excerpts of both songs that a start is made from, and of the reference that a search is compared with."""
 
 
