@@ -63,6 +63,8 @@ class Purpose(Enum):
     """The effects with which the inputs of a batch arrive."""
     MANIPULATION = "manipulation"
     """The random style that files are given."""
+    DEGRADATION = "degradation"
+    """The faults that files are given."""
 
     CASE_CONTENTS = "case contents"
     """The segments of music of an evaluation's case."""
