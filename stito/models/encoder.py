@@ -8,6 +8,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from stito.models.stem_batch import MixEmbedding
+
 __all__ = [
     "Calibrated",
     "Compared",
@@ -15,6 +17,8 @@ __all__ = [
     "Distance",
     "Encoder",
     "Familiar",
+    "FaultFinder",
+    "MixEncoder",
     "Trainable",
     "TrainedEncoder",
     "Weighted",
@@ -34,7 +38,7 @@ class Encoder(Protocol):
     """Anything with these three attributes and this method: a third party inherits nothing.
 
     An encoder may also declare what the protocols of this module name, each one attribute: `Compared`, `Calibrated`,
-    `Familiar`, `Weighted`, `Described`.
+    `Familiar`, `Weighted`, `Described`, `MixEncoder`, `FaultFinder`.
 
     Attributes:
         name: the registered name.
@@ -91,6 +95,28 @@ class Trainable(Protocol):
     """Can be trained from nothing: `network` makes an untrained network of what a recipe's config says."""
 
     network: Callable[..., nn.Module]
+
+
+@runtime_checkable
+class MixEncoder(Protocol):
+    """Embeds whole mixes too, by their stems, each seen against the others; knows `stems` by these names."""
+
+    stems: tuple[str, ...]
+
+    def embed_mix(self, stems: Mapping[str, Tensor]) -> MixEmbedding:
+        """The embeddings of b mixes, stems (b, 2, t) by name; silent and missing stems take no part."""
+        ...
+
+
+@runtime_checkable
+class FaultFinder(Protocol):
+    """Was trained to find these faults in the stems of a mix."""
+
+    faults: tuple[str, ...]
+
+    def find_faults(self, stems: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+        """How severe each fault of each stem seems to be, from 0 to 1: (b,) by stem and fault."""
+        ...
 
 
 @runtime_checkable
