@@ -88,6 +88,10 @@ class Purpose(Enum):
     """The folds to which contents are dealt."""
     EMBEDDING_MAP = "embedding map"
     """The picture of embeddings in two dimensions."""
+    QUALITY_HEAD = "quality head"
+    """The weights and the batches of a quality head."""
+    DEGRADED_CASES = "degraded cases"
+    """The places and faults of an evaluation on degraded mixes."""
     BOOTSTRAP = "bootstrap"
     """The cases that are drawn anew for an interval."""
 

@@ -17,7 +17,8 @@ from torch import Tensor
 from stito import registry
 from stito.audio import check_writable
 from stito.compute.cores import keep_freed_memory
-from stito.data.mixes import Excerpt, Mixes, MixSource
+from stito.data.mixes import Mixes, MixSource
+from stito.demo.mixes import DemoMixes, stretch
 from stito.errors import MissingFileError, OutputExistsError, RecipeError, SettingsError
 from stito.files.locks import sole_writer
 from stito.models.encoder import Trainable
@@ -35,7 +36,7 @@ from stito.training.tasks.task import Task
 if TYPE_CHECKING:
     from stito.data.manipulation import Manipulator
 
-__all__ = ["DemoContents", "DemoMixes", "train"]
+__all__ = ["DemoContents", "train"]
 
 RATE = 44_100
 ROOMS = 64
@@ -139,7 +140,7 @@ def _contents(recipe: Recipe, data: Path | None) -> tuple[ContentSource, Content
 def _mixes(recipe: Recipe, data: Path | None) -> tuple[MixSource, MixSource]:
     """Whole mixes to train on, and to hold out."""
     if data is None:
-        demo = DemoMixes()
+        demo = DemoMixes(DEMO_S)
         return demo, demo
     from stito.data.cache import Cache
 
@@ -178,30 +179,5 @@ class DemoContents:
         for index in range(count):
             song = songs[order[index % len(songs)]]
             start = int(generator.integers(max(1, song.shape[-1] - samples)))
-            rows.append(_stretch(song, start, samples))
+            rows.append(stretch(song, start, samples))
         return torch.stack(rows)
-
-
-class DemoMixes:
-    """The same songs as whole mixes."""
-
-    def __init__(self, seconds: float = DEMO_S) -> None:
-        from stito.demo import SONGS, compose
-
-        self.songs: tuple[str, ...] = tuple(SONGS)
-        self._audio = [
-            {stem: torch.from_numpy(x.copy()) for stem, x in compose(name, seconds=seconds).items()} for name in SONGS
-        ]
-
-    def excerpt(self, song: int, samples: int, generator: np.random.Generator) -> Excerpt:
-        """The stems of one song at a random place."""
-        stems = self._audio[song]
-        length = next(iter(stems.values())).shape[-1]
-        start = int(generator.integers(max(1, length - samples)))
-        return {name: _stretch(x, start, samples) for name, x in stems.items()}
-
-
-def _stretch(x: Tensor, start: int, samples: int) -> Tensor:
-    """Audio (2, samples) from a place on, silent beyond its end."""
-    piece = x[:, start : start + samples]
-    return torch.nn.functional.pad(piece, (0, samples - piece.shape[-1]))

@@ -11,13 +11,13 @@ from click.testing import CliRunner
 
 from stito.cli.train import train
 from stito.data.stems import STEMS
+from stito.demo.mixes import DemoMixes
 from stito.models.loading import load_encoder
 from stito.training.devices import make_fabric
 from stito.training.log import read_log
 from stito.training.loop import FINAL, Training
 from stito.training.recipe import StemEncoder as Plan
 from stito.training.recipe import load_recipe, parse_recipe
-from stito.training.start import DemoMixes
 from stito.training.tasks.mix_batches import MixBatch, MixBatches
 from stito.training.tasks.stem_encoder import StemEncoderTask, info_nce, retrieval, separation
 from stito.training.tasks.supplies import Supplies
