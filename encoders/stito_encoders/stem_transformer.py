@@ -32,6 +32,7 @@ FLOOR = 1e-9
 CENTRE_DB, SPREAD_DB = -55.0, 20.0
 """Where band levels of music at a usual level lie."""
 CHANNELS = ("left", "right", "mid", "side")
+PATCHES = "patches"
 SLOWEST = 10_000.0
 """Wavelength of the slowest position code, in tokens."""
 
@@ -87,11 +88,10 @@ class StemTransformer(nn.Module):
 
     def forward(self, batch: StemBatch) -> Tensor:
         """Embeddings (n, dim)."""
-        with torch.autocast(batch.audio.device.type, enabled=False):
-            bands = stereo_bands(batch.audio.float(), self.sample_rate, count=self.bands, n_fft=self.n_fft)
-            found = mixing_families(batch, bands, self.sample_rate, self.families, len(self.names))
+        analysis = batch.analysis or self._analysis(batch)
+        found = {family: analysis[family] for family in self.families}
         kind = torch.where(batch.named, batch.slot, len(self.names))
-        h = self.entry(self._patches(bands))[batch.row] + self.kind(kind)[:, None]
+        h = self.entry(analysis[PATCHES].float())[batch.row] + self.kind(kind)[:, None]
         h = h + _positions(h.shape[1], self.dim).to(h)
         conditions = [self.gamma[family](values) for family, values in found.items()]
         tokens = None if self.tokens is None else self.tokens(torch.stack(conditions, dim=1))
@@ -104,6 +104,19 @@ class StemTransformer(nn.Module):
             h = block(h, mix, tokens)
         pooled: Tensor = self.norm(h[:, first:]).mean(1)
         return pooled
+
+    def analyse(self, batch: StemBatch) -> StemBatch:
+        """The same stems as what is measured of them, levels in half precision: nothing in it is learnt."""
+        with torch.no_grad():
+            analysis = self._analysis(batch)
+        return batch.analysed({**analysis, PATCHES: analysis[PATCHES].half()})
+
+    def _analysis(self, batch: StemBatch) -> dict[str, Tensor]:
+        """Patches of levels (u, tokens, ...) of each sound, and the families (n, dims) of each stem."""
+        with torch.autocast(batch.audio.device.type, enabled=False):
+            bands = stereo_bands(batch.audio.float(), self.sample_rate, count=self.bands, n_fft=self.n_fft)
+            found = mixing_families(batch, bands, self.sample_rate, self.families, len(self.names))
+        return {PATCHES: self._patches(bands), **found}
 
     def _patches(self, bands: StereoBands) -> Tensor:
         """Scaled band levels, some frames side by side, (u, tokens, patch x channels x bands)."""
@@ -137,9 +150,6 @@ class _Block(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.film = nn.Linear(hidden, 2 * dim) if mechanism == "film" else None
         self.feed = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * dim, dim))
-        if self.film is not None:
-            nn.init.normal_(self.film.weight, std=0.02)  # begins near the identity
-            nn.init.zeros_(self.film.bias)
 
     def forward(self, h: Tensor, mix: Tensor | None, tokens: Tensor | None) -> Tensor:
         """Tokens (n, m, dim), with h_mix (n, hidden) or tokens of the families (n, families, dim)."""

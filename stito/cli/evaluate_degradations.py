@@ -70,7 +70,7 @@ def degradations(
         raise click.UsageError("Two encoders have one name: rename a file.")
     prepare(outdir, force=force, names=NAMES)
     sources = demo_sources() if data is None else cache_sources(data, learn, split)
-    plan = Plan(places=places, learning_places=places, seconds=seconds, seed=seed)
+    plan = Plan(places=places, seconds=seconds, seed=seed)
     outcome = study_degradations(loaded, *sources, plan, smoke=smoke, on_step=lambda text: click.echo(text, err=True))
     given: dict[str, object] = {"encoder": encoders, "data": data, "seed": seed}
     if not smoke:

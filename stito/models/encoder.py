@@ -8,9 +8,10 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from stito.models.stem_batch import MixEmbedding
+from stito.models.stem_batch import MixEmbedding, StemBatch
 
 __all__ = [
+    "Analysing",
     "Calibrated",
     "Compared",
     "Described",
@@ -116,6 +117,15 @@ class FaultFinder(Protocol):
 
     def find_faults(self, stems: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
         """How severe each fault of each stem seems to be, from 0 to 1: (b,) by stem and fault."""
+        ...
+
+
+@runtime_checkable
+class Analysing(Protocol):
+    """A network that measures its input before anything that it learns: what it measures may be kept and used again."""
+
+    def analyse(self, batch: StemBatch) -> StemBatch:
+        """The same stems as an analysis alone, from which the network goes on."""
         ...
 
 

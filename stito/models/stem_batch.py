@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -25,6 +25,7 @@ class StemBatch:
         slot: which stem each row is: its place in the network's list of stems, (n,). Of a mix no two are the same.
         named: whether the network is given the name of the stem, (n,) bool.
         mixes: how many there are.
+        analysis: what a network has measured of the audio before it, if it has; then `audio` may be empty.
     """
 
     audio: Tensor
@@ -33,6 +34,7 @@ class StemBatch:
     slot: Tensor
     named: Tensor
     mixes: int
+    analysis: Mapping[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def of_stem(cls, x: Tensor) -> StemBatch:
@@ -69,7 +71,13 @@ class StemBatch:
         audio, row, mix, slot, named = (
             part.to(device) for part in (self.audio, self.row, self.mix, self.slot, self.named)
         )
-        return StemBatch(audio, row, mix, slot, named, self.mixes)
+        return StemBatch(
+            audio, row, mix, slot, named, self.mixes, {name: x.to(device) for name, x in self.analysis.items()}
+        )
+
+    def analysed(self, analysis: Mapping[str, Tensor]) -> StemBatch:
+        """The same stems as an analysis alone, without their audio."""
+        return replace(self, audio=self.audio[..., :0].clone(), analysis=analysis)
 
 
 @dataclass(frozen=True)

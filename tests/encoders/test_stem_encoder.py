@@ -143,6 +143,15 @@ def test_the_published_size() -> None:
     assert blocks == pytest.approx(12 * (12 * 768**2 + 2 * 256 * 768), rel=0.01)
 
 
+def test_an_analysis_is_enough_to_go_on_from(encoder: StemEncoder, mix: dict[str, Tensor]) -> None:
+    batch = StemBatch.of_mix(mix, encoder.stems)
+    kept = encoder.net.analyse(batch)
+    assert kept.audio.numel() == 0
+    with torch.no_grad():
+        apart = (encoder.net(kept) - encoder.net(batch)).abs().max()
+    assert float(apart) < 0.01  # levels are kept in half precision
+
+
 def test_families_are_as_long_as_they_say_and_a_stem_alone_is_its_own_mix() -> None:
     from stito.dsp.stft import stereo_bands
 

@@ -1,4 +1,4 @@
-"""An encoder that embeds a fault finds it, one that does not is guessing, and heads see none of the songs of a trial."""
+"""An encoder that embeds a fault finds it, one that does not is guessing, and heads see no song of a trial."""
 
 from __future__ import annotations
 

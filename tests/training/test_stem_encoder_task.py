@@ -153,6 +153,18 @@ def test_a_run_leaves_an_encoder_that_can_be_loaded(tmp_path: Path, songs: DemoM
     assert list(encoder.faults) == sorted(encoder.faults)
 
 
+def test_a_pool_of_batches_goes_round(songs: DemoMixes) -> None:
+    recipe = parse_recipe(RECIPE, ["stem_encoder.pool=2"])
+    supplies = Supplies(Noise(), Noise(), FXmanipulator, make_fabric("cpu"), mixes=songs, held_out_mixes=songs)  # type: ignore[arg-type]
+    task = StemEncoderTask(recipe, StemEncoder.network, supplies)
+    first, second, third = (task.prepare(step) for step in range(3))
+    assert third is first
+    assert second is not first
+    assert first.stems.audio.numel() == 0
+    loss, _ = task.loss(task.network(), first)
+    assert bool(torch.isfinite(loss))
+
+
 def test_by_contrast_alone_no_fault_is_predicted(songs: DemoMixes) -> None:
     recipe = parse_recipe(RECIPE, ["stem_encoder.faults=0.0"])
     supplies = Supplies(Noise(), Noise(), FXmanipulator, make_fabric("cpu"), mixes=songs, held_out_mixes=songs)  # type: ignore[arg-type]

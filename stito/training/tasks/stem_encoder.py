@@ -7,13 +7,16 @@ linear layer on the embedding, is ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from stito.data.stems import STEMS
+from stito.models.encoder import Analysing
 from stito.models.stem_batch import MixEmbedding, StemBatch, mix_distance
 from stito.training.batches import TRAINING, VALIDATION
 from stito.training.recipe import Recipe
@@ -97,7 +100,8 @@ class StemEncoderTask(Stateless):
         self._valid = MixBatches(supplies.held_out_mixes, fixed, self._rate, songs=recipe.validation.groups)
         self.faults = self._train.faults if plan.faults else ()
         """Whose severities are predicted."""
-        self._kept: MixBatch | None = None
+        self._analyser = factory(dict(recipe.network.config)) if plan.pool else None
+        self._kept: dict[Hashable, MixBatch] = {}
 
     def network(self) -> nn.Module:
         """A fresh network of the recipe's config, and the layer that predicts severities."""
@@ -105,17 +109,25 @@ class StemEncoderTask(Stateless):
 
     def prepare(self, step: int) -> MixBatch:
         """The batch of a step, rendered. Every process draws its own."""
-        if self.recipe.run.one_batch:
-            if self._kept is None:
-                self._kept = self._drawn(0)
-            return self._kept
-        return self._drawn(step)
+        pool = 1 if self.recipe.run.one_batch else self.recipe.stem_encoder.pool
+        if not pool:
+            return self._drawn(step)
+        return self._once(step % pool, partial(self._drawn, step % pool))
 
     def _drawn(self, step: int) -> MixBatch:
         batch = self.recipe.batch
         shortest, longest = (round(seconds * self._rate) for seconds in (batch.min_seconds, batch.max_seconds))
         samples = shortest + (longest - shortest) * (step % 5) // 4  # every fifth batch has the same length
         return self._train.draw(self.recipe.seed, TRAINING, self.fabric.global_rank, step, samples=samples)
+
+    def _once(self, place: Hashable, draw: Callable[[], MixBatch]) -> MixBatch:
+        """A batch that is drawn once and kept, as its analysis alone if the network has one."""
+        if place not in self._kept:
+            batch = draw()
+            if isinstance(self._analyser, Analysing):
+                batch = replace(batch, stems=self._analyser.analyse(batch.stems))
+            self._kept[place] = batch
+        return self._kept[place]
 
     def loss(self, network: Network, batch: MixBatch) -> tuple[Tensor, Mapping[str, Tensor]]:
         """InfoNCE, and by weight the error of predicted severities."""
@@ -157,7 +169,8 @@ class StemEncoderTask(Stateless):
         samples = round(self.recipe.validation.seconds * self._rate)
         found, values, truth = [], [], []
         for index in range(self.recipe.validation.batches):
-            batch = self._valid.draw(self.recipe.seed, VALIDATION, index, samples=samples, severity=severity)
+            draw = partial(self._valid.draw, self.recipe.seed, VALIDATION, index, samples=samples, severity=severity)
+            batch = self._once((severity, index), draw) if self._analyser else draw()
             batch = batch.to(self.fabric.device)
             distance, logits = self._embedded(network, batch)
             found.append(float(retrieval(distance, batch.song, batch.degraded)))
