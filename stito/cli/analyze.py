@@ -36,8 +36,11 @@ def analyze(source: Path, stem: str | None, encoder: str | None, as_json: bool) 
     features = analyse(mix)
     findings: list[Covering | FoundFault] = [*coverings(mix), *(find_faults(mix, finder) if finder else [])]
     if as_json:
-        told = {"findings": [asdict(finding) for finding in findings]} if findings else {}
-        click.echo(json.dumps({**features, **told}, indent=2))
+        document: dict[str, dict[str, object]] = {name: {**values} for name, values in features.items()}
+        for finding in findings:
+            kind = "covered" if isinstance(finding, Covering) else "faults"
+            document[finding.stem].setdefault(kind, []).append(asdict(finding))  # type: ignore[attr-defined]
+        click.echo(json.dumps(document, indent=2))
         return
     for finding in findings:
         click.echo(f"{finding}.")
