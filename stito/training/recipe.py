@@ -123,7 +123,8 @@ class StemEncoder(_Section):
     faults: Share = Field(default=0.0, ge=0)
     """Weight of the error of predicted severities, beside the contrastive loss; 0 trains by contrast alone."""
     pool: int = Field(default=0, ge=0)
-    """So many batches are drawn and analysed, and used again and again; 0 draws every batch anew."""
+    """So many batches are drawn and analysed, used `rounds` times in turn, then replaced; 0: every batch is new."""
+    rounds: PositiveInt = 4
     jitter_db: float = Field(default=1.0, ge=0)
     """How far stems of a good mix are turned up or down against each other at most: no engineer calls it a fault."""
     mild: float = Field(default=0.08, ge=0, le=1)

@@ -153,15 +153,17 @@ def test_a_run_leaves_an_encoder_that_can_be_loaded(tmp_path: Path, songs: DemoM
     assert list(encoder.faults) == sorted(encoder.faults)
 
 
-def test_a_pool_of_batches_goes_round(songs: DemoMixes) -> None:
-    recipe = parse_recipe(RECIPE, ["stem_encoder.pool=2"])
+def test_a_pool_of_batches_goes_round_and_is_replaced(songs: DemoMixes) -> None:
+    recipe = parse_recipe(RECIPE, ["stem_encoder.pool=2", "stem_encoder.rounds=2"])
     supplies = Supplies(Noise(), Noise(), FXmanipulator, make_fabric("cpu"), mixes=songs, held_out_mixes=songs)  # type: ignore[arg-type]
     task = StemEncoderTask(recipe, StemEncoder.network, supplies)
-    first, second, third = (task.prepare(step) for step in range(3))
-    assert third is first
-    assert second is not first
-    assert first.stems.audio.numel() == 0
-    loss, _ = task.loss(task.network(), first)
+    batches = [task.prepare(step) for step in range(5)]
+    assert batches[2] is batches[0]
+    assert batches[3] is batches[1]
+    assert len({id(batch) for batch in batches}) == 3
+    assert batches[0].stems.audio.numel() == 0
+    assert torch.equal(StemEncoderTask(recipe, StemEncoder.network, supplies).prepare(4).severity, batches[4].severity)
+    loss, _ = task.loss(task.network(), batches[0])
     assert bool(torch.isfinite(loss))
 
 

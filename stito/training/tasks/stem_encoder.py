@@ -7,7 +7,7 @@ linear layer on the embedding, is ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -101,7 +101,8 @@ class StemEncoderTask(Stateless):
         self.faults = self._train.faults if plan.faults else ()
         """Whose severities are predicted."""
         self._analyser = factory(dict(recipe.network.config)) if plan.pool else None
-        self._kept: dict[Hashable, MixBatch] = {}
+        self._kept: dict[int, MixBatch] = {}
+        """Batches of training by their numbers, of validation by negative ones."""
 
     def network(self) -> nn.Module:
         """A fresh network of the recipe's config, and the layer that predicts severities."""
@@ -109,10 +110,15 @@ class StemEncoderTask(Stateless):
 
     def prepare(self, step: int) -> MixBatch:
         """The batch of a step, rendered. Every process draws its own."""
-        pool = 1 if self.recipe.run.one_batch else self.recipe.stem_encoder.pool
+        if self.recipe.run.one_batch:
+            return self._once(0, partial(self._drawn, 0))
+        pool, rounds = self.recipe.stem_encoder.pool, self.recipe.stem_encoder.rounds
         if not pool:
             return self._drawn(step)
-        return self._once(step % pool, partial(self._drawn, step % pool))
+        first = step // (pool * rounds) * pool
+        self._kept = {place: batch for place, batch in self._kept.items() if not 0 <= place < first}
+        number = first + step % pool
+        return self._once(number, partial(self._drawn, number))
 
     def _drawn(self, step: int) -> MixBatch:
         batch = self.recipe.batch
@@ -120,7 +126,7 @@ class StemEncoderTask(Stateless):
         samples = shortest + (longest - shortest) * (step % 5) // 4  # every fifth batch has the same length
         return self._train.draw(self.recipe.seed, TRAINING, self.fabric.global_rank, step, samples=samples)
 
-    def _once(self, place: Hashable, draw: Callable[[], MixBatch]) -> MixBatch:
+    def _once(self, place: int, draw: Callable[[], MixBatch]) -> MixBatch:
         """A batch that is drawn once and kept, as its analysis alone if the network has one."""
         if place not in self._kept:
             batch = draw()
@@ -170,7 +176,7 @@ class StemEncoderTask(Stateless):
         found, values, truth = [], [], []
         for index in range(self.recipe.validation.batches):
             draw = partial(self._valid.draw, self.recipe.seed, VALIDATION, index, samples=samples, severity=severity)
-            batch = self._once((severity, index), draw) if self._analyser else draw()
+            batch = self._once(-1 - round(severity * 100) - 1000 * index, draw) if self._analyser else draw()
             batch = batch.to(self.fabric.device)
             distance, logits = self._embedded(network, batch)
             found.append(float(retrieval(distance, batch.song, batch.degraded)))
