@@ -121,6 +121,22 @@ def test_an_encoder_of_level_finds_gain_and_a_deaf_one_nothing(songs: DemoMixes)
     assert {each.predicted["deaf"] for each in outcome.judged} == {outcome.judged[0].predicted["deaf"]}
 
 
+class Finder(Deaf):
+    """Deaf, but says of every mix how far its sum is from silence."""
+
+    faults = ("gain",)
+
+    def find_faults(self, stems: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+        return {name: {"gain": x.square().mean((1, 2))} for name, x in stems.items()}
+
+
+def test_an_encoder_that_finds_faults_itself_has_a_column_of_its_own(songs: DemoMixes) -> None:
+    outcome = study_degradations({"finder": Finder()}, songs, songs, "demo", PLAN)
+    assert list(outcome.encoders) == ["finder", "finder, own faults"]
+    assert outcome.detection["finder", 1.0, "gain"].mean == 0.5
+    assert outcome.detection["finder, own faults", 1.0, "gain"].mean != 0.5
+
+
 def test_nothing_to_evaluate_and_songs_that_were_seen_are_refused(songs: DemoMixes, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="No encoder"):
         study_degradations({}, songs, songs, "demo", PLAN)

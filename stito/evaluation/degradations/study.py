@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from stito.errors import SettingsError
 from stito.evaluation.degradations.cases import Plan, Version, learnt_from, tried_on
 from stito.evaluation.degradations.outcome import Judged, Outcome
 from stito.evaluation.page import render_template
-from stito.models.encoder import Encoder, digest_of
+from stito.models.encoder import Encoder, FaultFinder, digest_of
 from stito.models.quality import fit_head, mix_vectors
 
 __all__ = ["NAMES", "cache_sources", "demo_sources", "study_degradations", "write_study"]
@@ -29,6 +29,9 @@ NAMES = ("result.json", "tables.md", "report.html")
 """What a study writes."""
 SMOKE = Plan(places=1, severities=(0.5, 1.0), learning_places=2, learning_versions=2, seconds=1.0)
 """Enough to see that everything works; its figures mean nothing."""
+
+OWN = ", own faults"
+"""Behind the name of an encoder that finds faults itself: the largest severity that it predicts, without a head."""
 
 OnStep = Callable[[str], None]
 
@@ -77,40 +80,46 @@ def study_degradations(
             raise SettingsError(f"The encoder '{label}' does not take audio at {SAMPLE_RATE} Hz, as caches hold it.")
     plan = replace(SMOKE, seed=plan.seed) if smoke else plan
     say = on_step or (lambda text: None)
-    versions, vectors = _embedded(encoders, learnt_from(learning, plan, SAMPLE_RATE), "learning", say)
-    severity = torch.tensor([version.severity for version in versions])
-    heads = {label: fit_head(of, severity, seed=plan.seed) for label, of in vectors.items()}
-    tried, vectors = _embedded(encoders, tried_on(trial, plan, SAMPLE_RATE), "trial", say)
-    predicted = {label: heads[label](of).tolist() for label, of in vectors.items()}
-    judged = [
-        Judged(
-            version.song,
-            version.place,
-            version.fault,
-            version.severity,
-            {label: predicted[label][number] for label in encoders},
-        )
-        for number, version in enumerate(tried)
-    ]
-    return Outcome({label: digest_of(encoder) for label, encoder in encoders.items()}, data, plan, judged)
+    severities, heads = [], {}
+    learnt: dict[str, list[Tensor]] = {label: [] for label in encoders}
+    for version in _told(learnt_from(learning, plan, SAMPLE_RATE), "learning", say):
+        severities.append(version.severity)
+        for label, encoder in encoders.items():
+            learnt[label].append(mix_vectors(encoder, _one(version), STEMS)[0])
+    for label, vectors in learnt.items():
+        heads[label] = fit_head(torch.stack(vectors), torch.tensor(severities), seed=plan.seed)
+    judged = []
+    for version in _told(tried_on(trial, plan, SAMPLE_RATE), "trial", say):
+        stems, predicted = _one(version), {}
+        for label, encoder in encoders.items():
+            predicted[label] = float(heads[label](mix_vectors(encoder, stems, STEMS))[0])
+            if isinstance(encoder, FaultFinder) and encoder.faults:
+                predicted[label + OWN] = _largest(encoder, stems)
+        judged.append(Judged(version.song, version.place, version.fault, version.severity, predicted))
+    digests = {label: digest_of(encoders[label.removesuffix(OWN)]) for label in judged[0].predicted}
+    return Outcome(digests, data, plan, judged)
 
 
-def _embedded(
-    encoders: Mapping[str, Encoder], versions: Iterable[Version], use: str, say: OnStep
-) -> tuple[list[Version], dict[str, Tensor]]:
-    """The versions without their audio, and what each encoder embeds of them, (n, d)."""
-    kept: list[Version] = []
-    found: dict[str, list[Tensor]] = {label: [] for label in encoders}
+def _told(versions: Iterable[Version], use: str, say: OnStep) -> Iterator[Version]:
+    """The versions, each new song announced."""
     song = ""
     for version in versions:
         if version.song != song:
             song = version.song
             say(f"{use}: {song}")
-        stems = {name: x[None] for name, x in version.stems.items()}
-        for label, encoder in encoders.items():
-            found[label].append(mix_vectors(encoder, stems, STEMS)[0])
-        kept.append(replace(version, stems={}))
-    return kept, {label: torch.stack(of) for label, of in found.items()}
+        yield version
+
+
+def _one(version: Version) -> dict[str, Tensor]:
+    """The stems as a batch of one mix."""
+    return {name: x[None] for name, x in version.stems.items()}
+
+
+def _largest(encoder: FaultFinder, stems: Mapping[str, Tensor]) -> float:
+    """The largest severity that an encoder itself predicts, for any fault of any stem."""
+    with torch.no_grad():
+        found = encoder.find_faults(stems)
+    return max(float(severity[0]) for faults in found.values() for severity in faults.values())
 
 
 def write_study(outdir: Path, outcome: Outcome, *, command: str = "") -> None:
