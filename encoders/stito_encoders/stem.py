@@ -50,9 +50,10 @@ class StemEncoder:
         self.same_style_distance = float(self.header.get("same_style_distance", 0.0))
         self.net = self.network(self.header["config"])
         freeze(self.net, _part(state, NET), path)
-        self.faults: tuple[str, ...] = tuple(self.header.get("faults", ()))
+        self._targets = [str(target) for target in self.header.get("faults", ())]
+        self.faults: tuple[str, ...] = tuple(dict.fromkeys(_fault_of(target) for target in self._targets))
         self.dim, self.stems = self.net.dim, self.net.names
-        self.head = nn.Linear(self.dim, len(self.faults)) if self.faults else None
+        self.head = nn.Linear(self.dim, len(self._targets)) if self._targets else None
         if self.head is not None:
             freeze(self.head, _part(state, HEAD), path)
 
@@ -89,8 +90,10 @@ class StemEncoder:
             raise WeightsError("These weights were not trained to find faults.", hint="See `stem_encoder.faults`.")
         batch = self._batch(stems)
         found = self.head(self._on(batch.audio)(batch)).sigmoid()
+        of = [[n for n, target in enumerate(self._targets) if _fault_of(target) == fault] for fault in self.faults]
+        largest = torch.stack([found[:, targets].amax(1) for targets in of], dim=1)  # whichever way its knobs went
         severity = found.new_full((batch.mixes, len(self.stems), len(self.faults)), torch.nan)
-        severity = severity.index_put((batch.mix, batch.slot), found)
+        severity = severity.index_put((batch.mix, batch.slot), largest)
         return {
             name: dict(zip(self.faults, severity[:, self.stems.index(name)].unbind(-1), strict=True)) for name in stems
         }
@@ -120,6 +123,11 @@ class StemEncoder:
 
     def __repr__(self) -> str:
         return f"StemEncoder({len(self.stems)} stems of {self.dim} dims, weights {self.digest[:12]})"
+
+
+def _fault_of(target: str) -> str:
+    """The fault of a target such as `gain:gain_db+`."""
+    return target.partition(":")[0]
 
 
 def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -24,9 +24,9 @@ LEVEL = 1e-3
 def check_fault(fault: Fault, sample_rate: int = 44_100) -> None:
     """Hold a fault to its contract: quiet if it keeps every rule, `ContractError` at the first that it breaks.
 
-    The rules: the same seed draws the same; severity 0 leaves the audio as it is; the more severe, the further from
-    it; the output is finite, of the same shape and type, and the input is not modified; what is said to keep the level
-    does.
+    The rules: the same seed draws the same, and knobs go the ways that are declared; severity 0 leaves the audio as it
+    is; the more severe, the further from it; the output is finite, of the same shape and type, and the input is not
+    modified; what is said to keep the level does.
     """
 
     def require(kept: bool, rule: str) -> None:
@@ -39,6 +39,8 @@ def check_fault(fault: Fault, sample_rate: int = 44_100) -> None:
     for seed in range(SEEDS):
         worst, again = (fault.worst(x, sample_rate, np.random.default_rng(seed)) for _ in range(2))
         require(worst == again, "the same seed draws other settings")
+        moved = fault.moved(fault.settings(worst, 1.0))
+        require(set(moved) <= set(fault.moves), f"it moves {' and '.join(moved)}, which are not all among its moves")
         made = [fault.render(x, sample_rate, fault.settings(worst, severity)) for severity in SEVERITIES]
         require(torch.equal(x, before), "the input is modified")
         require(all(y.shape == x.shape and y.dtype == x.dtype for y in made), "shape or type change")

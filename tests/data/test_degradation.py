@@ -123,6 +123,18 @@ def test_reverb_rings_on_where_the_music_pauses(wide: Tensor) -> None:
     assert tails[-1] > 1e-6
 
 
+def test_too_loud_is_not_too_quiet(wide: Tensor) -> None:
+    fault = load_fault("gain")
+    ways = {}
+    for way in (-9.0, 9.0):
+        ways[way] = {fault.moved(fault.settings({"gain_db": way}, severity))[0] for severity in (0.1, 1.0)}
+    assert ways == {-9.0: {"gain_db-"}, 9.0: {"gain_db+"}}
+    assert fault.moved(fault.settings({"gain_db": 9.0}, 0.0)) == []
+    tilted = load_fault("tilt")
+    worst = tilted.worst(wide, RATE, np.random.default_rng(0))
+    assert {move[-1] for move in tilted.moved(tilted.settings(worst, 0.5))} == {"+", "-"}
+
+
 def test_a_severity_beyond_one_is_refused() -> None:
     with pytest.raises(SettingsError, match="severity"):
         load_fault("gain").settings({"gain_db": 9.0}, 1.5)

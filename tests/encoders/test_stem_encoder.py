@@ -20,6 +20,7 @@ from stito_encoders.stem_transformer import StemTransformer
 
 RATE = 44_100
 TINY = {"bands": 32, "dim": 16, "depth": 1, "heads": 2, "hidden": 16}
+TARGETS = ["collapse:width-", "gain:gain_db+", "gain:gain_db-"]
 FAULTS = ["collapse", "gain"]
 
 
@@ -28,10 +29,10 @@ def saved(path: Path, **changes: object) -> Path:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         net = StemEncoder.network(config)
-        head = torch.nn.Linear(net.dim, len(FAULTS))
+        head = torch.nn.Linear(net.dim, len(TARGETS))
     state = {f"net.{name}": value for name, value in net.state_dict().items()}
     state |= {f"head.{name}": value for name, value in head.state_dict().items()}
-    save_weights(path, state, {"architecture": "stem", "config": config, "faults": FAULTS})
+    save_weights(path, state, {"architecture": "stem", "config": config, "faults": TARGETS})
     return path
 
 

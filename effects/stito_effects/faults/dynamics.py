@@ -45,6 +45,16 @@ def _expansion(x: Tensor, sample_rate: int, generator: np.random.Generator) -> S
 
 
 COMPRESSION = Fault(
-    "compression", "squashed: no punch, no difference between loud and soft", "compressor", _compression
+    "compression",
+    "squashed: no punch, no difference between loud and soft",
+    "compressor",
+    _compression,
+    moves=("ratio+",),
 )
-EXPANSION = Fault("expansion", "pumped up: loud notes leap out, soft ones and tails are gone", "expander", _expansion)
+EXPANSION = Fault(
+    "expansion",
+    "pumped up: loud notes leap out, soft ones and tails are gone",
+    "expander",
+    _expansion,
+    moves=("ratio+",),
+)

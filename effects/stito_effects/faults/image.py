@@ -31,5 +31,7 @@ def _is_wide(x: Tensor, sample_rate: int) -> bool:
     return width_db(x) > NARROWEST_DB
 
 
-PLACEMENT = Fault("placement", "off to the left or the right", "panner", _placement)
-COLLAPSE = Fault("collapse", "a wide stem made narrow, down to mono", "imager", _collapse, applies=_is_wide)
+PLACEMENT = Fault("placement", "off to the left or the right", "panner", _placement, moves=("pan+", "pan-"))
+COLLAPSE = Fault(
+    "collapse", "a wide stem made narrow, down to mono", "imager", _collapse, applies=_is_wide, moves=("width-",)
+)

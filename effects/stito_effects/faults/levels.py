@@ -18,4 +18,11 @@ def _gain(x: Tensor, sample_rate: int, generator: np.random.Generator) -> Settin
     return {"gain_db": float(generator.choice((-1, 1))) * MOST_DB}
 
 
-GAIN = Fault("gain", "too loud or too quiet against the others, up to 9 dB", "gain", _gain, keeps_level=False)
+GAIN = Fault(
+    "gain",
+    "too loud or too quiet against the others, up to 9 dB",
+    "gain",
+    _gain,
+    keeps_level=False,
+    moves=("gain_db+", "gain_db-"),
+)

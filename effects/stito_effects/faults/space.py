@@ -26,4 +26,4 @@ def _reverb(x: Tensor, sample_rate: int, generator: np.random.Generator) -> Sett
     }
 
 
-REVERB = Fault("reverb", "far away in a large wide room", "reverb", _reverb)
+REVERB = Fault("reverb", "far away in a large wide room", "reverb", _reverb, moves=("mix+",))

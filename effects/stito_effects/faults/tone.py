@@ -68,7 +68,29 @@ def _bandwidth(x: Tensor, sample_rate: int, generator: np.random.Generator) -> S
     return settings
 
 
-PEAK = Fault("peak", "a resonance or a hole in the tone, up to 15 dB", "parametric_eq", _peak)
-SHELF = Fault("shelf", "too much or too little bass or treble, up to 15 dB", "parametric_eq", _shelf)
-TILT = Fault("tilt", "too bright or too dull throughout, up to 10 dB at either end", "parametric_eq", _tilt)
-BANDWIDTH = Fault("bandwidth", "lows, highs or both are missing, by up to 24 dB", "parametric_eq", _bandwidth)
+def _either_way(*bands: str) -> tuple[str, ...]:
+    return tuple(f"{band}_gain_db{sign}" for band in bands for sign in "+-")
+
+
+SHELVES = ("low_shelf", "high_shelf")
+
+PEAK = Fault(
+    "peak", "a resonance or a hole in the tone, up to 15 dB", "parametric_eq", _peak, moves=_either_way(*PEAKS)
+)
+SHELF = Fault(
+    "shelf", "too much or too little bass or treble, up to 15 dB", "parametric_eq", _shelf, moves=_either_way(*SHELVES)
+)
+TILT = Fault(
+    "tilt",
+    "too bright or too dull throughout, up to 10 dB at either end",
+    "parametric_eq",
+    _tilt,
+    moves=_either_way(*SHELVES),
+)
+BANDWIDTH = Fault(
+    "bandwidth",
+    "lows, highs or both are missing, by up to 24 dB",
+    "parametric_eq",
+    _bandwidth,
+    moves=tuple(f"{band}_gain_db-" for band in SHELVES),
+)

@@ -45,6 +45,7 @@ class Fault:
         worst: how that effect stands at full severity, drawn at random; may depend on the audio, as thresholds do.
         keeps_level: whether the stem has the level (RMS) after it that it had before.
         applies: whether it does anything to this audio: what is mono cannot lose its width.
+        moves: which ways its effect's `depth` knobs may go, as `gain_db+` or `width-`: too loud is not too quiet.
     """
 
     name: str
@@ -53,6 +54,13 @@ class Fault:
     worst: Worst
     keeps_level: bool = True
     applies: Callable[[Tensor, int], bool] = always
+    moves: tuple[str, ...] = ()
+
+    def moved(self, settings: Settings) -> list[str]:
+        """Which ways its effect's `depth` knobs went at these settings, as in `moves`."""
+        depths = [param for param in _effect(self.effect).params if param.depth]
+        ways = [(param.name, settings[param.name] - param.neutral) for param in depths]
+        return [f"{name}{'+' if way > 0 else '-'}" for name, way in ways if way]
 
     def settings(self, worst: Settings, severity: float) -> Settings:
         """The effect's settings at a severity from 0, none, to 1; `SettingsError` beyond."""

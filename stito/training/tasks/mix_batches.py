@@ -41,7 +41,7 @@ class MixBatch:
         stems: what the network embeds.
         song: of each mix, (mixes,).
         degraded: which mixes have faults, (mixes,) bool.
-        severity: of each fault of each row of `stems`, (n, faults), 0 where there is none.
+        severity: of each target of each row of `stems`, (n, targets), 0 where there is none.
     """
 
     stems: StemBatch
@@ -60,7 +60,9 @@ class MixBatches:
     def __init__(self, source: MixSource, plan: StemEncoder, sample_rate: int, *, songs: int) -> None:
         self.source, self.plan, self.sample_rate = source, plan, sample_rate
         self.songs = min(songs, len(source.songs))
-        self.faults = fault_names()
+        self.faults = {name: load_fault(name) for name in fault_names()}
+        self.targets = tuple(f"{name}:{move}" for name, fault in self.faults.items() for move in fault.moves)
+        """What severities are of: a fault and the way that one of its knobs went."""
 
     def draw(self, seed: int, *place: Place, samples: int, severity: float | None = None) -> MixBatch:
         """The batch at a place: mixes of so many `samples`; with a `severity` one fault of it in each degraded mix."""
@@ -101,7 +103,7 @@ class MixBatches:
         jittered = {}
         for name, x in excerpt.items():
             if self.plan.mild:
-                fault = load_fault(self.faults[int(generator.integers(len(self.faults)))])
+                fault = list(self.faults.values())[int(generator.integers(len(self.faults)))]
                 mild = float(generator.uniform(0, self.plan.mild))
                 x = fault.render(x, self.sample_rate, fault.settings(fault.worst(x, self.sample_rate, generator), mild))
             own_db = generator.uniform(-self.plan.jitter_db, self.plan.jitter_db)
@@ -114,15 +116,15 @@ class MixBatches:
         sounds: dict[int, int] = {}
         audio: list[Tensor] = []
         rows: list[tuple[int, int, int, bool]] = []
-        severity = torch.zeros(sum(len(stems) for _, _, stems, _ in mixes), len(self.faults))
+        severity = torch.zeros(sum(len(stems) for _, _, stems, _ in mixes), len(self.targets))
         for mix, (song, _, stems, done) in enumerate(mixes):
             for name, x in stems.items():
                 if id(x) not in sounds:
                     sounds[id(x)] = len(audio)
                     audio.append(x)
                 for damage in done:
-                    if damage.stem == name:
-                        severity[len(rows), self.faults.index(damage.fault)] = damage.severity
+                    for move in self.faults[damage.fault].moved(damage.settings) if damage.stem == name else ():
+                        severity[len(rows), self.targets.index(f"{damage.fault}:{move}")] = damage.severity
                 rows.append((sounds[id(x)], mix, STEMS.index(name), not unnamed[song]))
         row, of, slot, named = torch.tensor(rows).T
         batch = StemBatch(torch.stack(audio), row, of, slot, named.bool(), len(mixes))

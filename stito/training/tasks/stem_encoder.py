@@ -98,7 +98,7 @@ class StemEncoderTask(Stateless):
         self._train = MixBatches(supplies.mixes, plan, self._rate, songs=batch.groups)
         fixed = plan.model_copy(update={"missing": 0.0, "unnamed": 0.0})
         self._valid = MixBatches(supplies.held_out_mixes, fixed, self._rate, songs=recipe.validation.groups)
-        self.faults = self._train.faults if plan.faults else ()
+        self.targets = self._train.targets if plan.faults else ()
         """Whose severities are predicted."""
         self._analyser = factory(dict(recipe.network.config)) if plan.pool else None
         self._kept: dict[int, MixBatch] = {}
@@ -106,7 +106,7 @@ class StemEncoderTask(Stateless):
 
     def network(self) -> nn.Module:
         """A fresh network of the recipe's config, and the layer that predicts severities."""
-        return StemNet(self.factory(dict(self.recipe.network.config)), len(self.faults))
+        return StemNet(self.factory(dict(self.recipe.network.config)), len(self.targets))
 
     def prepare(self, step: int) -> MixBatch:
         """The batch of a step, rendered. Every process draws its own."""
@@ -144,7 +144,7 @@ class StemEncoderTask(Stateless):
             "contrast": contrast.detach(),
             "retrieval": retrieval(distance.detach(), batch.song, batch.degraded),
         }
-        if not self.faults:
+        if not self.targets:
             return contrast, values
         wrong = nn.functional.binary_cross_entropy_with_logits(logits, batch.severity, reduction="none").sum(-1).mean()
         return contrast + self.recipe.stem_encoder.faults * wrong, {**values, "faults": wrong.detach()}
@@ -152,7 +152,7 @@ class StemEncoderTask(Stateless):
     def _embedded(self, network: Network, batch: MixBatch) -> tuple[Tensor, Tensor]:
         """Distances of mixes (m, m), and logits of severities (n, faults)."""
         output = network(batch.stems).float()  # type: ignore[arg-type]
-        embedded, logits = output.tensor_split([output.shape[-1] - len(self.faults)], dim=-1)
+        embedded, logits = output.tensor_split([output.shape[-1] - len(self.targets)], dim=-1)
         mixes = MixEmbedding.gathered(embedded, batch.stems, len(STEMS))
         return mix_distance(mixes, mixes), logits
 
@@ -166,7 +166,7 @@ class StemEncoderTask(Stateless):
         scores: dict[str, float] = {}
         for severity in SEVERITIES:
             scores |= {f"{severity:g}.{kind}": value for kind, value in self._measured(network, severity).items()}
-        kinds = ("retrieval", "auc") if self.faults else ("retrieval",)
+        kinds = ("retrieval", "auc") if self.targets else ("retrieval",)
         means = {kind: sum(scores[f"{severity:g}.{kind}"] for severity in SEVERITIES) / 3 for kind in kinds}
         return sum(means.values()) / len(means), {**means, **scores}
 
@@ -180,11 +180,11 @@ class StemEncoderTask(Stateless):
             batch = batch.to(self.fabric.device)
             distance, logits = self._embedded(network, batch)
             found.append(float(retrieval(distance, batch.song, batch.degraded)))
-            if self.faults:
+            if self.targets:
                 most = logits.new_full((batch.stems.mixes,), -torch.inf)
                 values.append(most.scatter_reduce(0, batch.stems.mix, logits.amax(1), "amax"))
                 truth.append(batch.degraded)
-        auc = {"auc": separation(torch.cat(values), torch.cat(truth))} if self.faults else {}
+        auc = {"auc": separation(torch.cat(values), torch.cat(truth))} if self.targets else {}
         return {"retrieval": sum(found) / len(found), **auc}
 
     def header(self) -> dict[str, Any]:
@@ -193,6 +193,6 @@ class StemEncoderTask(Stateless):
         return {
             "architecture": recipe.network.encoder,
             "config": recipe.network.config,
-            "faults": list(self.faults),
+            "faults": list(self.targets),
             **self._origin,
         }
