@@ -49,7 +49,7 @@ def degradations(
 
     \b
     Example:
-      stito evaluate degradations --encoder stem --encoder features --data cache/ -o out/
+      stito evaluate degradations --encoder runs/stem.safetensors --encoder features --data cache/ -o out/
     """
     if data is None and not smoke:
         raise click.UsageError("Give a cache of stems with --data, or try it out with --smoke.")

@@ -48,7 +48,7 @@ def quality(
 
     \b
     Example:
-      stito evaluate quality --encoder stem --encoder features --scores ratings.csv -o out/
+      stito evaluate quality --encoder runs/stem.safetensors --encoder features --scores ratings.csv -o out/
     """
     if scores is None and not smoke:
         raise click.UsageError("Give a CSV with --scores, or try it out with --smoke.")
