@@ -47,6 +47,7 @@ Kind = Literal[
     "predictor",
     "converter",
     "manipulator",
+    "fault",
     "metric",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -95,6 +96,7 @@ class Manifest:
     defaults: Mapping[Role, str] = field(default_factory=dict)
     metrics: Mapping[str, str] = field(default_factory=dict)
     manipulators: Mapping[str, str] = field(default_factory=dict)
+    faults: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, kind: Kind) -> Mapping[str, str]:
         """The names of one kind."""
@@ -108,6 +110,7 @@ class Manifest:
             "predictor": self.predictors,
             "converter": self.converters,
             "manipulator": self.manipulators,
+            "fault": self.faults,
             "metric": self.metrics,
         }
         return kinds[kind]
@@ -171,7 +174,8 @@ def plugins(kind: Kind) -> list[Plugin]:
     """List everything of one kind that is installed; imports nothing but the manifests.
 
     Args:
-        kind: `effect`, `encoder`, `chain`, `search`, `method`, `separator`, `predictor`, `converter` or `metric`.
+        kind: `effect`, `encoder`, `chain`, `search`, `method`, `separator`, `predictor`, `converter`,
+            `manipulator`, `fault` or `metric`.
 
     Returns:
         The plug-ins, sorted by name.

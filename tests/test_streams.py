@@ -30,6 +30,7 @@ FIXED = {
     "stito/search/nevergrad.py": "nevergrad draws from a RandomState",
     "stito/search/objective.py": "the frames on which a spectral distance is estimated",
     "stito/testing/probe.py": "the test signal of the contracts",
+    "stito/testing/faults.py": "the draws of the contract, which third parties hand over as numpy's generators",
     "stito/testing/manipulators.py": "the draws of the contract, which third parties hand over as numpy's generators",
     "effects/stito_effects/reverb.py": "the noise of which the reverb is made",
     "effects/stito_effects/room_table.py": "the trials from which the reverb's tables are fitted",

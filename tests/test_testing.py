@@ -14,6 +14,7 @@ from torch import Tensor
 from stito.effects.effect import Effect, column
 from stito.effects.param import Param
 from stito.errors import PluginError
+from stito.models.stem_batch import MixEmbedding, StemBatch
 from stito.testing import ContractError, check_effect, check_encoder, check_search, probe
 
 GAIN = Param("gain_db", -12.0, 12.0, neutral=0.0)
@@ -323,6 +324,43 @@ def test_a_sound_encoder_passes() -> None:
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
 def test_each_broken_rule_of_encoders_is_named(broken: type[Ears], complaint: str) -> None:
+    with pytest.raises(ContractError, match=complaint):
+        check_encoder(broken())
+
+
+class MixEars(Ears):
+    """Embeds a mix stem by stem."""
+
+    stems = ("voice", "drum")
+
+    def embed_mix(self, stems: Mapping[str, Tensor]) -> MixEmbedding:
+        return MixEmbedding.gathered(self._rows(batch := StemBatch.of_mix(stems, self.stems)), batch, len(self.stems))
+
+    def _rows(self, batch: StemBatch) -> Tensor:
+        return self.embed(batch.audio)
+
+
+class FillingEars(MixEars):
+    def embed_mix(self, stems: Mapping[str, Tensor]) -> MixEmbedding:
+        mix = super().embed_mix(stems)
+        return MixEmbedding(mix.stems, torch.ones_like(mix.present))
+
+
+class Crowded(MixEars):
+    def _rows(self, batch: StemBatch) -> Tensor:
+        rows = super()._rows(batch)
+        return rows + rows.mean(0)
+
+
+def test_an_encoder_of_mixes_passes() -> None:
+    check_encoder(MixEars())
+
+
+@pytest.mark.parametrize(
+    ("broken", "complaint"),
+    [(FillingEars, "which stems are there"), (Crowded, "a mix of a batch differs")],
+)
+def test_each_broken_rule_of_mixes_is_named(broken: type[Ears], complaint: str) -> None:
     with pytest.raises(ContractError, match=complaint):
         check_encoder(broken())
 

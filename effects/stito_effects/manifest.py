@@ -34,6 +34,18 @@ MANIFEST = Manifest(
         **{f"pedalboard_{name}": f"stito_effects.pedalboard_effects.{target}" for name, target in _PEDALBOARD.items()},
     },
     chains={name: f"stito_effects.chains:{name}.toml" for name in ("mastering", "mixing", "pedalboard", "vocal")},
+    faults={
+        "bandwidth": "stito_effects.faults.tone:BANDWIDTH",
+        "collapse": "stito_effects.faults.image:COLLAPSE",
+        "compression": "stito_effects.faults.dynamics:COMPRESSION",
+        "expansion": "stito_effects.faults.dynamics:EXPANSION",
+        "gain": "stito_effects.faults.levels:GAIN",
+        "peak": "stito_effects.faults.tone:PEAK",
+        "placement": "stito_effects.faults.image:PLACEMENT",
+        "reverb": "stito_effects.faults.space:REVERB",
+        "shelf": "stito_effects.faults.tone:SHELF",
+        "tilt": "stito_effects.faults.tone:TILT",
+    },
     manipulators={"fxmanipulator": "stito_effects.fxmanipulator.manipulator:FXmanipulator"},
     defaults={
         "chain of a mix": "mastering",

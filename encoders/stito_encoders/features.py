@@ -17,10 +17,17 @@ from typing import ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from stito.dsp.loudness import decibels, masked_mean, quantiles
 from stito.dsp.stft import StereoBands, stereo_bands
 from stito.errors import AudioError
-from stito.features.dynamics import active_frames, envelope_db, envelope_quantiles, envelope_std, flux, slopes
+from stito.features.dynamics import (
+    active_frames,
+    block_crest_db,
+    envelope_db,
+    envelope_quantiles,
+    envelope_std,
+    flux,
+    slopes,
+)
 from stito.features.spectrum import flatness_db, relative_db, tilt
 from stito.features.stereo import correlation, level_difference_db, side_mid_db
 
@@ -102,25 +109,8 @@ def _levels(x: Tensor, bands: StereoBands) -> dict[str, Tensor]:
     return {
         "loudness": integrated,
         "momentary": torch.cat([momentary, (three - quarter)[:, None]], dim=-1),
-        "crest": _crest(x),
+        "crest": block_crest_db(x, Features.sample_rate),
     }
-
-
-def _crest(x: Tensor) -> Tensor:
-    """Within 100 ms blocks, and the 95th percentile of their peaks over the mean: (b, 2) in dB.
-
-    Unlike the peak of the whole, neither grows with the length.
-    """
-    block = Features.sample_rate // 10
-    left, right = x.unbind(1)
-    energy = torch.addcmul(left * left, right, right)
-    energy = energy[:, : energy.shape[-1] // block * block].reshape(x.shape[0], -1, block)
-    mean, peak = energy.mean(-1), decibels(energy.amax(-1))
-    overall = mean.mean(-1, keepdim=True)
-    active = mean.detach() > overall.detach() * 10**-2.5
-    inside = masked_mean(peak - decibels(mean), active)
-    across = quantiles(peak, (0.95,)) - decibels(overall)
-    return torch.cat([inside[:, None], across], dim=-1)
 
 
 def _balance(bands: StereoBands) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ MANIFEST = Manifest(
     encoders={
         "features": "stito_encoders.features:Features",
         "fxencoder": "stito_encoders.fxencoder:FXencoder",
+        "stem": "stito_encoders.stem:StemEncoder",
     },
     converters={"mixfxcloner": "stito_encoders.mixfxcloner:MixFXcloner"},
     predictors={"mixing": "stito_encoders:weights/mixing.predictor.safetensors"},

@@ -29,6 +29,7 @@ _COMMANDS = {
     "batch": ("stito.cli.batch:batch", "Transfer many songs, and go on where it was interrupted."),
     "compare": ("stito.cli.compare:compare", "Run several methods on one pair and print a table."),
     "data": ("stito.cli.data:data", "Build, look into, pack and unpack caches of songs to train on."),
+    "degrade": ("stito.cli.degrade:degrade", "Give a mix controlled faults, with a label of what was done."),
     "demo": ("stito.cli.demo:demo", "Compose two songs and transfer the style of one to the other."),
     "effects": ("stito.cli.catalogue:effects", "List effects and chains, or the knobs of one."),
     "embed": ("stito.cli.embed:embed", "Write the style embedding of audio to a file."),

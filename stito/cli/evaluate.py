@@ -9,9 +9,17 @@ from stito.cli.lazy import LazyGroup
 __all__ = ["evaluate"]
 
 _COMMANDS = {
+    "degradations": (
+        "stito.cli.evaluate_degradations:degradations",
+        "Score encoders at telling good mixes from degraded ones.",
+    ),
     "disentanglement": (
         "stito.cli.evaluate_disentanglement:disentanglement",
         "Score encoders as the papers do: DCIMIG, explicitness, retrieval.",
+    ),
+    "quality": (
+        "stito.cli.evaluate_quality:quality",
+        "Predict scores of mixes, and measure how well on other songs.",
     ),
     "transfer": (
         "stito.cli.evaluate_transfer:transfer",

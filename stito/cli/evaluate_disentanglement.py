@@ -60,12 +60,12 @@ def disentanglement(
     from stito.evaluation.encoders.cases import Plan
     from stito.evaluation.encoders.outcome_tables import as_text
     from stito.evaluation.encoders.study import NAMES, DemoSongs, cache_material, study_encoders, write_study
-    from stito.models.loading import load_encoder
+    from stito.models.loading import label_of, load_encoder
     from stito.workflows.command import command_line
     from stito.workflows.folder import prepare
 
     plan = Plan(segments, configurations, seeds, seconds, seed, device)
-    loaded = {_label(name): load_encoder(name) for name in encoders}
+    loaded = {label_of(name): load_encoder(name) for name in encoders}
     if len(loaded) < len(encoders):
         raise click.UsageError("Two encoders have one name: rename a file.")
     prepare(outdir, force=force, names=NAMES)
@@ -78,8 +78,3 @@ def disentanglement(
     given |= {name: getattr(outcome.plan, name) for name in names}
     write_study(outdir, outcome, command=command_line("evaluate", "disentanglement", **given, smoke=smoke, o="out"))
     click.echo(json.dumps(outcome.as_json(), indent=2) if as_json else as_text(outcome))
-
-
-def _label(encoder: str) -> str:
-    """What an encoder is called in tables: its name, or that of its file."""
-    return Path(encoder).stem if encoder.endswith(".safetensors") else encoder

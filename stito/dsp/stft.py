@@ -148,13 +148,13 @@ class StereoBands:
         return self.grouped(self.centre_hz.shape[0])
 
 
-def stereo_bands(x: Tensor, sample_rate: int, *, count: int = 48) -> StereoBands:
+def stereo_bands(x: Tensor, sample_rate: int, *, count: int = 48, n_fft: int | None = None) -> StereoBands:
     """The energies of audio (b, 2, t) in `count` mel bands from 20 Hz to 20 kHz.
 
-    Hann frames of 2048 samples at 44.1 and 48 kHz, of about as many seconds at other rates, hop a quarter; only whole
-    frames count, and shorter audio is one zero-padded frame. A stationary signal of mean square m within that range
-    has energies that sum to m over the bands, in each channel. A row has the same energies alone and in a batch, and
-    under autocast too: a faint side is the small difference of large products.
+    Hann frames of 2048 samples at 44.1 and 48 kHz, of about as many seconds at other rates, or of `n_fft`; the hop is
+    a quarter. Only whole frames count, and shorter audio is one zero-padded frame. A stationary signal of mean square
+    m within that range has energies that sum to m over the bands, in each channel. A row has the same energies alone
+    and in a batch, and under autocast too: a faint side is the small difference of large products.
     `AudioError` if the audio is not (b, 2, t).
     """
     if x.dim() != 3 or x.shape[1] != 2 or x.shape[-1] == 0:
@@ -162,7 +162,7 @@ def stereo_bands(x: Tensor, sample_rate: int, *, count: int = 48) -> StereoBands
             f"Band energies need audio of shape (b, 2, t), not {tuple(x.shape)}.",
             hint="Convert mono to stereo by repeating its channel, and add a batch dimension.",
         )
-    n_fft = _frame_length(sample_rate)
+    n_fft = n_fft or _frame_length(sample_rate)
     hop = n_fft // 4
     duration = x.shape[-1] / sample_rate
     if x.shape[-1] < n_fft:

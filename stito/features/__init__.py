@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from stito.dsp.loudness import measure
+from stito.dsp.loudness import integrated_loudness, measure
 from stito.dsp.stft import stereo_bands
 from stito.errors import AudioError
 from stito.features.dynamics import dynamics
@@ -24,7 +24,8 @@ def describe(x: Tensor, sample_rate: int, *, mix: Tensor | None = None) -> dict[
 
     The union of `dynamics`, `spectrum` and `stereo`; their docstrings define each, and units are in the names. With
     `mix` (b | 1, 2, t), the mix that `x` is a stem of, `band_of_mix_db` is the stem's level in each band relative to
-    it. `AudioError` for other shapes, or a mix of another length.
+    it, and `loudness_of_mix_lu` its integrated loudness relative to it. `AudioError` for other shapes, or a mix of
+    another length.
     """
     if mix is not None and mix.shape[-1] != x.shape[-1]:
         raise AudioError(
@@ -33,4 +34,7 @@ def describe(x: Tensor, sample_rate: int, *, mix: Tensor | None = None) -> dict[
         )
     bands = stereo_bands(x, sample_rate)
     whole = None if mix is None else stereo_bands(mix, sample_rate)
-    return {**dynamics(x, measure(x, sample_rate)), **spectrum(bands, whole), **stereo(bands)}
+    found = {**dynamics(x, measure(x, sample_rate)), **spectrum(bands, whole), **stereo(bands)}
+    if mix is not None:
+        found["loudness_of_mix_lu"] = found["loudness_lufs"] - integrated_loudness(mix, sample_rate)
+    return found

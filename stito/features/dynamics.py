@@ -10,7 +10,16 @@ from torch import Tensor
 from stito.dsp.loudness import FLOOR, Loudness, crest_db, decibels, masked_mean, peak_db, quantiles, rms_db
 from stito.dsp.stft import StereoBands
 
-__all__ = ["active_frames", "dynamics", "envelope_db", "envelope_quantiles", "envelope_std", "flux", "slopes"]
+__all__ = [
+    "active_frames",
+    "block_crest_db",
+    "dynamics",
+    "envelope_db",
+    "envelope_quantiles",
+    "envelope_std",
+    "flux",
+    "slopes",
+]
 
 ENVELOPE_FLOOR = 1e-5
 """Envelopes bottom out 50 dB below their band's mean, so that silence between notes is a depth, not an infinity."""
@@ -38,6 +47,23 @@ def dynamics(x: Tensor, loudness: Loudness) -> dict[str, Tensor]:
         "momentary_50_lufs": middle,
         "momentary_95_lufs": high,
     }
+
+
+def block_crest_db(x: Tensor, sample_rate: int) -> Tensor:
+    """Peak over mean within blocks of 100 ms, and the 95th percentile of their peaks over the whole: (b, 2) in dB.
+
+    Unlike the peak of the whole, neither grows with the length.
+    """
+    block = sample_rate // 10
+    left, right = x.unbind(1)
+    energy = torch.addcmul(left * left, right, right)
+    energy = energy[:, : energy.shape[-1] // block * block].reshape(x.shape[0], -1, block)
+    mean, peak = energy.mean(-1), decibels(energy.amax(-1))
+    overall = mean.mean(-1, keepdim=True)
+    active = mean.detach() > overall.detach() * 10**-2.5
+    inside = masked_mean(peak - decibels(mean), active)
+    across = quantiles(peak, (0.95,)) - decibels(overall)
+    return torch.cat([inside[:, None], across], dim=-1)
 
 
 def active_frames(bands: StereoBands, depth_db: float = 25.0) -> Tensor:

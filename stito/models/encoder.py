@@ -9,14 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from stito.compute.cores import side_by_side
+from stito.models.stem_batch import MixEmbedding, StemBatch
 
 __all__ = [
+    "Analysing",
     "Calibrated",
     "Compared",
     "Described",
     "Distance",
     "Encoder",
     "Familiar",
+    "FaultFinder",
+    "MixEncoder",
     "Trainable",
     "TrainedEncoder",
     "Weighted",
@@ -36,7 +40,7 @@ class Encoder(Protocol):
     """Anything with these three attributes and this method: a third party inherits nothing.
 
     An encoder may also declare what the protocols of this module name, each one attribute: `Compared`, `Calibrated`,
-    `Familiar`, `Weighted`, `Described`.
+    `Familiar`, `Weighted`, `Described`, `MixEncoder`, `FaultFinder`.
 
     Attributes:
         name: the registered name.
@@ -93,6 +97,37 @@ class Trainable(Protocol):
     """Can be trained from nothing: `network` makes an untrained network of what a recipe's config says."""
 
     network: Callable[..., nn.Module]
+
+
+@runtime_checkable
+class MixEncoder(Protocol):
+    """Embeds whole mixes too, by their stems, each seen against the others; knows `stems` by these names."""
+
+    stems: tuple[str, ...]
+
+    def embed_mix(self, stems: Mapping[str, Tensor]) -> MixEmbedding:
+        """The embeddings of b mixes, stems (b, 2, t) by name; silent and missing stems take no part."""
+        ...
+
+
+@runtime_checkable
+class FaultFinder(Protocol):
+    """Was trained to find these faults in the stems of a mix."""
+
+    faults: tuple[str, ...]
+
+    def find_faults(self, stems: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+        """How severe each fault of each stem seems to be, from 0 to 1: (b,) by stem and fault."""
+        ...
+
+
+@runtime_checkable
+class Analysing(Protocol):
+    """A network that measures its input before anything that it learns: what it measures may be kept and used again."""
+
+    def analyse(self, batch: StemBatch) -> StemBatch:
+        """The same stems as an analysis alone, from which the network goes on."""
+        ...
 
 
 @runtime_checkable

@@ -13,7 +13,7 @@ from stito.models.converter import Converter
 from stito.models.encoder import Encoder, digest_of
 from stito.models.weights import read_header
 
-__all__ = ["conditioning_of", "is_weights", "load_conditioning", "load_converter", "load_encoder"]
+__all__ = ["conditioning_of", "is_weights", "label_of", "load_conditioning", "load_converter", "load_encoder"]
 
 SUFFIX = ".safetensors"
 KEPT = 16
@@ -23,6 +23,11 @@ KEPT = 16
 def is_weights(source: str | Path) -> bool:
     """Whether this names a file of weights, and not something installed."""
     return Path(source).suffix == SUFFIX
+
+
+def label_of(source: str) -> str:
+    """What an encoder is called in tables: its name, or that of its file without the suffix."""
+    return Path(source).stem if is_weights(source) else source
 
 
 def load_encoder(source: str | Path | Encoder) -> Encoder:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Callable
 
-from stito.models.encoder import Encoder
+import torch
+from torch import Tensor
+
+from stito.models.encoder import Encoder, MixEncoder
 from stito.testing.probe import ROWS, ContractError, probe
 
 __all__ = ["check_encoder"]
@@ -15,7 +18,8 @@ def check_encoder(encoder: Encoder) -> None:
 
     The rules: embeddings are float32 (b, dim); the same call twice is equal; a row of a batch equals that row alone;
     the input is not modified; finite on silence, at full scale and on half a second; the gradient to the input is
-    finite.
+    finite. An encoder that embeds mixes too: what it embeds of a mix is (b, stems, dim) and finite; a silent stem is a
+    missing stem, and the others are as they are without it; a mix of a batch equals that mix alone.
     """
     name = getattr(encoder, "name", type(encoder).__name__)
 
@@ -47,3 +51,27 @@ def check_encoder(encoder: Encoder) -> None:
         require(output.requires_grad, "no gradient flows from the embedding to the audio")
         (gradient,) = torch.autograd.grad(output.sum(), input_)
         require(bool(torch.isfinite(gradient).all()), f"the gradient to the audio is not finite on {kind}")
+    if isinstance(encoder, MixEncoder):
+        _check_mixes(encoder, encoder.dim, batch[:2], require)
+
+
+def _check_mixes(encoder: MixEncoder, dim: int, x: Tensor, require: Callable[[bool, str], None]) -> None:
+    """The rules of mixes, on two of them with all stems but the first, and with that one silent."""
+    missing, *given = encoder.stems
+    stems = {stem: (0.5 + 0.1 * index) * x.roll(1000 * index, -1) for index, stem in enumerate(given)}
+    with torch.no_grad():
+        mix = encoder.embed_mix(stems)
+        shape, expected = tuple(mix.stems.shape), (len(x), len(encoder.stems), dim)
+        require(shape == expected, f"the mixes become {shape}, not {expected}")
+        require(bool(torch.isfinite(mix.stems).all()), "the embedding of a mix is not finite")
+        require(
+            mix.present.tolist() == [[False, *(True for _ in given)]] * len(x), "it does not know which stems are there"
+        )
+        silent = encoder.embed_mix({missing: torch.zeros_like(x), **stems})
+        require(torch.equal(silent.present, mix.present), "a silent stem counts as there")
+        limit = 10 * ROWS * mix.stems.abs().max().item() + 1e-7
+        apart = (silent.stems - mix.stems).abs().max().item()
+        require(apart <= limit, f"a silent stem moves the embedding of the others by {apart:.2g}")
+        alone = encoder.embed_mix({stem: audio[:1] for stem, audio in stems.items()})
+        apart = (alone.stems[0] - mix.stems[0]).abs().max().item()
+        require(apart <= limit, f"a mix of a batch differs from that mix alone by {apart:.2g}")

@@ -40,6 +40,7 @@ __all__ = [
     "Probabilities",
     "Recipe",
     "Run",
+    "StemEncoder",
     "Validation",
     "load_recipe",
     "parse_recipe",
@@ -112,6 +113,26 @@ class Converter(_Section):
     """Share of inputs that arrive with random effects of their own."""
     mild: Share = Field(default=0.0, ge=0, le=1)
     """Share of configurations, those of the inputs too, with a random strength between none and full."""
+
+
+class StemEncoder(_Section):
+    """From which mixes a stem-aware encoder learns: see `stito.training.tasks.stem_encoder`."""
+
+    degraded: PositiveInt = 2
+    """Degraded versions of each song in a batch."""
+    faults: Share = Field(default=0.0, ge=0)
+    """Weight of the error of predicted severities, beside the contrastive loss; 0 trains by contrast alone."""
+    pool: int = Field(default=0, ge=0)
+    """So many batches are drawn and analysed, used `rounds` times in turn, then replaced; 0: every batch is new."""
+    rounds: PositiveInt = 4
+    jitter_db: float = Field(default=1.0, ge=0)
+    """How far stems of a good mix are turned up or down against each other at most: no engineer calls it a fault."""
+    mild: float = Field(default=0.08, ge=0, le=1)
+    """Severity up to which each stem of a good mix has one fault: less than anybody would mend."""
+    missing: Share = Field(default=0.15, ge=0, le=1)
+    """Share of stems that are left out of both views, as long as one is left."""
+    unnamed: Share = Field(default=0.1, ge=0, le=1)
+    """Share of songs whose stems come without a name."""
 
 
 class Data(_Section):
@@ -219,12 +240,13 @@ class Recipe(_Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     seed: int = Field(default=0, ge=0)
-    task: Literal["encoder", "predictor", "converter"] = "encoder"
+    task: Literal["encoder", "predictor", "converter", "stem encoder"] = "encoder"
     start: str | None = None
     """A file of weights to go on from, instead of a fresh network; a predictor's run needs it to its end."""
     network: Network = Field(default_factory=Network)
     predictor: Predictor = Field(default_factory=Predictor)
     converter: Converter = Field(default_factory=Converter)
+    stem_encoder: StemEncoder = StemEncoder()
     data: Data = Data()
     batch: Batch = Batch()
     loss: Loss = Loss()

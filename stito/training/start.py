@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +17,8 @@ from torch import Tensor
 from stito import registry
 from stito.audio import check_writable
 from stito.compute.cores import keep_freed_memory
+from stito.data.mixes import Mixes, MixSource
+from stito.demo.mixes import DemoMixes, stretch
 from stito.errors import MissingFileError, OutputExistsError, RecipeError, SettingsError
 from stito.files.locks import sole_writer
 from stito.models.encoder import Trainable
@@ -26,6 +29,7 @@ from stito.training.recipe import Recipe
 from stito.training.tasks.converter import ConverterTask
 from stito.training.tasks.encoder import FXencoderTask
 from stito.training.tasks.predictor import PredictorTask
+from stito.training.tasks.stem_encoder import StemEncoderTask
 from stito.training.tasks.supplies import Supplies
 from stito.training.tasks.task import Task
 
@@ -74,7 +78,11 @@ def train(
     keep_freed_memory(everything=True)  # a fifth of a step on two cores is otherwise spent on fetching pages
     contents, held_out, about = _contents(recipe, data)
     manipulator = _manipulators(recipe, rooms=DEMO_ROOMS if data is None else ROOMS)
-    task = make_task(Supplies(contents, held_out, manipulator, fabric, RATE, about))
+    supplies = Supplies(contents, held_out, manipulator, fabric, sample_rate=RATE, data=about)
+    if recipe.task == "stem encoder":
+        mixes, held_out_mixes = _mixes(recipe, data)
+        supplies = replace(supplies, mixes=mixes, held_out_mixes=held_out_mixes)
+    task = make_task(supplies)
     training = Training(task, recipe, fabric, folder, on_step=on_step, tensorboard=tensorboard)
     with sole_writer(folder) if fabric.is_global_zero else nullcontext():
         if resume:
@@ -100,13 +108,15 @@ def _task(recipe: Recipe) -> Callable[[Supplies], Task]:
     """What the recipe trains, without what it is trained on."""
     if recipe.task == "predictor":
         return partial(PredictorTask, recipe)
-    kind: Literal["encoder", "converter"] = recipe.task
+    kind: Literal["encoder", "converter"] = "converter" if recipe.task == "converter" else "encoder"
     of = registry.load(kind, recipe.network.encoder)
     if not isinstance(of, Trainable):
         raise RecipeError(
             f"The {kind} '{recipe.network.encoder}' has no network to train.",
             hint=f"A {kind} that can be trained has a method `network` that makes one of a recipe's config.",
         )
+    if recipe.task == "stem encoder":
+        return partial(StemEncoderTask, recipe, of.network)
     return partial(ConverterTask if kind == "converter" else FXencoderTask, recipe, of.network)
 
 
@@ -125,6 +135,17 @@ def _contents(recipe: Recipe, data: Path | None) -> tuple[ContentSource, Content
         about["hours"][kind] = about["hours"].get(kind, 0.0) + piece.samples / cache.sample_rate / 3600
     about["hours"] = {kind: round(hours, 3) for kind, hours in sorted(about["hours"].items())}
     return Contents(cache, speed=recipe.data.speed), Contents(cache, split="valid", speed=0.0), about
+
+
+def _mixes(recipe: Recipe, data: Path | None) -> tuple[MixSource, MixSource]:
+    """Whole mixes to train on, and to hold out."""
+    if data is None:
+        demo = DemoMixes(DEMO_S)
+        return demo, demo
+    from stito.data.cache import Cache
+
+    cache = Cache.open(data)
+    return Mixes(cache, speed=recipe.data.speed), Mixes(cache, split="valid")
 
 
 def _manipulators(recipe: Recipe, *, rooms: int) -> Callable[[Mapping[str, float]], Manipulator]:
@@ -158,6 +179,5 @@ class DemoContents:
         for index in range(count):
             song = songs[order[index % len(songs)]]
             start = int(generator.integers(max(1, song.shape[-1] - samples)))
-            piece = song[:, start : start + samples]
-            rows.append(torch.nn.functional.pad(piece, (0, samples - piece.shape[-1])))
+            rows.append(stretch(song, start, samples))
         return torch.stack(rows)

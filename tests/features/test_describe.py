@@ -114,6 +114,7 @@ def test_a_stem_is_seen_against_its_mix() -> None:
     stem, rest = noise(0), noise(1)
     found = describe(stem, RATE, mix=stem + rest)["band_of_mix_db"]
     assert float(found.mean()) == pytest.approx(-3.01, abs=0.3)
+    assert float(describe(stem, RATE, mix=2 * stem)["loudness_of_mix_lu"]) == pytest.approx(-6.02, abs=0.01)
     with pytest.raises(AudioError, match="samples"):
         describe(stem, RATE, mix=rest[..., :100])
 
@@ -169,6 +170,13 @@ def test_a_soft_stem_under_a_loud_one_is_masked_and_turning_it_up_helps() -> Non
     assert shares == sorted(shares, reverse=True)
     assert shares[0] > 0.95
     assert shares[-1] < 0.1
+
+
+def test_a_tolerance_says_how_much_louder_the_others_may_be() -> None:
+    x = noise(0)
+    found = [masking(torch.cat([x, x]), RATE, tolerance_db=db)["masked"] for db in (-6.0, 0.0, 6.0)]
+    for share, expected in zip(found, (0.881, 0.5, 0.119), strict=True):  # the logistic function of 2, 0 and -2
+        torch.testing.assert_close(share, torch.full_like(share, expected), atol=2e-3, rtol=0)
 
 
 def test_of_three_stems_the_loudest_other_counts() -> None:

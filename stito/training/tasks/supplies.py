@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from stito.data.mixes import MixSource, NoMixes
 from stito.training.batches import ContentSource
 from stito.training.recipe import Recipe
 
@@ -26,6 +27,8 @@ class Supplies:
         held_out: what validation draws from.
         manipulator: makes manipulators with these probabilities.
         fabric: gathers over processes, and knows the device.
+        mixes: whole mixes that training draws from, for tasks that need them.
+        held_out_mixes: whole mixes that validation draws from.
         sample_rate: of contents, manipulator and networks, in Hz.
         data: what the weights' header holds of the data, beside the recipe's description.
     """
@@ -34,6 +37,8 @@ class Supplies:
     held_out: ContentSource
     manipulator: Callable[[Mapping[str, float]], Manipulator]
     fabric: Fabric
+    mixes: MixSource = field(default_factory=NoMixes)
+    held_out_mixes: MixSource = field(default_factory=NoMixes)
     sample_rate: int = 44_100
     data: Mapping[str, Any] = field(default_factory=dict)
 

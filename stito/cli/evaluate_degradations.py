@@ -1,0 +1,82 @@
+"""`stito evaluate degradations`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+__all__ = ["degradations"]
+
+
+@click.command()
+@click.option(
+    "--encoder",
+    "encoders",
+    multiple=True,
+    default=("features",),
+    show_default=True,
+    help="What is evaluated: a name or a file of weights; may be given several times.",
+)
+@click.option("--data", type=click.Path(path_type=Path), default=None, metavar="CACHE", help="A cache of stems.")
+@click.option("--learn", default="train", show_default=True, help="Songs of the cache that the heads learn from.")
+@click.option("--split", default="test", show_default=True, help="Songs that they are tried on: valid, test.")
+@click.option("--places", type=click.IntRange(1), default=2, show_default=True, help="Excerpts of each song.")
+@click.option("--seconds", type=float, default=5.0, show_default=True, help="Length of an excerpt.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same result.")
+@click.option("-o", "--output", "outdir", metavar="OUTDIR", required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--force", is_flag=True, help="Overwrite what is in OUTDIR.")
+@click.option("--smoke", is_flag=True, help="A little of everything, on songs that stito composes.")
+def degradations(
+    encoders: tuple[str, ...],
+    data: Path | None,
+    learn: str,
+    split: str,
+    places: int,
+    seconds: float,
+    seed: int,
+    outdir: Path,
+    as_json: bool,
+    force: bool,
+    smoke: bool,
+) -> None:
+    """Measure whether encoders tell a good mix from a degraded one, by fault and severity.
+
+    On each encoder the same head learns severities from some songs, and is tried on others. OUTDIR gets report.html,
+    tables.md and result.json.
+
+    \b
+    Example:
+      stito evaluate degradations --encoder runs/stem.safetensors --encoder features --data cache/ -o out/
+    """
+    if data is None and not smoke:
+        raise click.UsageError("Give a cache of stems with --data, or try it out with --smoke.")
+    from stito.evaluation.degradations.cases import Plan
+    from stito.evaluation.degradations.study import (
+        NAMES,
+        cache_sources,
+        demo_sources,
+        study_degradations,
+        write_study,
+    )
+    from stito.models.loading import label_of, load_encoder
+    from stito.workflows.command import command_line
+    from stito.workflows.folder import prepare
+
+    loaded = {label_of(name): load_encoder(name) for name in encoders}
+    if len(loaded) < len(encoders):
+        raise click.UsageError("Two encoders have one name: rename a file.")
+    prepare(outdir, force=force, names=NAMES)
+    sources = demo_sources() if data is None else cache_sources(data, learn, split)
+    plan = Plan(places=places, seconds=seconds, seed=seed)
+    outcome = study_degradations(loaded, *sources, plan, smoke=smoke, on_step=lambda text: click.echo(text, err=True))
+    given: dict[str, object] = {"encoder": encoders, "data": data, "seed": seed}
+    if not smoke:
+        given |= {"learn": learn, "split": split, "places": places, "seconds": seconds}
+    write_study(outdir, outcome, command=command_line("evaluate", "degradations", **given, smoke=smoke, o="out"))
+    if as_json:
+        click.echo(json.dumps(outcome.as_json(), indent=2))
+        return
+    click.echo("\n\n".join([table.text() for table in outcome.tables()] + [f"Data: {outcome.data}"]))

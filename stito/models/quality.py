@@ -1,0 +1,113 @@
+"""A quality head: a two-layer MLP from the embedding of a mix to a score, on a frozen encoder.
+
+Source: B. Cheng, "Mixing style representation learning: a stem-aware contrastive framework with structured mix
+features", stage 2 (two layers, MSE, rate 1e-3). The ranking loss on pairs, with a margin that grows with their
+difference, follows QAMRO (arXiv 2508.08957).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from stito.models.encoder import Encoder, MixEncoder
+from stito.streams import Purpose, torch_seeded
+
+__all__ = ["HeadPlan", "QualityHead", "fit_head", "mix_vectors"]
+
+CLIP = 6.0
+"""Standard deviations: further out a dimension says no more."""
+
+
+@dataclass(frozen=True)
+class HeadPlan:
+    """How a head is fitted: AdamW over so many steps of whole batches.
+
+    `ranking` is the weight of the ranking loss beside the MSE.
+    """
+
+    hidden: int = 128
+    steps: int = 300
+    batch: int = 256
+    rate: float = 1e-3
+    weight_decay: float = 0.05
+    dropout: float = 0.3
+    ranking: float = 0.0
+
+
+class QualityHead(nn.Module):
+    """Vectors (n, d) of mixes to scores (n,); what is NaN, a stem that a mix lacks, counts as usual."""
+
+    mean: Tensor
+    spread: Tensor
+    centre: Tensor
+    unit: Tensor
+
+    def __init__(self, dim: int, plan: HeadPlan) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(dim, plan.hidden), nn.ReLU(), nn.Dropout(plan.dropout), nn.Linear(plan.hidden, 1)
+        )
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("spread", torch.ones(dim))
+        self.register_buffer("centre", torch.zeros(()))
+        self.register_buffer("unit", torch.ones(()))
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Scores (n,), in the unit of those that it was fitted to."""
+        standard = ((vectors - self.mean) / self.spread).clamp(-CLIP, CLIP)
+        output: Tensor = self.layers(standard.nan_to_num(0.0))[:, 0]
+        return output * self.unit + self.centre
+
+    def see(self, vectors: Tensor, scores: Tensor) -> None:
+        """Take the usual vector and the usual score from what it will be fitted to."""
+        mean = vectors.nanmean(0)
+        variance = (vectors - mean).square().nanmean(0)
+        self.mean.copy_(mean.nan_to_num(0.0))
+        self.spread.copy_(variance.sqrt().nan_to_num(1.0).clamp_min(1e-4))
+        self.centre.copy_(scores.mean())
+        self.unit.copy_(scores.std().clamp_min(1e-6))
+
+
+def fit_head(vectors: Tensor, scores: Tensor, plan: HeadPlan | None = None, *, seed: int = 0) -> QualityHead:
+    """A head fitted to vectors (n, d) and scores (n,); the same seed gives the same head."""
+    plan = plan or HeadPlan()
+    with torch_seeded(seed, Purpose.QUALITY_HEAD):
+        head = QualityHead(vectors.shape[1], plan)
+        head.see(vectors, scores)
+        optimiser = torch.optim.AdamW(head.layers.parameters(), lr=plan.rate, weight_decay=plan.weight_decay)
+        for _ in range(plan.steps):
+            rows = torch.randperm(len(vectors))[: plan.batch]
+            truth = (scores[rows] - head.centre) / head.unit
+            guess = (head(vectors[rows]) - head.centre) / head.unit
+            loss = (guess - truth).square().mean()
+            if plan.ranking:
+                loss = loss + plan.ranking * _ranking(guess, truth)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    return head.eval().requires_grad_(False)
+
+
+def _ranking(guess: Tensor, truth: Tensor) -> Tensor:
+    """How far pairs are from being as far apart, in the right order, as their scores are."""
+    apart, wanted = (values[:, None] - values for values in (guess, truth))
+    return (wanted.abs() - wanted.sign() * apart).relu()[wanted != 0].mean()
+
+
+def mix_vectors(encoder: Encoder, stems: Mapping[str, Tensor], names: tuple[str, ...]) -> Tensor:
+    """What an encoder embeds of mixes, stems (b, 2, t) by name: (b, d), NaN for stems that are missing.
+
+    Of a `MixEncoder` z; of any other the embedding of each of the stems `names`, and of their sum, side by side.
+    """
+    with torch.no_grad():
+        if isinstance(encoder, MixEncoder):
+            mix = encoder.embed_mix(stems)
+            return mix.stems.masked_fill(~mix.present[..., None], torch.nan).flatten(1)
+        total = torch.stack(list(stems.values())).sum(0)
+        missing = total.new_full((len(total), encoder.dim), torch.nan)
+        parts = [encoder.embed(stems[name]) if name in stems else missing for name in names]
+        return torch.cat([*parts, encoder.embed(total)], dim=-1)
