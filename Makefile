@@ -50,6 +50,7 @@ docs: $(READY)  ## Build the documentation into site/; open site/index.html
 check: lint docs test  ## Everything that CI runs
 
 bench: $(READY)  ## Run the benchmarks; they print ratios
+	$(BIN)/python benchmarks/song.py
 	$(BIN)/python benchmarks/candidates.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/recovery.py --cases 4
