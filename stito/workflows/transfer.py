@@ -200,8 +200,8 @@ def transfer_files(
     """
     with undivided(), recording(engine._begin) as phases:
         mix, target = (reader or engine).read(source, reference)
-        sources = Sources(mix, target).measured()
         task = prepare(mix, target, engine)
+        sources = Sources(mix, target).measured()
         del target
         solved = solve(task, on_step=engine.on_step)
         write_atomic(outdir / "preset.json", solved.preset.to_json(), overwrite=True)
