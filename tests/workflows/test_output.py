@@ -36,7 +36,7 @@ def test_settings_survive_an_interrupted_rendering(
     drums, out = songs / "night" / "drums.wav", tmp_path / "my out"
     engine = Transfer(method="match", chain=CHAIN, excerpt_seconds=1.0, excerpt_count=1, stem="drums")
     whole = run_transfer(engine, drums, songs / "street", tmp_path / "whole").rendered
-    monkeypatch.setattr("stito.workflows.transfer.settle", interrupted)
+    monkeypatch.setattr("stito.engine.finish.settle", interrupted)
     with pytest.raises(StitoError, match="settings are safe") as caught:
         run_transfer(engine, drums, songs / "street", out)
     assert caught.value.hint is not None
