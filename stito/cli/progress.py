@@ -54,7 +54,7 @@ class Reporter(Live):
         from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
         detail = TextColumn("{task.fields[detail]}")
-        return TextColumn("{task.description}"), BarColumn(), detail, TimeRemainingColumn()
+        return TextColumn("{task.description}"), BarColumn(24), detail, TimeRemainingColumn()
 
     def __call__(self, progress: Progress) -> None:
         new = self._at != (progress.phase, progress.name)

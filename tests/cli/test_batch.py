@@ -83,6 +83,8 @@ def test_a_table_with_a_pair_that_fails(songs: Path, tmp_path: Path) -> None:
 
 
 def test_it_goes_on_after_a_kill_and_after_control_c(songs: Path, tmp_path: Path) -> None:
+    long = np.random.default_rng(1).normal(0.0, 0.1, (120 * RATE, 2))  # not done before somebody can end it
+    soundfile.write(songs / "b.wav", long, RATE)
     out = tmp_path / "out"
     arguments = (songs, songs / "ref.wav", "-o", out, *QUICK)
     with start(*arguments) as process:

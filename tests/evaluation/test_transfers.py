@@ -250,7 +250,7 @@ def test_half_a_search_is_no_result(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert [kept.method for kept in Log(log, replace(PLAN, evaluations=200)).rows] == ["input"]
 
 
-def interrupted(loss: Loss, search: Search, *, budget: Budget, on_step: object) -> Found:
+def interrupted(loss: Loss, search: Search, *, budget: Budget, on_step: object, patience: object) -> Found:
     """A search that a person ends after its first generation."""
 
     def stop(step: Step) -> None:

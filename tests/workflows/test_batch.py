@@ -60,7 +60,7 @@ def timeless(path: Path) -> Any:
 
     def without(value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: without(inner) for key, inner in value.items() if key != "seconds"}
+            return {key: without(inner) for key, inner in value.items() if key not in ("seconds", "phases")}
         return value
 
     return without(json.loads(path.read_text()))
