@@ -78,6 +78,7 @@ class Mix:
         notes: sentences on what was converted, left out or silent.
         kind: `mix`, `stem` or `stems`.
         formats: of the stems, as they were read.
+        widened: whether it came in mono, and goes out in stereo.
     """
 
     stems: Mapping[str, Tensor]
@@ -87,6 +88,7 @@ class Mix:
     notes: tuple[str, ...] = ()
     kind: Kind = "mix"
     formats: Mapping[str, AudioFormat] = field(default_factory=dict)
+    widened: bool = False
 
     def __post_init__(self) -> None:
         shapes = {name: tuple(samples.shape) for name, samples in self.stems.items()}
@@ -183,13 +185,17 @@ class Mix:
         stems = {name: resample(samples, self.sample_rate, rate) for name, samples in self.stems.items()}
         return replace(self, stems=stems, sample_rate=rate)
 
-    def in_stereo(self, note: str) -> Mix:
-        """Mono on both sides, to be rendered and written as stereo; `note` says so to the user."""
+    @property
+    def is_mono(self) -> bool:
+        """Whether it has one channel."""
+        return next(iter(self.stems.values())).shape[0] == 1
+
+    def in_stereo(self, *notes: str) -> Mix:
+        """Mono on both sides, to be rendered and written as stereo; `notes` say why."""
         stems = {name: samples.expand(2, -1).clone() for name, samples in self.stems.items()}
         formats = {name: replace(form, channels=2) for name, form in self.formats.items()}
-        return replace(
-            self, stems=stems, format=replace(self.format, channels=2), formats=formats, notes=(*self.notes, note)
-        )
+        form = replace(self.format, channels=2)
+        return replace(self, stems=stems, format=form, formats=formats, notes=(*self.notes, *notes), widened=True)
 
     def digests(self) -> dict[str, str]:
         """A fingerprint of each stem's samples and rate, by name."""

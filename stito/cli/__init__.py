@@ -87,7 +87,7 @@ def _end_at_once(ended: SystemExit) -> None:
     What they could leave half done is only in memory: files appear whole or not at all.
     """
     working = any(thread.name.startswith(THREADS) and thread.is_alive() for thread in threading.enumerate())
-    if ended.code and working and Path(sys.argv[0]).name in ("stito", "__main__.py"):
+    if ended.code and working and Path(sys.argv[0]).stem in ("stito", "__main__"):
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()

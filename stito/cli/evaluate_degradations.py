@@ -7,18 +7,13 @@ from pathlib import Path
 
 import click
 
+from stito.cli.evaluated import encoders_option, load_encoders
+
 __all__ = ["degradations"]
 
 
 @click.command()
-@click.option(
-    "--encoder",
-    "encoders",
-    multiple=True,
-    default=("features",),
-    show_default=True,
-    help="What is evaluated: a name or a file of weights; may be given several times.",
-)
+@encoders_option
 @click.option("--data", type=click.Path(path_type=Path), default=None, metavar="CACHE", help="A cache of stems.")
 @click.option("--learn", default="train", show_default=True, help="Songs of the cache that the heads learn from.")
 @click.option("--split", default="test", show_default=True, help="Songs that they are tried on: valid, test.")
@@ -61,13 +56,10 @@ def degradations(
         study_degradations,
         write_study,
     )
-    from stito.models.loading import label_of, load_encoder
     from stito.workflows.command import command_line
     from stito.workflows.folder import prepare
 
-    loaded = {label_of(name): load_encoder(name) for name in encoders}
-    if len(loaded) < len(encoders):
-        raise click.UsageError("Two encoders have one name: rename a file.")
+    loaded = load_encoders(encoders)
     prepare(outdir, force=force, names=NAMES)
     sources = demo_sources() if data is None else cache_sources(data, learn, split)
     plan = Plan(places=places, seconds=seconds, seed=seed)

@@ -7,18 +7,13 @@ from pathlib import Path
 
 import click
 
+from stito.cli.evaluated import encoders_option, load_encoders
+
 __all__ = ["disentanglement"]
 
 
 @click.command()
-@click.option(
-    "--encoder",
-    "encoders",
-    multiple=True,
-    default=("features",),
-    show_default=True,
-    help="What is evaluated: a name or a file of weights; may be given several times.",
-)
+@encoders_option
 @click.option("--data", type=click.Path(path_type=Path), default=None, metavar="CACHE", help="A cache of stems.")
 @click.option("--split", default="valid", show_default=True, help="Which songs of the cache: train, valid, test.")
 @click.option("--segments", type=int, default=25, show_default=True, help="Pieces of music in a draw.")
@@ -60,14 +55,11 @@ def disentanglement(
     from stito.evaluation.encoders.cases import Plan
     from stito.evaluation.encoders.outcome_tables import as_text
     from stito.evaluation.encoders.study import NAMES, DemoSongs, cache_material, study_encoders, write_study
-    from stito.models.loading import label_of, load_encoder
     from stito.workflows.command import command_line
     from stito.workflows.folder import prepare
 
     plan = Plan(segments, configurations, seeds, seconds, seed, device)
-    loaded = {label_of(name): load_encoder(name) for name in encoders}
-    if len(loaded) < len(encoders):
-        raise click.UsageError("Two encoders have one name: rename a file.")
+    loaded = load_encoders(encoders)
     prepare(outdir, force=force, names=NAMES)
     material, sentence = cache_material(data, split) if data else (DemoSongs(), DemoSongs.sentence)
     outcome = study_encoders(

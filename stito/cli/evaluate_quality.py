@@ -8,18 +8,13 @@ from pathlib import Path
 
 import click
 
+from stito.cli.evaluated import encoders_option, load_encoders
+
 __all__ = ["quality"]
 
 
 @click.command()
-@click.option(
-    "--encoder",
-    "encoders",
-    multiple=True,
-    default=("features",),
-    show_default=True,
-    help="What is evaluated: a name or a file of weights; may be given several times.",
-)
+@encoders_option
 @click.option("--scores", type=click.Path(path_type=Path), default=None, metavar="CSV", help="path,score[,song,rater].")
 @click.option("--column", default="score", show_default=True, help="The column that is predicted, by its name.")
 @click.option("--folds", type=click.IntRange(2), default=5, show_default=True, help="Of songs, for cross-validation.")
@@ -54,14 +49,11 @@ def quality(
         raise click.UsageError("Give a CSV with --scores, or try it out with --smoke.")
     from stito.evaluation.quality.scores import read_scores
     from stito.evaluation.quality.study import NAMES, study_quality, write_demo_scores, write_study
-    from stito.models.loading import label_of, load_encoder
     from stito.models.quality import HeadPlan
     from stito.workflows.command import command_line
     from stito.workflows.folder import prepare
 
-    loaded = {label_of(name): load_encoder(name) for name in encoders}
-    if len(loaded) < len(encoders):
-        raise click.UsageError("Two encoders have one name: rename a file.")
+    loaded = load_encoders(encoders)
     prepare(outdir, force=force, names=(*NAMES, *(f"head-{label}.safetensors" for label in loaded)))
     with tempfile.TemporaryDirectory() as folder:
         if scores is None:

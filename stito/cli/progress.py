@@ -19,6 +19,7 @@ __all__ = ["Reporter"]
 
 PLAIN_INTERVAL_S = 5.0
 DOING = {
+    "load": "loading",
     "read": "reading",
     "separate": "separating",
     "measure": "measuring",

@@ -170,6 +170,7 @@ class Preset(_Model):
     output_gain_db: float = Field(
         default=0.0, ge=-MOST_DB, le=MOST_DB, description="Gain of the sum, so that its true peak stays below -1 dBTP."
     )
+    widens: bool = Field(default=False, description="Whether a mono input goes out in stereo.")
     target_lufs: dict[str, float] | None = Field(
         default=None,
         description="The loudness that stems (or their sum: mix) are still to get; null once the faders are set.",

@@ -21,6 +21,7 @@ from stito.mix import Mix, add_up, levels_of
 __all__ = [
     "CEILING_DBTP",
     "Rendered",
+    "as_rendered",
     "balance_faders",
     "bounded_balance",
     "gain",
@@ -126,6 +127,11 @@ def mix_down(
     return Rendered(scaled, total, sample_rate, output_gain_db, peak + output_gain_db, amplified)
 
 
+def as_rendered(mix: Mix, preset: Preset) -> Mix:
+    """The mix as the preset takes it: mono on both sides where it was made to go out in stereo."""
+    return mix.in_stereo() if preset.widens and mix.is_mono else mix
+
+
 def render_preset(mix: Mix, preset: Preset) -> Rendered:
     """Render a mix with a preset; stems that the preset does not hold are passed through.
 
@@ -134,8 +140,10 @@ def render_preset(mix: Mix, preset: Preset) -> Rendered:
         preset: the settings.
 
     Returns:
-        Stems and their sum at the mix's rate and channel count; the true peak of the sum is at most -1 dBTP.
+        Stems and their sum at the mix's rate and channel count, or in stereo (`Preset.widens`); the true peak of the
+        sum is at most -1 dBTP.
     """
+    mix = as_rendered(mix, preset)
 
     def render(name: str) -> Tensor:
         x, strip = mix.stems[name], preset.stems.get(name)

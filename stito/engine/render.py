@@ -13,6 +13,7 @@ from stito.console.preset import Preset, StripPreset
 from stito.console.strips import (
     CEILING_DBTP,
     Rendered,
+    as_rendered,
     balance_faders,
     bounded_balance,
     gain,
@@ -100,6 +101,7 @@ def render_part(mix: Mix, preset: Preset, amount: float) -> Rendered:
     """
     if not 0 <= amount <= 1:
         raise SettingsError(f"amount = {amount:g} is outside 0 to 1.", hint="0 is the input, 1 the whole preset.")
+    mix = as_rendered(mix, preset)
     rate = mix.sample_rate
     settled = preset.target_lufs is None
     whole = render_preset(mix, preset) if settled else settle(mix, preset).rendered

@@ -49,6 +49,7 @@ class Task:
     context: Context
     pairs: Sequence[PairExcerpts]
     whole_mix: bool
+    widened: bool
     target_lufs: Mapping[str, float]
     input_digests: Mapping[str, str]
     reference_digests: Mapping[str, str]
@@ -65,8 +66,8 @@ def prepare(mix: Mix, reference: Mix, options: TransferOptions) -> Task:
     method = load_method(options.method)
     if method.direct:  # what does not search starts nowhere
         options = replace(options, init=AUTO)
-    context = context_for(mix, options)
-    channels = next(iter(mix.stems.values())).shape[0]
+    with phase("load"):
+        context = context_for(mix, options)
     if options.predictor is not None or options.init in (PREDICT, ENSEMBLE):
         context.networks.require_predictor()  # a file is checked in any case
     method.check(context)
@@ -79,7 +80,7 @@ def prepare(mix: Mix, reference: Mix, options: TransferOptions) -> Task:
         pairs.append(pair)
     if options.encoder == AUTO:
         context = _with_trained_encoder(context, pairs)
-    if channels == 1:
+    if mix.is_mono:
         pairs, context = _in_mono(pairs, context)
     with phase("measure"):
         targets = {name: reference.levels(stem).balance_lufs for name, stem in routes.loudness_targets.items()}
@@ -88,6 +89,7 @@ def prepare(mix: Mix, reference: Mix, options: TransferOptions) -> Task:
         context=context,
         pairs=pairs,
         whole_mix=mix.kind == "mix",
+        widened=mix.widened,
         target_lufs=targets,
         input_digests=mix.digests(),
         reference_digests=reference.digests(),
@@ -131,6 +133,7 @@ def solve(task: Task, *, on_step: OnStep | None = None) -> Solved:
         notes.append("The search was interrupted: the best settings so far were applied.")
     preset = Preset(
         stems=_strips(solutions, options.amount),
+        widens=task.widened,
         target_lufs=dict(task.target_lufs),
         provenance=Provenance(
             stito=__version__,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, as_completed, wait
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from os import environ
 from pathlib import Path
 from typing import Literal
 
@@ -115,8 +114,11 @@ def _run(
         write_summary(outdir, [rows[pair.name] for pair in pairs if pair.name in rows], len(pairs))
 
     write()
-    work = partial(make_pair, outdir=outdir, threads=torch.get_num_threads())
-    made = _on_cluster(todo, work, executor) if executor else _side_by_side(todo, work, workers, begun)
+    if executor:
+        made = _on_cluster(todo, partial(make_pair, outdir=outdir), executor)
+    else:
+        cores = max(1, torch.get_num_threads() // workers)
+        made = _side_by_side(todo, partial(make_pair, outdir=outdir, cores=cores), workers, begun)
     with closing(made):
         for row in made:
             rows[row.name] = row
@@ -148,7 +150,7 @@ def _side_by_side(
     waiting, doubtful = deque(pairs), list[BatchPair]()
     while waiting:
         under_way: dict[Future[BatchRow], BatchPair] = {}
-        with _patient(), processes(min(workers, len(waiting))) as pool:
+        with processes(min(workers, len(waiting))) as pool:
             broken = False
             while not broken and (waiting or under_way):
                 while waiting and len(under_way) < workers:
@@ -170,7 +172,7 @@ def _side_by_side(
 
 
 def _alone(pair: BatchPair, work: Work) -> BatchRow:
-    with _patient(), processes(1) as pool:
+    with processes(1) as pool:
         try:
             return pool.submit(work, pair).result()
         except BrokenExecutor:
@@ -193,18 +195,3 @@ def _on_cluster(pairs: Iterable[BatchPair], work: Work, executor: Executor) -> G
     finally:
         for job in jobs:
             job.cancel()
-
-
-@contextmanager
-def _patient() -> Iterator[None]:
-    """Processes that begin here have as many threads as a single transfer, and these do not wait for work by spinning.
-
-    Otherwise threads of several processes would keep each other from the cores.
-    """
-    before = environ.get("OMP_WAIT_POLICY")
-    environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    try:
-        yield
-    finally:
-        if before is None:
-            environ.pop("OMP_WAIT_POLICY", None)

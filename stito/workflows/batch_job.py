@@ -57,14 +57,14 @@ class BatchRow:
     hint: str = ""
 
 
-def make_pair(pair: BatchPair, outdir: Path, threads: int) -> BatchRow:
+def make_pair(pair: BatchPair, outdir: Path, cores: int | None = None) -> BatchRow:
     """Make a pair's folder, whole or not at all; an error becomes a row.
 
-    `threads` are those of torch: sums depend on their number in the last bit, and this one is a single transfer's.
+    It shares as many `cores`, by default as torch has here; the result does not depend on them.
     """
     started = time.perf_counter()
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(cores or before)
     try:
         of = identity(pair)  # as the inputs are now: one that changes meanwhile is made again next time
         with _part(outdir) as part:

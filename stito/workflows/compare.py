@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from stito.audio import write_atomic
-from stito.compute.cores import undivided
 from stito.engine.methods.base import by_stem, load_method, method_names
 from stito.engine.result import Outcome
 from stito.engine.solve import context_for
@@ -21,6 +20,7 @@ from stito.report.data import ComparedMethod, ComparedRow, ComparisonData, Effec
 from stito.report.html import write_comparison
 from stito.terminal import text_table
 from stito.workflows.folder import file_name, prepare
+from stito.workflows.result import TransferResult
 from stito.workflows.transfer import Transfer, run_transfer
 
 __all__ = ["compare_methods", "table"]
@@ -70,19 +70,17 @@ def compare_methods(
     if refused:
         raise refused[0]
     folders = {method: outdir / file_name(method) for method, why in why_not.items() if why is None}
-    with undivided():
-        sources = Sources(mix, target).measured()
     del mix, target
     compared = _Compared(notes=[f"{method}: {why.message}" for method, why in why_not.items() if why])
     try:
         for method, folder in folders.items():
             started = time.perf_counter()
             result = run_transfer(replace(engine, method=method), source, reference, folder, force=True)
-            _keep(compared, method, result, time.perf_counter() - started, sources)
+            _keep(compared, method, result, time.perf_counter() - started)
     finally:
         if compared.rows:
             write_atomic(outdir / ROWS, json.dumps(compared.rows, indent=2) + "\n", overwrite=True)
-            write_comparison(outdir / PAGE, _page(sources, compared, result))
+            write_comparison(outdir / PAGE, _page(result.sources, compared, result))
     return compared.rows
 
 
@@ -98,8 +96,9 @@ def _refusal(engine: Transfer, mix: Mix, reference: Mix) -> StitoError | None:
     return None
 
 
-def _keep(compared: _Compared, method: str, result: Outcome, whole_s: float, sources: Sources) -> None:
-    solutions, length_s = result.solutions, sources.duration_s
+def _keep(compared: _Compared, method: str, result: TransferResult, whole_s: float) -> None:
+    solutions, sources = result.solutions, result.sources
+    length_s = sources.duration_s
     seconds = sum(solution.seconds for solution in solutions.values()) + result.render_seconds
     before = sum(solution.loss_before for solution in solutions.values()) / len(solutions)
     after = sum(solution.loss_after for solution in solutions.values()) / len(solutions)

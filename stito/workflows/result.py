@@ -123,21 +123,13 @@ def write_results(result: TransferResult, folder: Path) -> None:
     data = result.report()
     with phase("report"):
         write_report(folder / "report.html", data)
-    document = result_json(result, data) | {"phases": _phases_json(result.phases)}
-    write_atomic(folder / RESULT, json.dumps(document, indent=2) + "\n", overwrite=True)
+    write_atomic(folder / RESULT, json.dumps(result_json(result, data), indent=2) + "\n", overwrite=True)
 
 
 def phases_table(phases: Phases) -> str:
     """What the time was spent on, in the order of the work."""
     rows = [(name, f"{spent.seconds:.1f}", f"{spent.cpu_seconds:.1f}") for name, spent in phases.spent.items()]
     return text_table(("phase", "seconds", "CPU seconds"), rows)
-
-
-def _phases_json(phases: Phases) -> dict[str, dict[str, float]]:
-    return {
-        name: {"seconds": round(spent.seconds, 3), "cpu_seconds": round(spent.cpu_seconds, 3)}
-        for name, spent in phases.spent.items()
-    }
 
 
 def files_of(result: TransferResult) -> list[str]:
@@ -194,6 +186,10 @@ def result_json(result: TransferResult, data: ReportData) -> dict[str, Any]:
         },
         "notes": list(result.notes),
         "files": files_of(result),
+        "phases": {
+            name: {"seconds": round(spent.seconds, 3), "cpu_seconds": round(spent.cpu_seconds, 3)}
+            for name, spent in result.phases.spent.items()
+        },
     }
 
 

@@ -45,15 +45,15 @@ def separated(mix: Mix, reference: Mix, separator: Separator | None, on_step: On
                 on_step(Progress("separate", name, index, len(mixes), share=share))
 
         report(0.0)
-        apart.append(separate_mix(one, separator, on_progress=report))
+        with phase("separate", one.name):
+            apart.append(separate_mix(one, separator, on_progress=report))
     left = iter(apart)
     return (next(left) if mix.kind == "mix" else mix), (next(left) if reference.kind == "mix" else reference)
 
 
 def in_stereo(mix: Mix, reference: Mix) -> tuple[Mix, Mix]:
     """Mono input in stereo, where the reference has a width that mono could never come to."""
-    mono = next(iter(mix.stems.values())).shape[0] == 1
-    if mono and reference.levels().side_over_mid_db > HARDLY_WIDE_DB:
+    if mix.is_mono and reference.levels().side_over_mid_db > HARDLY_WIDE_DB:
         return mix.in_stereo(f"{mix.name} is mono and the reference is not: it goes out in stereo."), reference
     return mix, reference
 

@@ -141,9 +141,12 @@ class Transfer(TransferOptions):
 
     def _begin(self, phase: str, subject: str) -> None:
         """Tell of a phase that tells nothing itself."""
-        if self.on_step and phase not in ("search", "render"):
+        if self.on_step and phase not in TELLING:
             self.on_step(Progress(phase, subject, 0, 1))
 
+
+TELLING = ("separate", "search", "render")
+"""Phases that say themselves how far they are."""
 
 _DEFAULTS = {option.name: option.default for option in fields(TransferOptions)}
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from stito import Mix, transfer
-from stito.console.strips import MOST_MOVED_DB
+from stito.console.strips import MOST_MOVED_DB, render_preset
 from stito.effects.chain_files import load_chain
 from stito.engine.excerpts import same_performance
 from stito.search import Budget
@@ -140,6 +140,30 @@ def test_a_loop_under_effects_is_the_same_performance_late_or_upside_down_too(la
     made = chain.render_one(loop, settings, RATE).roll(late, dims=-1)
     assert same_performance(loop, made, RATE)
     assert same_performance(loop, torch.stack([made[0], -made[1]]), RATE)
+
+
+def test_a_preset_on_mono_makes_what_the_transfer_made() -> None:
+    source, reference = mix(song(11)[:1], "vocals"), mix(song(12, level=0.6), "vocals")
+    result = transfer(source, reference, method="match", chain="mixing", **QUICK)
+    assert result.preset.widens
+    assert torch.allclose(render_preset(source, result.preset).mix, result.audio, atol=1e-5)
+    kept = transfer(source, reference, method="match", chain="mixing", channels="keep", **QUICK)
+    assert render_preset(source, kept.preset).mix.shape[0] == 1
+
+
+@pytest.mark.parametrize("method", ["match", "predict", "neural", "cma"])
+def test_results_do_not_depend_on_how_many_threads_torch_has(method: str) -> None:
+    stems = [Mix.from_arrays({"drums": song(seed), "bass": song(seed + 1)}, RATE) for seed in (20, 30)]
+    budget = Budget(evaluations=24) if method == "cma" else None
+    before, made = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            made.append(transfer(*stems, method=method, chain="mixing", budget=budget, **QUICK))
+    finally:
+        torch.set_num_threads(before)
+    assert made[0].settings == made[1].settings
+    assert torch.equal(made[0].audio, made[1].audio)
 
 
 def test_a_mix_keeps_its_name_and_formats_when_it_goes_out_in_stereo() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from stito import streams
 from stito.audio import check_writable, to_stereo, write_atomic, write_audio
-from stito.console.strips import headroom_db
+from stito.console.strips import gain, headroom_db
 from stito.data.degradation.degradation import degrade, draw_faults
 from stito.errors import UnknownNameError
 from stito.mix import Mix, add_up, read_mix
@@ -92,7 +92,5 @@ def _write(mix: Mix, degraded: Mapping[str, Tensor], targets: Mapping[str, Path]
     taken_db = headroom_db(sounds.values(), mix.sample_rate)
     for name, audio in sounds.items():
         form = mix.format if name == "mix" else mix.format_of(name)
-        write_audio(
-            targets[name], audio * 10 ** (taken_db / 20), mix.sample_rate, subtype=form.subtype, overwrite=force
-        )
+        write_audio(targets[name], audio * gain(taken_db), mix.sample_rate, subtype=form.subtype, overwrite=force)
     return taken_db
