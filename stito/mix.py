@@ -186,6 +186,11 @@ class Mix:
         return replace(self, stems=stems, sample_rate=rate)
 
     @property
+    def numbers(self) -> int:
+        """How many samples a stem has, all channels together."""
+        return next(iter(self.stems.values())).numel()
+
+    @property
     def is_mono(self) -> bool:
         """Whether it has one channel."""
         return next(iter(self.stems.values())).shape[0] == 1

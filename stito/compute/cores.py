@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache, lru_cache, partial
 from threading import Barrier
@@ -33,6 +33,9 @@ LARGEST_REUSED = 32 << 20
 KEPT = (1 << 31) - 1
 ACCELERATED = 64
 """Rows that an accelerator works on at once: enough to keep it busy, and its memory does not grow with the batch."""
+
+MOST_NUMBERS = 1 << 25
+"""Six minutes of stereo at 44.1 kHz: the work on it may hold a few times as much."""
 
 T = TypeVar("T")
 Result = TypeVar("Result")
@@ -81,6 +84,19 @@ def each_slice(function: Callable[[slice], Tensor], count: int, device: torch.de
     return torch.cat(_spread(value, slices) if device.type == "cpu" else [value(part) for part in slices])
 
 
+def _and_return_memory(work: Callable[[T], Result]) -> Callable[[T], Result]:
+    """The work, and then what glibc keeps of freed memory (`keep_freed_memory`) goes back to the system."""
+
+    def worked(item: T) -> Result:
+        try:
+            return work(item)
+        finally:
+            with suppress(OSError, TypeError, AttributeError):
+                ctypes.CDLL(None).malloc_trim(0)
+
+    return worked
+
+
 @contextmanager
 def undivided() -> Iterator[None]:
     """Inside, no operation of torch is divided among cores: only pieces of work are, by the functions above."""
@@ -94,10 +110,11 @@ def undivided() -> Iterator[None]:
         _shared.reset(token)
 
 
-def side_by_side(work: Callable[[T], Result], items: Sequence[T]) -> Iterator[Result]:
+def side_by_side(work: Callable[[T], Result], items: Sequence[T], *, numbers: int = 0) -> Iterator[Result]:
     """The work on each item, one on each core, in the order of the items, as soon as each is done; no gradient passes.
 
-    Where torch has one core, each is worked on when it is asked for.
+    Where torch has one core, or each item is of so many `numbers` that the work on two would not fit beside each other,
+    each is worked on when it is asked for.
     """
 
     def without_gradient(item: T) -> Result:
@@ -106,6 +123,8 @@ def side_by_side(work: Callable[[T], Result], items: Sequence[T]) -> Iterator[Re
 
     keep_freed_memory()
     threads = _shared.get() or torch.get_num_threads()
+    if numbers > MOST_NUMBERS:
+        return map(_and_return_memory(without_gradient), items)
     if threads == 1 or len(items) == 1:
         return map(without_gradient, items)
     return _pool(threads).map(without_gradient, items)

@@ -149,7 +149,7 @@ def render_preset(mix: Mix, preset: Preset) -> Rendered:
         x, strip = mix.stems[name], preset.stems.get(name)
         return x.clone() if strip is None else render_strip(x, strip, mix.sample_rate).mul_(gain(strip.fader_db))
 
-    stems = dict(zip(mix.stems, side_by_side(render, list(mix.stems)), strict=True))
+    stems = dict(zip(mix.stems, side_by_side(render, list(mix.stems), numbers=mix.numbers), strict=True))
     return mix_down(stems, mix.sample_rate, master=preset.master, gain_db=preset.output_gain_db)
 
 

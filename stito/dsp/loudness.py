@@ -43,6 +43,8 @@ FLOOR = 1e-12
 HALF_TAPS = 16
 PEAK_BLOCK, PEAK_BLOCKS = 256, 256
 """Samples that are oversampled or left out together, and how many of these at a time."""
+PEAK_SPAN = 1 << 20
+"""Samples of which the highest places are looked for first."""
 RINGING_S = 0.2
 """By then the K filter's high-pass at 38 Hz is 100 dB down."""
 LOUDNESS_BLOCK = 1 << 16
@@ -88,18 +90,18 @@ def true_peak_db(x: Tensor, sample_rate: int) -> Tensor:
 
 def _highest_between(x: Tensor, kernel: Tensor) -> Tensor:
     """The largest value of audio (channels, t) oversampled by a kernel (factor, 1, taps)."""
-    padded = torch.nn.functional.pad(x, (HALF_TAPS, HALF_TAPS + -x.shape[-1] % PEAK_BLOCK))
-    pieces = padded.unfold(-1, PEAK_BLOCK + 2 * HALF_TAPS, PEAK_BLOCK)
-    samples = padded[:, HALF_TAPS : padded.shape[-1] - HALF_TAPS].detach().reshape(len(x), -1, PEAK_BLOCK)
-    inside = torch.maximum(samples.amax(-1), -samples.amin(-1))
-    around = torch.nn.functional.pad(inside, (1, 1))  # the taps reach into the neighbours
-    limits = torch.maximum(torch.maximum(around[:, :-2], inside), around[:, 2:]).flatten() * _overshoot(kernel)
     highest = x.new_zeros(())
-    for places in torch.split(limits.argsort(descending=True), PEAK_BLOCKS):
-        if bool(limits[places[0]] < highest):
-            break
-        chosen = pieces[places // pieces.shape[1], places % pieces.shape[1]]
-        highest = torch.maximum(highest, torch.nn.functional.conv1d(chosen[:, None], kernel).abs().amax())
+    for start in range(0, x.shape[-1], PEAK_SPAN):  # span by span, so that a long song costs no memory
+        stop = min(start + PEAK_SPAN, x.shape[-1])
+        first, last = max(0, start - HALF_TAPS), min(x.shape[-1], stop + HALF_TAPS)
+        padding = HALF_TAPS - (start - first), HALF_TAPS - (last - stop) + -(stop - start) % PEAK_BLOCK
+        pieces = torch.nn.functional.pad(x[:, first:last], padding).unfold(-1, PEAK_BLOCK + 2 * HALF_TAPS, PEAK_BLOCK)
+        limits = torch.maximum(pieces.amax(-1), -pieces.amin(-1)).detach().flatten() * _overshoot(kernel)
+        for places in torch.split(limits.argsort(descending=True), PEAK_BLOCKS):
+            if bool(limits[places[0]] < highest):
+                break
+            chosen = pieces[places // pieces.shape[1], places % pieces.shape[1]]
+            highest = torch.maximum(highest, torch.nn.functional.conv1d(chosen[:, None], kernel).abs().amax())
     return highest
 
 

@@ -61,7 +61,7 @@ def settle(
         return made, levels_of(made, rate)
 
     with phase("render"):
-        made = side_by_side(render, list(mix.stems))
+        made = side_by_side(render, list(mix.stems), numbers=mix.numbers)
         for index, name in enumerate(mix.stems):
             if on_step:
                 on_step(Progress("render", name, index, count))

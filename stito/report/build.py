@@ -95,21 +95,22 @@ class Sources:
         """Those of the input and of the reference."""
         assert self._mixes is not None
         voices: tuple[Voice, Voice] = ("input", "reference")
-        heard = [
-            _Heard(voice, name, mix.sum() if name == "mix" else mix.stems[name], mix.sample_rate)
-            for voice, mix in zip(voices, self._mixes, strict=True)
-            for name in _rows(mix.stems)
+        asked = [
+            (voice, name, mix) for voice, mix in zip(voices, self._mixes, strict=True) for name in _rows(mix.stems)
         ]
-        mixes = dict(zip(voices, self._mixes, strict=True))
 
-        def sound(of: _Heard) -> Sound:
-            levels = mixes[of.voice].levels(None if of.name == "mix" else of.name)
-            return _sound(of, self.start_s, levels)
+        def sound(of: tuple[Voice, str, Mix]) -> Sound:
+            voice, name, mix = of
+            levels = mix.levels(None if name == "mix" else name)
+            x = mix.sum() if name == "mix" else mix.stems[name]  # a sum is held only while it is looked at
+            return _sound(voice, name, x, mix.sample_rate, self.start_s, levels)
 
         with phase("measure"):
             _ = self.start_s  # found before it is asked for on several cores
-            found = dict(zip(heard, side_by_side(sound, heard), strict=True))
-        before, after = ({of.name: it for of, it in found.items() if of.voice == voice} for voice in voices)
+            found = list(
+                zip(asked, side_by_side(sound, asked, numbers=max(mix.numbers for mix in self._mixes)), strict=True)
+            )
+        before, after = ({name: it for (of, name, _), it in found if of == voice} for voice in voices)
         return before, after
 
     def measured(self) -> Sources:
@@ -119,16 +120,6 @@ class Sources:
         return self
 
 
-@dataclass(frozen=True, eq=False)
-class _Heard:
-    """A sound (channels, t) of which a report is to show something."""
-
-    voice: Voice
-    name: str
-    x: Tensor
-    sample_rate: int
-
-
 def _rows(stems: Mapping[str, Tensor]) -> list[str]:
     """The rows of a report: the mix, and the stems, if there are any."""
     return ["mix", *(stems if len(stems) > 1 or "mix" not in stems else ())]
@@ -136,15 +127,14 @@ def _rows(stems: Mapping[str, Tensor]) -> list[str]:
 
 def sounds_of(rendered: Rendered, start_s: float) -> Sounds:
     """The sounds of a result: its stems and their sum."""
-    stems = {**rendered.stems, "mix": rendered.mix}
-    heard = [_Heard("result", name, stems[name], rendered.sample_rate) for name in _rows(rendered.stems)]
+    stems, rate, names = {**rendered.stems, "mix": rendered.mix}, rendered.sample_rate, _rows(rendered.stems)
 
-    def sound(of: _Heard) -> Sound:
-        levels = rendered.levels.get(of.name)  # a transfer has measured them on the way
-        return _sound(of, start_s, levels or levels_of(of.x, of.sample_rate))
+    def sound(name: str) -> Sound:
+        levels = rendered.levels.get(name) or levels_of(stems[name], rate)  # a transfer has measured them on the way
+        return _sound("result", name, stems[name], rate, start_s, levels)
 
     with phase("measure", "result"):
-        return {of.name: it for of, it in zip(heard, side_by_side(sound, heard), strict=True)}
+        return dict(zip(names, side_by_side(sound, names, numbers=rendered.mix.numel()), strict=True))
 
 
 def build_report(command: str, sources: Sources, outcome: Outcome) -> ReportData:
@@ -265,12 +255,13 @@ class _Song:
         return self.x[:, start : start + round(seconds * self.rate)]
 
 
-def _sound(of: _Heard, start_s: float, levels: Levels) -> Sound:
-    voice, x, rate = of.voice, to_stereo(of.x), of.sample_rate
-    metrics, silent, song = load_metrics().values(), is_silent(x), _Song(x, rate)
+def _sound(voice: Voice, name: str, x: Tensor, rate: int, start_s: float, levels: Levels) -> Sound:
+    """Of audio (channels, t): the mix has a longer excerpt than its stems."""
+    song = _Song(to_stereo(x), rate)
+    metrics, silent = load_metrics().values(), is_silent(x)
     properties = {metric.name: _own(metric, metric.property, song, levels) for metric in metrics if metric.property}
     return Sound(
-        _clip(voice, song, start_s, CLIP_SECONDS if of.name == "mix" else STEM_CLIP_SECONDS),
+        _clip(voice, song, start_s, CLIP_SECONDS if name == "mix" else STEM_CLIP_SECONDS),
         None if silent else _curve(voice, song),
         properties,
         None if silent else song.most_active(COMPARED_S)[None].clone(),
