@@ -96,9 +96,9 @@ class Reverb(LinearEffect):
         return Formula.of(rfft(impulse, n))
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _table(n: int, sample_rate: int) -> RoomTable:
-    """The latest table: stems whose excerpts are equally long share it."""
+    """The latest tables: stems whose excerpts are equally long share them, for the search and for what is fitted."""
     decay, noise = Reverb.params[0], _noise(sample_rate, torch.float64, torch.device("cpu"))
     return room_table(noise, decay.low, decay.high, n, sample_rate)
 
