@@ -17,7 +17,8 @@ __all__ = ["degradations"]
 @click.option("--data", type=click.Path(path_type=Path), default=None, metavar="CACHE", help="A cache of stems.")
 @click.option("--learn", default="train", show_default=True, help="Songs of the cache that the heads learn from.")
 @click.option("--split", default="test", show_default=True, help="Songs that they are tried on: valid, test.")
-@click.option("--places", type=click.IntRange(1), default=2, show_default=True, help="Excerpts of each song.")
+@click.option("--places", type=click.IntRange(1), default=2, show_default=True, help="Of each song, each judged alone.")
+@click.option("--excerpts", type=click.IntRange(1), default=1, show_default=True, help="Heard of each place, in a row.")
 @click.option("--seconds", type=float, default=5.0, show_default=True, help="Length of an excerpt.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same result.")
 @click.option("-o", "--output", "outdir", metavar="OUTDIR", required=True, type=click.Path(path_type=Path))
@@ -30,6 +31,7 @@ def degradations(
     learn: str,
     split: str,
     places: int,
+    excerpts: int,
     seconds: float,
     seed: int,
     outdir: Path,
@@ -62,11 +64,11 @@ def degradations(
     loaded = load_encoders(encoders)
     prepare(outdir, force=force, names=NAMES)
     sources = demo_sources() if data is None else cache_sources(data, learn, split)
-    plan = Plan(places=places, seconds=seconds, seed=seed)
+    plan = Plan(places=places, excerpts=excerpts, seconds=seconds, seed=seed)
     outcome = study_degradations(loaded, *sources, plan, smoke=smoke, on_step=lambda text: click.echo(text, err=True))
     given: dict[str, object] = {"encoder": encoders, "data": data, "seed": seed}
     if not smoke:
-        given |= {"learn": learn, "split": split, "places": places, "seconds": seconds}
+        given |= {"learn": learn, "split": split, "places": places, "excerpts": excerpts, "seconds": seconds}
     write_study(outdir, outcome, command=command_line("evaluate", "degradations", **given, smoke=smoke, o="out"))
     if as_json:
         click.echo(json.dumps(outcome.as_json(), indent=2))

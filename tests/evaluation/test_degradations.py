@@ -137,6 +137,21 @@ def test_an_encoder_that_finds_faults_itself_has_a_column_of_its_own(songs: Demo
     assert outcome.detection["finder, own faults", 1.0, "gain"].mean != 0.5
 
 
+def test_what_is_heard_of_a_place_is_the_mean_of_its_excerpts(songs: DemoMixes) -> None:
+    heard: list[Tensor] = []
+
+    class Heard(Level):
+        def embed(self, x: Tensor) -> Tensor:
+            heard.append(x)
+            return super().embed(x)
+
+    one, three = (replace(PLAN, excerpts=count, severities=(1.0,)) for count in (1, 3))
+    for plan in (one, three):
+        heard.clear()
+        study_degradations({"level": Heard()}, songs, songs, "demo", plan)
+        assert {tuple(x.shape) for x in heard} == {(plan.excerpts, 2, round(0.5 * RATE))}
+
+
 def test_nothing_to_evaluate_and_songs_that_were_seen_are_refused(songs: DemoMixes, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="No encoder"):
         study_degradations({}, songs, songs, "demo", PLAN)

@@ -33,6 +33,7 @@ class Plan:
         severities: at which each fault is tried.
         learning_places: of each song that the head learns from.
         learning_versions: degraded mixes at each of these.
+        excerpts: one after the other, that are heard of a place: embeddings and predictions are their means.
         seconds: of an excerpt.
         seed: of all that is drawn.
     """
@@ -41,12 +42,13 @@ class Plan:
     severities: tuple[float, ...] = (0.25, 0.5, 1.0)
     learning_places: int = 2
     learning_versions: int = 4
+    excerpts: int = 1
     seconds: float = 5.0
     seed: int = 0
 
     def samples(self, rate: int) -> int:
-        """The length of an excerpt."""
-        return round(self.seconds * rate)
+        """The length of what is heard of a place."""
+        return self.excerpts * round(self.seconds * rate)
 
 
 @dataclass(frozen=True)

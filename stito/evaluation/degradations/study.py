@@ -85,16 +85,16 @@ def study_degradations(
     for version in _told(learnt_from(learning, plan, SAMPLE_RATE), "learning", say):
         severities.append(version.severity)
         for label, encoder in encoders.items():
-            learnt[label].append(mix_vectors(encoder, _one(version), STEMS)[0])
+            learnt[label].append(_heard(encoder, version, plan))
     for label, vectors in learnt.items():
         heads[label] = fit_head(torch.stack(vectors), torch.tensor(severities), seed=plan.seed)
     judged = []
     for version in _told(tried_on(trial, plan, SAMPLE_RATE), "trial", say):
-        stems, predicted = _one(version), {}
+        predicted = {}
         for label, encoder in encoders.items():
-            predicted[label] = float(heads[label](mix_vectors(encoder, stems, STEMS))[0])
+            predicted[label] = float(heads[label](_heard(encoder, version, plan)[None])[0])
             if isinstance(encoder, FaultFinder) and encoder.faults:
-                predicted[label + OWN] = _largest(encoder, stems)
+                predicted[label + OWN] = _largest(encoder, _excerpts(version, plan))
         judged.append(Judged(version.song, version.place, version.fault, version.severity, predicted))
     digests = {label: digest_of(encoders[label.removesuffix(OWN)]) for label in judged[0].predicted}
     return Outcome(digests, data, plan, judged)
@@ -110,16 +110,21 @@ def _told(versions: Iterable[Version], use: str, say: OnStep) -> Iterator[Versio
         yield version
 
 
-def _one(version: Version) -> dict[str, Tensor]:
-    """The stems as a batch of one mix."""
-    return {name: x[None] for name, x in version.stems.items()}
+def _excerpts(version: Version, plan: Plan) -> dict[str, Tensor]:
+    """The stems as a batch (excerpts, 2, t) of what is heard of a place."""
+    return {name: torch.stack(x.chunk(plan.excerpts, dim=-1)) for name, x in version.stems.items()}
+
+
+def _heard(encoder: Encoder, version: Version, plan: Plan) -> Tensor:
+    """The mean vector (d,) of the excerpts in which each stem sounds."""
+    return mix_vectors(encoder, _excerpts(version, plan), STEMS).nanmean(0)
 
 
 def _largest(encoder: FaultFinder, stems: Mapping[str, Tensor]) -> float:
-    """The largest severity that an encoder itself predicts, for any fault of any stem."""
+    """The largest severity that an encoder itself predicts over the excerpts, for any fault of any stem."""
     with torch.no_grad():
         found = encoder.find_faults(stems)
-    return max(float(severity[0]) for faults in found.values() for severity in faults.values())
+    return max(float(severity.nanmean()) for faults in found.values() for severity in faults.values())
 
 
 def write_study(outdir: Path, outcome: Outcome, *, command: str = "") -> None:
