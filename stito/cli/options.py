@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 import click
 
 from stito import registry
+from stito.console.delivery import CEILING_DBTP
 from stito.engine.options import AUTO, CHANNELS, INITS
 from stito.stems import STEMS
 
@@ -16,7 +17,15 @@ if TYPE_CHECKING:
     from stito.engine.result import OnStep
     from stito.workflows.transfer import Transfer
 
-__all__ = ["NamedOption", "SearchOptions", "engine_of", "method_option", "predictor_option", "search_options"]
+__all__ = [
+    "NamedOption",
+    "SearchOptions",
+    "delivery_options",
+    "engine_of",
+    "method_option",
+    "predictor_option",
+    "search_options",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -49,6 +58,8 @@ class SearchOptions(TypedDict):
     channels: str
     seed: int
     amount: float
+    loudness: float | None
+    ceiling: float
     device: str
 
 
@@ -70,6 +81,28 @@ predictor_option = click.option(
     metavar="FILE",
     help="Weights from recipes/predictor, to predict with instead of the installed ones.",
 )
+
+
+def delivery_options(ceiling: float | None) -> list[Callable[[Command], Command]]:
+    """How loud the sum goes out; `ceiling` is that where none is named, with None that of a preset."""
+    return [
+        click.option(
+            "--loudness",
+            type=float,
+            default=None,
+            metavar="LUFS",
+            help="The integrated loudness of the sum, such as -14.  [default: as it comes]",
+        ),
+        click.option(
+            "--ceiling",
+            type=float,
+            default=ceiling,
+            show_default=ceiling is not None,
+            metavar="DBTP",
+            help="The highest true peak of the sum; it wins where --loudness needs more."
+            + ("" if ceiling is not None else "  [default: the preset's]"),
+        ),
+    ]
 
 
 def search_options(command: Command) -> Command:
@@ -136,6 +169,7 @@ def search_options(command: Command) -> Command:
         ),
         click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result."),
         click.option("--amount", type=float, default=1.0, show_default=True, help="How far to go, 0 to 1."),
+        *delivery_options(ceiling=CEILING_DBTP),
         click.option("--device", default="cpu", show_default=True, help="Where to render and embed: cpu, cuda, ..."),
         click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
         click.option("--force", is_flag=True, help="Overwrite what is in OUTDIR."),
@@ -160,6 +194,8 @@ def engine_of(*, method: str = "cma", on_step: OnStep | None = None, **options: 
         channels=options["channels"],
         seed=options["seed"],
         amount=options["amount"],
+        loudness=options["loudness"],
+        ceiling=options["ceiling"],
         stem=options["stem"],
         separator=options["separator"],
         init=options["init"],

@@ -18,6 +18,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from stito.console.delivery import CEILING_DBTP, LOWEST_CEILING_DBTP, LOWEST_LUFS, Delivery
 from stito.effects.chain import Chain, ChainSettings, Slot
 from stito.errors import MissingFileError, PresetError, StitoError, UnknownNameError
 from stito.files.documents import line_of_json, parse_json, read_document
@@ -168,7 +169,19 @@ class Preset(_Model):
     stems: dict[str, StripPreset] = Field(min_length=1)
     master: StripPreset | None = None
     output_gain_db: float = Field(
-        default=0.0, ge=-MOST_DB, le=MOST_DB, description="Gain of the sum, so that its true peak stays below -1 dBTP."
+        default=0.0,
+        ge=-MOST_DB,
+        le=MOST_DB,
+        description="Gain of the sum: its true peak stays below the ceiling, its loudness is the one asked for.",
+    )
+    loudness_lufs: float | None = Field(
+        default=None,
+        ge=LOWEST_LUFS,
+        le=0,
+        description="The integrated loudness that the sum of any input is brought to; null leaves it as it comes.",
+    )
+    ceiling_dbtp: float = Field(
+        default=CEILING_DBTP, ge=LOWEST_CEILING_DBTP, le=0, description="The highest true peak of the sum."
     )
     widens: bool = Field(default=False, description="Whether a mono input goes out in stereo.")
     target_lufs: dict[str, float] | None = Field(
@@ -176,6 +189,11 @@ class Preset(_Model):
         description="The loudness that stems (or their sum: mix) are still to get; null once the faders are set.",
     )
     provenance: Provenance | None = None
+
+    @property
+    def delivery(self) -> Delivery:
+        """How loud the sum goes out."""
+        return Delivery(self.loudness_lufs, self.ceiling_dbtp)
 
     def to_json(self) -> str:
         """The document as it stands on disk."""

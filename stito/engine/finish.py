@@ -42,7 +42,7 @@ def finish(task: Task, mix: Mix, solved: Solved, *, on_step: OnStep | None = Non
     while True:
         settled = settle(mix, preset, on_step=on_step)
         with phase("measure"):
-            written = {pair.name: task.distance(pair, settled.rendered.stems) for pair in task.pairs}
+            written = {pair.name: task.distance(pair, settled.rendered) for pair in task.pairs}
         further = {
             name
             for name, distance in written.items()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stito.console.delivery import CEILING_DBTP, Delivery
 from stito.errors import SettingsError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ class TransferOptions:
         excerpt_count: how many excerpts of the input every candidate is rendered on.
         channels: `auto` writes a mono input in stereo where the reference is wide; `keep` leaves mono mono, and judges
             candidates as that.
+        loudness: the integrated loudness in LUFS that the sum is brought to by a gain, which its stems get too; without
+            one it comes as loud as the reference. Distances are measured before that gain.
+        ceiling: the highest true peak of the sum, in dBTP; where it and the loudness cannot both hold, it does.
         device: where candidates are rendered and embedded.
         objective: an objective of your own in place of the encoder's distance: candidates (b, 2, t), the reference's
             excerpts in a row (2, t') and their sample rate to losses (b,).
@@ -83,6 +87,8 @@ class TransferOptions:
     excerpt_seconds: float = 6.0
     excerpt_count: int = 2
     channels: str = AUTO
+    loudness: float | None = None
+    ceiling: float = CEILING_DBTP
     device: str = "cpu"
     objective: AudioObjective | None = None
 
@@ -91,6 +97,7 @@ class TransferOptions:
             raise SettingsError(
                 f"amount = {self.amount:g} is outside 0 to 1.", hint="0 is the input, 1 the whole transfer."
             )
+        _ = self.delivery
         if self.excerpt_seconds < SHORTEST_S or self.excerpt_count < 1:
             raise SettingsError("An analysis needs at least one excerpt of half a second.")
         if not (math.isfinite(self.prior_weight) and self.prior_weight >= 0):
@@ -101,3 +108,8 @@ class TransferOptions:
             raise UnknownNameError.of("init", self.init, INITS)
         if self.channels not in CHANNELS:
             raise UnknownNameError.of("channels", self.channels, CHANNELS)
+
+    @property
+    def delivery(self) -> Delivery:
+        """How loud the sum goes out."""
+        return Delivery(self.loudness, self.ceiling)

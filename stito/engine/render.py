@@ -11,7 +11,6 @@ from stito.compute.cores import side_by_side
 from stito.compute.phases import phase
 from stito.console.preset import Preset, StripPreset
 from stito.console.strips import (
-    CEILING_DBTP,
     Rendered,
     as_rendered,
     balance_faders,
@@ -73,7 +72,7 @@ def settle(
         x.mul_(gain(faders[name]))
         levels[name] = levels[name].amplified(faders[name])
     with phase("measure"):
-        mixed = mix_down(rendered, rate, master=preset.master, levels=levels)
+        mixed = mix_down(rendered, rate, master=preset.master, levels=levels, delivery=preset.delivery)
     settled = {
         name: preset.stems[name].model_copy(update={"fader_db": faders[name]})
         if name in preset.stems
@@ -85,12 +84,17 @@ def settle(
 
 
 def limiting_note(rendered: Rendered) -> list[str]:
-    """A note on the gain that kept the sum from clipping, if it took any."""
-    if rendered.output_gain_db >= -0.05:
+    """A note on what the ceiling took of the sum's gain, if it took any."""
+    asked, missing = rendered.delivery, rendered.held_back_db
+    if missing < 0.05:
         return []
+    peak = f"true peak stays below {asked.ceiling_dbtp:g} dBTP"
+    if asked.loudness_lufs is None:
+        quieter = "it is that much quieter than the reference"
+        return [f"The sum was turned down by {missing:.1f} dB so that its {peak}; {quieter}."]
     return [
-        f"The sum was turned down by {-rendered.output_gain_db:.1f} dB so that its true peak stays below "
-        f"{CEILING_DBTP:g} dBTP; it is that much quieter than the reference."
+        f"The sum is {missing:.1f} LU quieter than the {asked.loudness_lufs:g} LUFS that were asked for, so that its "
+        f"{peak}; a limiter at the end of the chain makes room."
     ]
 
 

@@ -10,12 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 
-from torch import Tensor
-
 from stito import registry
 from stito.compute.cores import check_device
 from stito.compute.phases import phase
 from stito.console.preset import ConversionPreset, Preset, Provenance, StripPreset
+from stito.console.strips import Rendered, gain
 from stito.effects.chain_files import load_chain
 from stito.engine.context import Context
 from stito.engine.methods.base import Method, load_method
@@ -55,9 +54,13 @@ class Task:
     reference_digests: Mapping[str, str]
     notes: Sequence[str]
 
-    def distance(self, pair: PairExcerpts, stems: Mapping[str, Tensor]) -> float:
-        """How far a pair is from its reference with what its stems (channels, t) have become, at the input's rate."""
-        return self.context.distance(pair, pair.of_result(stems))
+    def distance(self, pair: PairExcerpts, rendered: Rendered) -> float:
+        """How far a pair is from its reference with what its stems have become.
+
+        A loudness or a ceiling that the user asked for says nothing of the reference: it is measured without.
+        """
+        undone = 0.0 if rendered.delivery.is_usual else -rendered.output_gain_db
+        return self.context.distance(pair, pair.of_result(rendered.stems, gain(undone)))
 
 
 def prepare(mix: Mix, reference: Mix, options: TransferOptions) -> Task:
@@ -134,6 +137,8 @@ def solve(task: Task, *, on_step: OnStep | None = None) -> Solved:
     preset = Preset(
         stems=_strips(solutions, options.amount),
         widens=task.widened,
+        loudness_lufs=options.loudness,
+        ceiling_dbtp=options.ceiling,
         target_lufs=dict(task.target_lufs),
         provenance=Provenance(
             stito=__version__,

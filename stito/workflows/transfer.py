@@ -46,6 +46,8 @@ TYPED = (
     "predictor",
     "seed",
     "amount",
+    "loudness",
+    "ceiling",
 )
 """Options of a transfer that the command line has under the same names."""
 
