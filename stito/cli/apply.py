@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from stito.cli.options import delivery_options
+from stito.cli.options import amount_of, amount_option, delivery_options
 
 __all__ = ["apply"]
 
@@ -23,7 +23,7 @@ def _delivery(command: Callable[..., None]) -> Callable[..., None]:
 @click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
 @click.option("-o", "--output", "outdir", metavar="OUT", required=True, type=click.Path(path_type=Path))
 @click.option("--stem", default=None, metavar="NAME", help="What a single file is (vocals, drums, bass, other).")
-@click.option("--amount", type=float, default=1.0, show_default=True, help="How far to go, 0 to 1.")
+@amount_option
 @_delivery
 @click.option("--force", is_flag=True, help="Overwrite what is in OUT.")
 def apply(
@@ -31,7 +31,7 @@ def apply(
     source: Path,
     outdir: Path,
     stem: str | None,
-    amount: float,
+    amount: tuple[str, ...],
     loudness: float | None,
     ceiling: float | None,
     force: bool,
@@ -44,13 +44,14 @@ def apply(
     Examples:
       stito apply out/preset.json another-take/ -o out2/
       stito apply out/preset.json my-stems/ -o subtler/ --amount 0.5
+      stito apply out/preset.json my-stems/ -o drier/ --amount 0.8 --amount reverb=0 --amount eq=0.5
       stito apply out/preset.json my-stems/ -o streaming/ --loudness -14 --ceiling -1
     """
     from stito.engine.render import limiting_note
     from stito.workflows.apply import run_apply
 
     rendered = run_apply(
-        preset, source, outdir, stem=stem, amount=amount, loudness=loudness, ceiling=ceiling, force=force
+        preset, source, outdir, stem=stem, amount=amount_of(amount), loudness=loudness, ceiling=ceiling, force=force
     )
     click.echo(f"{outdir}: true peak {rendered.true_peak_db:.1f} dBTP, output gain {rendered.output_gain_db:+.1f} dB.")
     if rendered.delivery.loudness_lufs is not None:

@@ -190,8 +190,10 @@ def balance_faders(
     }
 
 
-def bounded_balance(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
-    """Fader gains in dB that keep each stem within 6 dB of its place in the balance before; loudness in LUFS by stem.
+def bounded_balance(
+    before: Mapping[str, float], after: Mapping[str, float], most_db: float = MOST_MOVED_DB
+) -> dict[str, float]:
+    """Fader gains in dB that keep each stem within `most_db` of its place in the balance before; loudness in LUFS.
 
     A stem's move is its change of loudness against the median of all stems' changes. Silent stems stay.
     """
@@ -203,5 +205,5 @@ def bounded_balance(before: Mapping[str, float], after: Mapping[str, float]) -> 
     faders = dict.fromkeys(after, 0.0)
     for name, change in moved.items():
         apart = change - middle
-        faders[name] = min(max(apart, -MOST_MOVED_DB), MOST_MOVED_DB) - apart
+        faders[name] = min(max(apart, -most_db), most_db) - apart
     return faders

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stito.console.delivery import CEILING_DBTP, Delivery
+from stito.effects.aspects import Amount
 from stito.errors import SettingsError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class TransferOptions:
         patience: a search ends when the loss fell by less than 1 % of the input's distance over so many evaluations;
             without it, searches without a budget have a patience of 150, and those with one spend it all.
         seed: same seed, same settings.
-        amount: 0 leaves the input as it is, 1 goes all the way.
+        amount: 0 leaves the input as it is, 1 goes all the way; as text also by aspect (`stito.effects.aspects`):
+            `0.8 reverb=0 eq=0.5`.
         stem: what a single file is (`vocals`, `drums`, ...), or the one stem of a folder to read.
         separator: how a mix becomes stems, an installed name (`demucs`, `spleeter2`; weights of your own behind a
             colon) or any `Separator`; with `none`, mixes are matched whole.
@@ -78,7 +80,7 @@ class TransferOptions:
     budget: Budget | None = None
     patience: int | None = None
     seed: int = 0
-    amount: float = 1.0
+    amount: float | str | Amount = 1.0
     stem: str | None = None
     separator: str | Separator = "none"
     init: str = AUTO
@@ -93,11 +95,7 @@ class TransferOptions:
     objective: AudioObjective | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.amount <= 1:
-            raise SettingsError(
-                f"amount = {self.amount:g} is outside 0 to 1.", hint="0 is the input, 1 the whole transfer."
-            )
-        _ = self.delivery
+        _ = self.delivery, self.amounts
         if self.excerpt_seconds < SHORTEST_S or self.excerpt_count < 1:
             raise SettingsError("An analysis needs at least one excerpt of half a second.")
         if not (math.isfinite(self.prior_weight) and self.prior_weight >= 0):
@@ -108,6 +106,16 @@ class TransferOptions:
             raise UnknownNameError.of("init", self.init, INITS)
         if self.channels not in CHANNELS:
             raise UnknownNameError.of("channels", self.channels, CHANNELS)
+
+    @property
+    def amounts(self) -> Amount:
+        """How far to go, as a whole and by aspect."""
+        return Amount.of(self.amount)
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether aspects go less far than the whole because the user wants it, wherever that leads."""
+        return any(value < 1 for value in Amount.of(self.amount).aspects.values())
 
     @property
     def delivery(self) -> Delivery:

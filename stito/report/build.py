@@ -167,7 +167,7 @@ def _facts(outcome: Outcome) -> list[Fact]:
         Fact("Evaluations", str(provenance.evaluations)),
         Fact("Search time", f"{provenance.seconds:.1f} s"),
         Fact("Seed", str(provenance.seed)),
-        Fact("Amount", f"{provenance.amount:g}"),
+        Fact("Amount", str(provenance.amount_by_aspect)),
         *_asked(outcome.rendered.delivery),
         Fact("Stopped", " ".join(sorted({solution.stop for solution in solutions.values()}))),
         Fact("stito", provenance.stito),

@@ -31,7 +31,7 @@ def run_apply(
     out: Path,
     *,
     stem: str | None = None,
-    amount: float = 1.0,
+    amount: float | str = 1.0,
     loudness: float | None = None,
     ceiling: float | None = None,
     force: bool = False,
