@@ -87,7 +87,7 @@ def _effect(name: str) -> str:
     lines = [
         f"### {name}\n",
         f"{cleandoc(effect.__doc__ or '')}\n",
-        f"*{kind}*\n",
+        f"*{kind}*" + (f", aspect *{effect.aspect}*\n" if effect.aspect else "\n"),
         "| knob | from | to | neutral | scale | what it does |",
         "|---|---|---|---|---|---|",
     ]

@@ -33,6 +33,7 @@ class Compressor(Effect):
     """Turn down what is louder than the threshold; no make-up gain."""
 
     name: ClassVar[str] = "compressor"
+    aspect: ClassVar[str] = "dynamics"
     differentiable: ClassVar[bool] = True
     params: ClassVar[tuple[Param, ...]] = (
         Param("threshold_db", -60.0, 0.0, neutral=-20.0, doc="peak level above which gain is reduced"),

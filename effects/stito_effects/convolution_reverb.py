@@ -43,6 +43,7 @@ class ConvolutionReverb(LinearEffect):
     """
 
     name: ClassVar[str] = "convolution_reverb"
+    aspect: ClassVar[str] = "reverb"
     params: ClassVar[tuple[Param, ...]] = (
         Param("decay", 0.2, 1.0, neutral=1.0, doc="length of the room's ring, relative to the recording"),
         Param("pre_delay_ms", 0.0, 100.0, neutral=0.0, doc="silence before the room answers"),

@@ -36,6 +36,7 @@ class Delay(LinearEffect):
     """
 
     name: ClassVar[str] = "delay"
+    aspect: ClassVar[str] = "delay"
     params: ClassVar[tuple[Param, ...]] = (
         Param("time_ms", 20.0, 800.0, neutral=250.0, scale="log", doc="time between repeats"),
         Param("feedback", 0.0, 0.7, neutral=0.3, doc="level of each repeat over the one before"),

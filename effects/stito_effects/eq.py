@@ -44,6 +44,7 @@ class Equaliser(LinearEffect):
     """
 
     name: ClassVar[str] = "eq"
+    aspect: ClassVar[str] = "eq"
     params: ClassVar[tuple[Param, ...]] = (
         _gain("low"),
         _frequency("low", 30.0, 200.0),

@@ -26,6 +26,7 @@ class Expander(Effect):
     """Turn down what is softer than the threshold: bleed, noise, the tails of notes."""
 
     name: ClassVar[str] = "expander"
+    aspect: ClassVar[str] = "dynamics"
     differentiable: ClassVar[bool] = True
     params: ClassVar[tuple[Param, ...]] = (
         Param("threshold_db", -80.0, -10.0, neutral=-45.0, doc="peak level below which gain is reduced"),

@@ -30,6 +30,7 @@ class Imager(LinearEffect):
     """
 
     name: ClassVar[str] = "imager"
+    aspect: ClassVar[str] = "width"
     params: ClassVar[tuple[Param, ...]] = (
         Param("width", 0.0, 2.0, neutral=1.0, doc="0 is mono, 2 is widest", depth=True),
     )

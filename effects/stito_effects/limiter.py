@@ -22,6 +22,7 @@ class Limiter(Effect):
     """Keep every sample at or below the threshold, by turning down just before each peak; nothing is delayed."""
 
     name: ClassVar[str] = "limiter"
+    aspect: ClassVar[str] = "dynamics"
     differentiable: ClassVar[bool] = True
     params: ClassVar[tuple[Param, ...]] = (
         Param("threshold_db", -24.0, 0.0, neutral=0.0, doc="the highest sample peak, in dBFS"),

@@ -26,6 +26,7 @@ class Panner(LinearEffect):
     """
 
     name: ClassVar[str] = "panner"
+    aspect: ClassVar[str] = "pan"
     params: ClassVar[tuple[Param, ...]] = (
         Param("pan", -1.0, 1.0, neutral=0.0, doc="-1 is left, 1 is right", sided=True, depth=True),
     )

@@ -49,6 +49,7 @@ class ParametricEqualiser(LinearEffect):
     """
 
     name: ClassVar[str] = "parametric_eq"
+    aspect: ClassVar[str] = "eq"
     params: ClassVar[tuple[Param, ...]] = tuple(param for band, spec in BANDS.items() for param in _params(band, *spec))
     tail_s: ClassVar[float] = 1.2
 

@@ -47,6 +47,7 @@ class Reverb(LinearEffect):
     """
 
     name: ClassVar[str] = "reverb"
+    aspect: ClassVar[str] = "reverb"
     params: ClassVar[tuple[Param, ...]] = (
         Param("decay_low_s", 0.1, 3.0, neutral=0.8, scale="log", doc="time to -60 dB below 300 Hz"),
         Param("decay_mid_s", 0.1, 3.0, neutral=0.8, scale="log", doc="time to -60 dB up to 3 kHz"),

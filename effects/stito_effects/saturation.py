@@ -43,6 +43,7 @@ class Saturation(Effect):
     """Warm up or distort with a tanh curve, blended with the dry signal."""
 
     name: ClassVar[str] = "saturation"
+    aspect: ClassVar[str] = "saturation"
     differentiable: ClassVar[bool] = True
     params: ClassVar[tuple[Param, ...]] = (
         Param("drive_db", 0.0, 36.0, neutral=0.0, doc="gain into the curve; peaks at -12 dBFS keep their level"),

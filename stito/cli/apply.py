@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
+from stito.cli.options import amount_of, amount_option, delivery_options
+
 __all__ = ["apply"]
+
+
+def _delivery(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(delivery_options(ceiling=None)):
+        command = option(command)
+    return command
 
 
 @click.command()
@@ -14,9 +23,19 @@ __all__ = ["apply"]
 @click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
 @click.option("-o", "--output", "outdir", metavar="OUT", required=True, type=click.Path(path_type=Path))
 @click.option("--stem", default=None, metavar="NAME", help="What a single file is (vocals, drums, bass, other).")
-@click.option("--amount", type=float, default=1.0, show_default=True, help="How far to go, 0 to 1.")
+@amount_option
+@_delivery
 @click.option("--force", is_flag=True, help="Overwrite what is in OUT.")
-def apply(preset: Path, source: Path, outdir: Path, stem: str | None, amount: float, force: bool) -> None:
+def apply(
+    preset: Path,
+    source: Path,
+    outdir: Path,
+    stem: str | None,
+    amount: tuple[str, ...],
+    loudness: float | None,
+    ceiling: float | None,
+    force: bool,
+) -> None:
     """Render INPUT with the settings of PRESET, or with a part of them.
 
     OUT gets mix.wav and stems/; if OUT ends in .wav it is the mix alone.
@@ -25,8 +44,16 @@ def apply(preset: Path, source: Path, outdir: Path, stem: str | None, amount: fl
     Examples:
       stito apply out/preset.json another-take/ -o out2/
       stito apply out/preset.json my-stems/ -o subtler/ --amount 0.5
+      stito apply out/preset.json my-stems/ -o drier/ --amount 0.8 --amount reverb=0 --amount eq=0.5
+      stito apply out/preset.json my-stems/ -o streaming/ --loudness -14 --ceiling -1
     """
+    from stito.engine.render import limiting_note
     from stito.workflows.apply import run_apply
 
-    rendered = run_apply(preset, source, outdir, stem=stem, amount=amount, force=force)
+    rendered = run_apply(
+        preset, source, outdir, stem=stem, amount=amount_of(amount), loudness=loudness, ceiling=ceiling, force=force
+    )
     click.echo(f"{outdir}: true peak {rendered.true_peak_db:.1f} dBTP, output gain {rendered.output_gain_db:+.1f} dB.")
+    if rendered.delivery.loudness_lufs is not None:
+        for note in limiting_note(rendered):
+            click.echo(f"note: {note}")

@@ -138,6 +138,7 @@ def _effect(name: str) -> str:
         (param.name, *(f"{value:.4g}" for value in (param.low, param.high, param.neutral)), param.scale, param.doc)
         for param in effect.params
     ]
+    title += f" Aspect: {effect.aspect}." if effect.aspect else ""
     return f"{title}\n\n{text_table(heads, rows, align='lrrrll', indent=2)}"
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 import click
 
 from stito import registry
+from stito.console.delivery import CEILING_DBTP
+from stito.effects.aspects import ASPECTS, Amount
 from stito.engine.options import AUTO, CHANNELS, INITS
 from stito.stems import STEMS
 
@@ -16,7 +18,17 @@ if TYPE_CHECKING:
     from stito.engine.result import OnStep
     from stito.workflows.transfer import Transfer
 
-__all__ = ["NamedOption", "SearchOptions", "engine_of", "method_option", "predictor_option", "search_options"]
+__all__ = [
+    "NamedOption",
+    "SearchOptions",
+    "amount_of",
+    "amount_option",
+    "delivery_options",
+    "engine_of",
+    "method_option",
+    "predictor_option",
+    "search_options",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -48,7 +60,9 @@ class SearchOptions(TypedDict):
     patience: int | None
     channels: str
     seed: int
-    amount: float
+    amount: str | tuple[str, ...]
+    loudness: float | None
+    ceiling: float
     device: str
 
 
@@ -70,6 +84,56 @@ predictor_option = click.option(
     metavar="FILE",
     help="Weights from recipes/predictor, to predict with instead of the installed ones.",
 )
+
+
+class AmountType(click.types.FloatParamType):
+    """A number from 0 to 1, or one of an aspect, as `reverb=0`; in a table several of them with spaces between."""
+
+    name = "amount"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The text itself, if it is an amount."""
+        Amount.of(value)
+        return value
+
+
+amount_option = click.option(
+    "--amount",
+    type=AmountType(),
+    multiple=True,
+    metavar="0..1|ASPECT=0..1",
+    help="How far to go, 0 to 1; again for an aspect that goes another way: --amount 0.8 --amount reverb=0. "
+    f"Aspects are {', '.join(ASPECTS)}.  [default: 1]",
+)
+
+
+def amount_of(given: str | tuple[str, ...]) -> float | str:
+    """What `amount_option` gives, as a number where it is one."""
+    words = given if isinstance(given, str) else " ".join(given)
+    amount = Amount.of(words) if words else Amount()
+    return str(amount) if amount.aspects else amount.whole
+
+
+def delivery_options(ceiling: float | None) -> list[Callable[[Command], Command]]:
+    """How loud the sum goes out; `ceiling` is that where none is named, with None that of a preset."""
+    return [
+        click.option(
+            "--loudness",
+            type=float,
+            default=None,
+            metavar="LUFS",
+            help="The integrated loudness of the sum, such as -14.  [default: as it comes]",
+        ),
+        click.option(
+            "--ceiling",
+            type=float,
+            default=ceiling,
+            show_default=ceiling is not None,
+            metavar="DBTP",
+            help="The highest true peak of the sum; it wins where --loudness needs more."
+            + ("" if ceiling is not None else "  [default: the preset's]"),
+        ),
+    ]
 
 
 def search_options(command: Command) -> Command:
@@ -135,7 +199,8 @@ def search_options(command: Command) -> Command:
             help="Whether a mono input may become stereo where the reference is wide: auto, or keep it mono.",
         ),
         click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result."),
-        click.option("--amount", type=float, default=1.0, show_default=True, help="How far to go, 0 to 1."),
+        amount_option,
+        *delivery_options(ceiling=CEILING_DBTP),
         click.option("--device", default="cpu", show_default=True, help="Where to render and embed: cpu, cuda, ..."),
         click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
         click.option("--force", is_flag=True, help="Overwrite what is in OUTDIR."),
@@ -159,7 +224,9 @@ def engine_of(*, method: str = "cma", on_step: OnStep | None = None, **options: 
         patience=options["patience"],
         channels=options["channels"],
         seed=options["seed"],
-        amount=options["amount"],
+        amount=amount_of(options["amount"]),
+        loudness=options["loudness"],
+        ceiling=options["ceiling"],
         stem=options["stem"],
         separator=options["separator"],
         init=options["init"],

@@ -18,6 +18,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from stito.console.delivery import CEILING_DBTP, LOWEST_CEILING_DBTP, LOWEST_LUFS, Delivery
+from stito.effects.aspects import Amount
 from stito.effects.chain import Chain, ChainSettings, Slot
 from stito.errors import MissingFileError, PresetError, StitoError, UnknownNameError
 from stito.files.documents import line_of_json, parse_json, read_document
@@ -128,11 +130,21 @@ class StripPreset(_Model):
         """Whether nothing is in the strip: only the fader."""
         return not self.chain and self.conversion is None
 
-    def blend(self, amount: float) -> StripPreset:
-        """A part of the way from a wire (0) to this strip (1): knobs along their own scales, the fader in dB."""
+    def blend(self, amount: float | str | Amount) -> StripPreset:
+        """A part of the way from a wire (0) to this strip (1): knobs along their own scales, the fader in dB.
+
+        The amount may differ by aspect; a network's rendering has none, and goes as far as the whole.
+
+        Raises:
+            SettingsError: aspects of knobs are named, and a network renders the stem.
+        """
+        amount = Amount.of(amount)
+        if self.conversion:
+            amount.check_without_knobs()
         chain, settings = self.build()
-        conversion = self.conversion.build().blend(amount) if self.conversion and amount > 0 else None
-        blended = StripPreset.of(chain, chain.blend(settings, amount), amount * self.fader_db)
+        whole = amount.whole
+        conversion = self.conversion.build().blend(whole) if self.conversion and whole > 0 else None
+        blended = StripPreset.of(chain, chain.blend(settings, amount), amount.level * self.fader_db)
         return blended.model_copy(update={"conversion": ConversionPreset.of(conversion) if conversion else None})
 
 
@@ -148,6 +160,7 @@ class Provenance(_Model):
     )
     seed: int
     amount: float = 1.0
+    amounts: dict[str, float] = Field(default_factory=dict, description="Of aspects that went another amount.")
     evaluations: int = 0
     seconds: float = 0.0
     input: dict[str, str] = Field(default_factory=dict, description="Digest of each input stem.")
@@ -155,6 +168,11 @@ class Provenance(_Model):
     losses: dict[str, tuple[float, float]] = Field(
         default_factory=dict, description="Per stem, the distance to the reference before and after."
     )
+
+    @property
+    def amount_by_aspect(self) -> Amount:
+        """How far it went, as a whole and by aspect."""
+        return Amount(self.amount, self.amounts)
 
 
 class Preset(_Model):
@@ -168,7 +186,19 @@ class Preset(_Model):
     stems: dict[str, StripPreset] = Field(min_length=1)
     master: StripPreset | None = None
     output_gain_db: float = Field(
-        default=0.0, ge=-MOST_DB, le=MOST_DB, description="Gain of the sum, so that its true peak stays below -1 dBTP."
+        default=0.0,
+        ge=-MOST_DB,
+        le=MOST_DB,
+        description="Gain of the sum: its true peak stays below the ceiling, its loudness is the one asked for.",
+    )
+    loudness_lufs: float | None = Field(
+        default=None,
+        ge=LOWEST_LUFS,
+        le=0,
+        description="The integrated loudness that the sum of any input is brought to; null leaves it as it comes.",
+    )
+    ceiling_dbtp: float = Field(
+        default=CEILING_DBTP, ge=LOWEST_CEILING_DBTP, le=0, description="The highest true peak of the sum."
     )
     widens: bool = Field(default=False, description="Whether a mono input goes out in stereo.")
     target_lufs: dict[str, float] | None = Field(
@@ -176,6 +206,11 @@ class Preset(_Model):
         description="The loudness that stems (or their sum: mix) are still to get; null once the faders are set.",
     )
     provenance: Provenance | None = None
+
+    @property
+    def delivery(self) -> Delivery:
+        """How loud the sum goes out."""
+        return Delivery(self.loudness_lufs, self.ceiling_dbtp)
 
     def to_json(self) -> str:
         """The document as it stands on disk."""

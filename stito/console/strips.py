@@ -13,6 +13,7 @@ from torch import Tensor
 
 from stito.audio import in_pairs, to_stereo
 from stito.compute.cores import side_by_side
+from stito.console.delivery import CEILING_DBTP, USUAL, Delivery
 from stito.console.preset import Preset, StripPreset
 from stito.dsp.levels import SILENT_LUFS, Levels, balance_lufs
 from stito.dsp.loudness import measure, true_peak_db
@@ -32,9 +33,6 @@ __all__ = [
     "render_strip",
 ]
 
-CEILING_DBTP = -1.0
-"""The highest true peak of an output (EBU R 128)."""
-
 MOST_MOVED_DB = 6.0
 """How far a joint search may move a stem against the others: quiet stems hardly change a sum, and none may be lost."""
 
@@ -47,9 +45,11 @@ class Rendered:
         stems: (channels, t) each, as they stand in the sum.
         mix: the sum (channels, t).
         sample_rate: of all of them, in Hz.
-        output_gain_db: the gain of the sum, in dB, that keeps it from clipping.
+        output_gain_db: the gain of the sum, in dB, that keeps it from clipping, or brings it to its loudness.
         true_peak_db: of the sum, in dBTP.
         levels: of the stems, and of the sum as `mix`, where they were measured on the way.
+        delivery: what was asked of the sum.
+        held_back_db: how much more gain was wanted than its ceiling allowed, in dB.
     """
 
     stems: Mapping[str, Tensor]
@@ -58,6 +58,8 @@ class Rendered:
     output_gain_db: float
     true_peak_db: float
     levels: Mapping[str, Levels] = field(default_factory=dict)
+    delivery: Delivery = USUAL
+    held_back_db: float = 0.0
 
     def __repr__(self) -> str:
         seconds = self.mix.shape[-1] / self.sample_rate
@@ -105,10 +107,12 @@ def mix_down(
     master: StripPreset | None = None,
     gain_db: float = 0.0,
     levels: Mapping[str, Levels] | None = None,
+    delivery: Delivery = USUAL,
 ) -> Rendered:
-    """Sum stems that carry their faders already; never louder than -1 dBTP, nor than `gain_db` asks.
+    """Sum stems that carry their faders already; never above the ceiling, nor louder than `gain_db` asks.
 
-    With the `levels` of the stems, those of the sum are measured as well.
+    Where a loudness is asked for, the gain is the one that reaches it, whatever `gain_db` says. Stems get the gain of
+    their sum. With the `levels` of the stems, those of the sum are measured as well.
     """
     total = add_up(stems.values()) if len(stems) > 1 else next(iter(stems.values())).clone()
     if master is not None:
@@ -118,13 +122,25 @@ def mix_down(
     if levels is not None:
         of_sum = next(iter(levels.values())) if single else levels_of(total, sample_rate)
     peak = of_sum.true_peak_db if of_sum else float(true_peak_db(total[None], sample_rate)[0])
-    output_gain_db = min(gain_db, CEILING_DBTP - peak)
+    if delivery.loudness_lufs is not None:
+        have = of_sum.balance_lufs if of_sum else loudness(total, sample_rate)
+        gain_db = delivery.loudness_lufs - have if have > SILENT_LUFS else 0.0
+    output_gain_db = delivery.gain_db(peak, gain_db)
     factor = gain(output_gain_db)
     total.mul_(factor)
     scaled = {name: total if single else stem.mul_(factor) for name, stem in stems.items()}
     measured = {**levels, "mix": of_sum} if levels and of_sum else {}
     amplified = {name: level.amplified(output_gain_db) for name, level in measured.items()}
-    return Rendered(scaled, total, sample_rate, output_gain_db, peak + output_gain_db, amplified)
+    return Rendered(
+        scaled,
+        total,
+        sample_rate,
+        output_gain_db,
+        peak + output_gain_db,
+        amplified,
+        delivery,
+        max(0.0, gain_db - output_gain_db),
+    )
 
 
 def as_rendered(mix: Mix, preset: Preset) -> Mix:
@@ -140,8 +156,8 @@ def render_preset(mix: Mix, preset: Preset) -> Rendered:
         preset: the settings.
 
     Returns:
-        Stems and their sum at the mix's rate and channel count, or in stereo (`Preset.widens`); the true peak of the
-        sum is at most -1 dBTP.
+        Stems and their sum at the mix's rate and channel count, or in stereo (`Preset.widens`), at the preset's
+        loudness if it has one; the true peak of the sum is at most its ceiling, by default -1 dBTP.
     """
     mix = as_rendered(mix, preset)
 
@@ -150,7 +166,9 @@ def render_preset(mix: Mix, preset: Preset) -> Rendered:
         return x.clone() if strip is None else render_strip(x, strip, mix.sample_rate).mul_(gain(strip.fader_db))
 
     stems = dict(zip(mix.stems, side_by_side(render, list(mix.stems), numbers=mix.numbers), strict=True))
-    return mix_down(stems, mix.sample_rate, master=preset.master, gain_db=preset.output_gain_db)
+    return mix_down(
+        stems, mix.sample_rate, master=preset.master, gain_db=preset.output_gain_db, delivery=preset.delivery
+    )
 
 
 def balance_faders(
@@ -172,8 +190,10 @@ def balance_faders(
     }
 
 
-def bounded_balance(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
-    """Fader gains in dB that keep each stem within 6 dB of its place in the balance before; loudness in LUFS by stem.
+def bounded_balance(
+    before: Mapping[str, float], after: Mapping[str, float], most_db: float = MOST_MOVED_DB
+) -> dict[str, float]:
+    """Fader gains in dB that keep each stem within `most_db` of its place in the balance before; loudness in LUFS.
 
     A stem's move is its change of loudness against the median of all stems' changes. Silent stems stay.
     """
@@ -185,5 +205,5 @@ def bounded_balance(before: Mapping[str, float], after: Mapping[str, float]) -> 
     faders = dict.fromkeys(after, 0.0)
     for name, change in moved.items():
         apart = change - middle
-        faders[name] = min(max(apart, -MOST_MOVED_DB), MOST_MOVED_DB) - apart
+        faders[name] = min(max(apart, -most_db), most_db) - apart
     return faders

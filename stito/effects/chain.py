@@ -23,6 +23,7 @@ from torch import Tensor
 
 from stito import registry
 from stito.dsp.spectrum import Factor, apply_responses, fast_length, filter_blocks
+from stito.effects.aspects import Amount
 from stito.effects.effect import Effect, LinearEffect
 from stito.effects.param import Param, Settings, as_batch
 from stito.errors import ChainError, SettingsError, UnknownNameError
@@ -77,6 +78,10 @@ class Slot:
         )
         return cls(label or name, effect, free, frozen, options)
 
+    def aspect_of(self, param: Param) -> str:
+        """The aspect of a mix that a knob belongs to; "" is none."""
+        return param.aspect or self.effect.aspect
+
     def neutral(self) -> Settings:
         """The settings at which the slot does nothing, as far as what is frozen allows."""
         free = {param.name: param.neutral for param in self.free}
@@ -89,6 +94,7 @@ class Knob:
 
     label: str
     param: Param
+    aspect: str = ""
 
     def __str__(self) -> str:
         return f"{self.label}.{self.param.name}"
@@ -121,7 +127,7 @@ class Chain:
     @cached_property
     def knobs(self) -> tuple[Knob, ...]:
         """The dimensions of theta, in order."""
-        return tuple(Knob(slot.label, param) for slot in self.slots for param in slot.free)
+        return tuple(Knob(slot.label, param, slot.aspect_of(param)) for slot in self.slots for param in slot.free)
 
     @property
     def dim(self) -> int:
@@ -183,10 +189,15 @@ class Chain:
         ]
         return torch.tensor(places, dtype=torch.float32).clamp(0.0, 1.0)
 
-    def blend(self, settings: Mapping[str, Mapping[str, float]], amount: float) -> ChainSettings:
-        """Settings a part of the way from neutral (0) to `settings` (1), along each knob's own scale."""
+    def blend(self, settings: Mapping[str, Mapping[str, float]], amount: float | str | Amount) -> ChainSettings:
+        """Settings a part of the way from neutral (0) to `settings` (1), along each knob's own scale.
+
+        The amount may differ by aspect, as in `0.8 reverb=0`.
+        """
         neutral, full = self.encode({}).double(), self.encode(settings).double()
-        return self.settings(neutral + amount * (full - neutral))
+        amount = Amount.of(amount)
+        shares = torch.tensor([amount.in_aspect(knob.aspect) for knob in self.knobs], dtype=torch.float64)
+        return self.settings(neutral + shares * (full - neutral))
 
     def render(self, x: Tensor, settings: BatchSettings, sample_rate: int) -> Tensor:
         """Render b settings; any length, in bounded memory.

@@ -35,6 +35,9 @@ class Effect(ABC):
     params: ClassVar[tuple[Param, ...]]
     differentiable: ClassVar[bool] = False
 
+    aspect: ClassVar[str] = ""
+    """The aspect of a mix that it changes, of `stito.effects.aspects.ASPECTS`; "" is none of them."""
+
     file_options: ClassVar[frozenset[str]] = frozenset()
     """Constructor options that are paths of files: chains and presets keep them absolute, for use from any folder."""
 

@@ -40,6 +40,7 @@ class Param:
         sided: whether it turns to the other end of its range when left and right change places, as a pan does.
         depth: whether it is the amount of the effect, or of one of its bands: at neutral that does nothing, wherever
             the other knobs stand.
+        aspect: of a mix to which it belongs (`stito.effects.aspects`), if that is another than its effect's.
 
     Raises:
         SettingsError: the range is empty or not finite, or the neutral value lies outside it.
@@ -56,6 +57,7 @@ class Param:
     doc: str = ""
     sided: bool = False
     depth: bool = False
+    aspect: str = ""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):

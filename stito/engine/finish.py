@@ -1,7 +1,8 @@
 """From settings to what is written, and how far that is from the reference: measured on the result itself.
 
 What a search hears are excerpts, and what is written has faders, an amount and a ceiling. So the distance that is
-reported is that of the rendered song, and where it is further from the reference than the input was, the input stays.
+reported is that of the rendered song, and where it is further from the reference than the input was, the input stays;
+unless the user leaves aspects out, which is done wherever it leads.
 """
 
 from __future__ import annotations
@@ -42,13 +43,13 @@ def finish(task: Task, mix: Mix, solved: Solved, *, on_step: OnStep | None = Non
     while True:
         settled = settle(mix, preset, on_step=on_step)
         with phase("measure"):
-            written = {pair.name: task.distance(pair, settled.rendered.stems) for pair in task.pairs}
+            written = {pair.name: task.distance(pair, settled.rendered) for pair in task.pairs}
         further = {
             name
             for name, distance in written.items()
             if is_further(distance, solved.solutions[name].loss_before) and name not in as_they_are
         }
-        if not further:
+        if not further or task.context.options.leaves_out:
             break
         as_they_are |= further & kept
         kept |= further
@@ -58,6 +59,7 @@ def finish(task: Task, mix: Mix, solved: Solved, *, on_step: OnStep | None = Non
         for name, solution in solved.solutions.items()
     }
     notes = [f"{name}: {KEPT}" for name, solution in solutions.items() if solution.kept]
+    notes += [f"{name}: {LEFT_OUT}" for name in written if name in further and name not in kept]
     notes += [
         f"{name}: raised by {strip.fader_db:.0f} dB, and its noise with it."
         for name, strip in settled.preset.stems.items()
@@ -74,6 +76,8 @@ def finish(task: Task, mix: Mix, solved: Solved, *, on_step: OnStep | None = Non
 
 
 KEPT = "all that was found is further from the reference than the input, so the input stays."
+
+LEFT_OUT = "with these amounts the result is further from the reference than the input."
 
 
 def _without(task: Task, preset: Preset, kept: set[str], as_they_are: set[str]) -> Preset:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stito.console.delivery import CEILING_DBTP, Delivery
+from stito.effects.aspects import Amount
 from stito.errors import SettingsError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -47,7 +49,8 @@ class TransferOptions:
         patience: a search ends when the loss fell by less than 1 % of the input's distance over so many evaluations;
             without it, searches without a budget have a patience of 150, and those with one spend it all.
         seed: same seed, same settings.
-        amount: 0 leaves the input as it is, 1 goes all the way.
+        amount: 0 leaves the input as it is, 1 goes all the way; as text also by aspect (`stito.effects.aspects`):
+            `0.8 reverb=0 eq=0.5`.
         stem: what a single file is (`vocals`, `drums`, ...), or the one stem of a folder to read.
         separator: how a mix becomes stems, an installed name (`demucs`, `spleeter2`; weights of your own behind a
             colon) or any `Separator`; with `none`, mixes are matched whole.
@@ -60,6 +63,9 @@ class TransferOptions:
         excerpt_count: how many excerpts of the input every candidate is rendered on.
         channels: `auto` writes a mono input in stereo where the reference is wide; `keep` leaves mono mono, and judges
             candidates as that.
+        loudness: the integrated loudness in LUFS that the sum is brought to by a gain, which its stems get too; without
+            one it comes as loud as the reference. Distances are measured before that gain.
+        ceiling: the highest true peak of the sum, in dBTP; where it and the loudness cannot both hold, it does.
         device: where candidates are rendered and embedded.
         objective: an objective of your own in place of the encoder's distance: candidates (b, 2, t), the reference's
             excerpts in a row (2, t') and their sample rate to losses (b,).
@@ -74,7 +80,7 @@ class TransferOptions:
     budget: Budget | None = None
     patience: int | None = None
     seed: int = 0
-    amount: float = 1.0
+    amount: float | str | Amount = 1.0
     stem: str | None = None
     separator: str | Separator = "none"
     init: str = AUTO
@@ -83,14 +89,13 @@ class TransferOptions:
     excerpt_seconds: float = 6.0
     excerpt_count: int = 2
     channels: str = AUTO
+    loudness: float | None = None
+    ceiling: float = CEILING_DBTP
     device: str = "cpu"
     objective: AudioObjective | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.amount <= 1:
-            raise SettingsError(
-                f"amount = {self.amount:g} is outside 0 to 1.", hint="0 is the input, 1 the whole transfer."
-            )
+        _ = self.delivery, self.amounts
         if self.excerpt_seconds < SHORTEST_S or self.excerpt_count < 1:
             raise SettingsError("An analysis needs at least one excerpt of half a second.")
         if not (math.isfinite(self.prior_weight) and self.prior_weight >= 0):
@@ -101,3 +106,18 @@ class TransferOptions:
             raise UnknownNameError.of("init", self.init, INITS)
         if self.channels not in CHANNELS:
             raise UnknownNameError.of("channels", self.channels, CHANNELS)
+
+    @property
+    def amounts(self) -> Amount:
+        """How far to go, as a whole and by aspect."""
+        return Amount.of(self.amount)
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether aspects go less far than the whole because the user wants it, wherever that leads."""
+        return any(value < 1 for value in Amount.of(self.amount).aspects.values())
+
+    @property
+    def delivery(self) -> Delivery:
+        """How loud the sum goes out."""
+        return Delivery(self.loudness, self.ceiling)

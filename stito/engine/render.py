@@ -11,7 +11,7 @@ from stito.compute.cores import side_by_side
 from stito.compute.phases import phase
 from stito.console.preset import Preset, StripPreset
 from stito.console.strips import (
-    CEILING_DBTP,
+    MOST_MOVED_DB,
     Rendered,
     as_rendered,
     balance_faders,
@@ -23,8 +23,8 @@ from stito.console.strips import (
     render_strip,
 )
 from stito.dsp.levels import SILENT_LUFS, Levels
+from stito.effects.aspects import Amount
 from stito.engine.result import OnStep, Progress
-from stito.errors import SettingsError
 from stito.mix import Mix, add_up, levels_of
 
 __all__ = ["Settled", "limiting_note", "render_part", "settle"]
@@ -42,7 +42,7 @@ def settle(
     mix: Mix,
     preset: Preset,
     *,
-    amount: float | None = None,
+    amount: Amount | None = None,
     on_step: OnStep | None = None,
 ) -> Settled:
     """A mix through a preset whose faders are still to be settled (`Preset.target_lufs`).
@@ -67,13 +67,13 @@ def settle(
                 on_step(Progress("render", name, index, count))
             rendered[name], levels[name] = next(made)
     if amount is None:
-        amount = preset.provenance.amount if preset.provenance else 1.0
+        amount = preset.provenance.amount_by_aspect if preset.provenance else Amount()
     faders = _faders(mix, rendered, levels, targets, amount)
     for name, x in rendered.items():
         x.mul_(gain(faders[name]))
         levels[name] = levels[name].amplified(faders[name])
     with phase("measure"):
-        mixed = mix_down(rendered, rate, master=preset.master, levels=levels)
+        mixed = mix_down(rendered, rate, master=preset.master, levels=levels, delivery=preset.delivery)
     settled = {
         name: preset.stems[name].model_copy(update={"fader_db": faders[name]})
         if name in preset.stems
@@ -85,27 +85,32 @@ def settle(
 
 
 def limiting_note(rendered: Rendered) -> list[str]:
-    """A note on the gain that kept the sum from clipping, if it took any."""
-    if rendered.output_gain_db >= -0.05:
+    """A note on what the ceiling took of the sum's gain, if it took any."""
+    asked, missing = rendered.delivery, rendered.held_back_db
+    if missing < 0.05:
         return []
+    peak = f"true peak stays below {asked.ceiling_dbtp:g} dBTP"
+    if asked.loudness_lufs is None:
+        quieter = "it is that much quieter than the reference"
+        return [f"The sum was turned down by {missing:.1f} dB so that its {peak}; {quieter}."]
     return [
-        f"The sum was turned down by {-rendered.output_gain_db:.1f} dB so that its true peak stays below "
-        f"{CEILING_DBTP:g} dBTP; it is that much quieter than the reference."
+        f"The sum is {missing:.1f} LU quieter than the {asked.loudness_lufs:g} LUFS that were asked for, so that its "
+        f"{peak}; a limiter at the end of the chain makes room."
     ]
 
 
-def render_part(mix: Mix, preset: Preset, amount: float) -> Rendered:
+def render_part(mix: Mix, preset: Preset, amount: float | str | Amount) -> Rendered:
     """A mix through a part of a preset: 0 leaves it as it is, 1 goes all the way, which is rendered in any case.
 
-    Knobs stand that part of the way from neutral, and stems are that part of the way louder, in LU.
+    Knobs stand that part of the way from neutral, and stems are that part of the way louder, in LU. By aspect it may
+    be another part, as in `0.8 reverb=0`.
     """
-    if not 0 <= amount <= 1:
-        raise SettingsError(f"amount = {amount:g} is outside 0 to 1.", hint="0 is the input, 1 the whole preset.")
+    amount = Amount.of(amount)
     mix = as_rendered(mix, preset)
     rate = mix.sample_rate
     settled = preset.target_lufs is None
     whole = render_preset(mix, preset) if settled else settle(mix, preset).rendered
-    if amount == 1:
+    if amount.is_all:
         return whole
     targets = {name: loudness(x, rate) - whole.output_gain_db for name, x in whole.stems.items()}
     changes = {
@@ -123,24 +128,29 @@ def _is_of_the_sum(targets: Mapping[str, float], stems: Mapping[str, Tensor]) ->
 
 
 def _faders(
-    mix: Mix, rendered: Mapping[str, Tensor], levels: Mapping[str, Levels], targets: Mapping[str, float], amount: float
+    mix: Mix, rendered: Mapping[str, Tensor], levels: Mapping[str, Levels], targets: Mapping[str, float], amount: Amount
 ) -> dict[str, float]:
     """Fader gains for the rendered stems, which have those `levels`.
 
-    With an amount, loudness goes that part of the way from the input's to the target.
+    With an amount, loudness goes that part of the way from the input's to the target, and stems against each other
+    that of the balance.
     """
     before = {name: mix.levels(name).balance_lufs for name in rendered}
     after = {name: level.balance_lufs for name, level in levels.items()}
     if _is_of_the_sum(targets, rendered):
         whole = mix.levels().balance_lufs
-        faders = bounded_balance(before, after)
+        bound = MOST_MOVED_DB if amount.balance is None else amount.balance * MOST_MOVED_DB
+        faders = bounded_balance(before, after, bound)
         scaled = [x * gain(faders[name]) for name, x in rendered.items()] if any(faders.values()) else rendered.values()
         have, want = loudness(add_up(scaled), mix.sample_rate), targets["mix"]
-        shift = whole + amount * (want - whole) - have if min(have, want, whole) > SILENT_LUFS else 0.0
+        shift = whole + amount.level * (want - whole) - have if min(have, want, whole) > SILENT_LUFS else 0.0
         return {name: fader + shift for name, fader in faders.items()}
-    wanted = {
-        name: before[name] + amount * (target - before[name])
+    moves = {
+        name: target - before[name]
         for name, target in targets.items()
-        if target > SILENT_LUFS and name in before
+        if name in before and min(target, before[name], after[name]) > SILENT_LUFS
     }
+    middle = sum(moves.values()) / len(moves) if moves else 0.0
+    apart = amount.level if amount.balance is None else amount.balance
+    wanted = {name: before[name] + amount.level * middle + apart * (move - middle) for name, move in moves.items()}
     return balance_faders(before, after, wanted)

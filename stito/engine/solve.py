@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 
-from torch import Tensor
-
 from stito import registry
 from stito.compute.cores import check_device
 from stito.compute.phases import phase
 from stito.console.preset import ConversionPreset, Preset, Provenance, StripPreset
+from stito.console.strips import Rendered, gain
+from stito.effects.aspects import Amount
 from stito.effects.chain_files import load_chain
 from stito.engine.context import Context
 from stito.engine.methods.base import Method, load_method
@@ -55,9 +55,13 @@ class Task:
     reference_digests: Mapping[str, str]
     notes: Sequence[str]
 
-    def distance(self, pair: PairExcerpts, stems: Mapping[str, Tensor]) -> float:
-        """How far a pair is from its reference with what its stems (channels, t) have become, at the input's rate."""
-        return self.context.distance(pair, pair.of_result(stems))
+    def distance(self, pair: PairExcerpts, rendered: Rendered) -> float:
+        """How far a pair is from its reference with what its stems have become.
+
+        A loudness or a ceiling that the user asked for says nothing of the reference: it is measured without.
+        """
+        undone = 0.0 if rendered.delivery.is_usual else -rendered.output_gain_db
+        return self.context.distance(pair, pair.of_result(rendered.stems, gain(undone)))
 
 
 def prepare(mix: Mix, reference: Mix, options: TransferOptions) -> Task:
@@ -132,8 +136,10 @@ def solve(task: Task, *, on_step: OnStep | None = None) -> Solved:
     if interrupted:
         notes.append("The search was interrupted: the best settings so far were applied.")
     preset = Preset(
-        stems=_strips(solutions, options.amount),
+        stems=_strips(solutions, options.amounts),
         widens=task.widened,
+        loudness_lufs=options.loudness,
+        ceiling_dbtp=options.ceiling,
         target_lufs=dict(task.target_lufs),
         provenance=Provenance(
             stito=__version__,
@@ -142,7 +148,8 @@ def solve(task: Task, *, on_step: OnStep | None = None) -> Solved:
             encoder=_measure_name(task.context),
             encoder_digest=digest_of(task.context.encoder) or None,
             seed=options.seed,
-            amount=options.amount,
+            amount=options.amounts.whole,
+            amounts=dict(options.amounts.aspects),
             evaluations=sum(solution.evaluations for solution in solutions.values()),
             seconds=round(sum(solution.seconds for solution in solutions.values()), 3),
             input=dict(task.input_digests),
@@ -230,7 +237,7 @@ def _notes(task: Task, solutions: Mapping[str, Solution]) -> list[str]:
     return notes
 
 
-def _strips(solutions: Mapping[str, Solution], amount: float) -> dict[str, StripPreset]:
+def _strips(solutions: Mapping[str, Solution], amount: Amount) -> dict[str, StripPreset]:
     """The strip of every stem, that part of the way from neutral."""
     strips = {
         stem: StripPreset(chain=[]) if solution.kept else StripPreset.of(chain, chain.blend(settings, amount))
@@ -239,7 +246,7 @@ def _strips(solutions: Mapping[str, Solution], amount: float) -> dict[str, Strip
     }
     for solution in solutions.values():
         for stem, conversion in solution.conversions.items():
-            blended = ConversionPreset.of(conversion.blend(amount)) if amount > 0 else None
+            blended = ConversionPreset.of(conversion.blend(amount.whole)) if amount.whole > 0 else None
             strips[stem] = StripPreset(chain=[], conversion=blended)
     return strips
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from stito.audio import is_silent, resample, to_stereo
 from stito.compute.cores import side_by_side
 from stito.compute.phases import phase
+from stito.console.delivery import Delivery
 from stito.console.preset import StripPreset
 from stito.console.strips import Rendered, loudness
 from stito.dsp.levels import Levels
@@ -166,10 +167,18 @@ def _facts(outcome: Outcome) -> list[Fact]:
         Fact("Evaluations", str(provenance.evaluations)),
         Fact("Search time", f"{provenance.seconds:.1f} s"),
         Fact("Seed", str(provenance.seed)),
-        Fact("Amount", f"{provenance.amount:g}"),
+        Fact("Amount", str(provenance.amount_by_aspect)),
+        *_asked(outcome.rendered.delivery),
         Fact("Stopped", " ".join(sorted({solution.stop for solution in solutions.values()}))),
         Fact("stito", provenance.stito),
     ]
+
+
+def _asked(delivery: Delivery) -> list[Fact]:
+    """What the user asked of the sum's loudness and peaks."""
+    loudness = delivery.loudness_lufs
+    facts = [] if loudness is None else [Fact("Loudness asked for", f"{loudness:g} LUFS")]
+    return facts if delivery.is_usual else [*facts, Fact("Ceiling", f"{delivery.ceiling_dbtp:g} dBTP")]
 
 
 def _means(solutions: Iterable[Solution]) -> list[Fact]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from stito.audio import resample
 from stito.dsp.statistics import log_grid, long_term_spectrum
+from stito.effects.aspects import ASPECTS
 from stito.effects.effect import Effect
 from stito.testing.probe import ROWS, ContractError, probe
 
@@ -102,6 +103,11 @@ def _declares_itself(bench: _Bench) -> None:
         raise ContractError(f"{type(bench.effect).__name__} has no name.", hint="Set the class attribute `name`.")
     params = [param.name for param in bench.effect.params]
     bench.require(bool(params), "it has no knob")
+    aspects = {bench.effect.aspect, *(param.aspect for param in bench.effect.params)} - {""}
+    unknown = sorted(aspects - ASPECTS.keys())
+    bench.require(
+        not unknown, f"no aspect is called {', '.join(unknown)}", f"Use one of {', '.join(ASPECTS)}, or none."
+    )
     bench.require(len(set(params)) == len(params), f"two knobs share a name in {', '.join(params)}")
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from stito.audio import check_writable, write_audio
 from stito.compute.cores import undivided
-from stito.console.preset import load_preset
+from stito.console.delivery import Delivery
+from stito.console.preset import Preset, load_preset
 from stito.console.strips import Rendered
 from stito.engine.render import render_part
 from stito.errors import StitoError
@@ -25,10 +26,21 @@ __all__ = ["run_apply"]
 
 
 def run_apply(
-    preset_path: Path, source: Path, out: Path, *, stem: str | None = None, amount: float = 1.0, force: bool = False
+    preset_path: Path,
+    source: Path,
+    out: Path,
+    *,
+    stem: str | None = None,
+    amount: float | str = 1.0,
+    loudness: float | None = None,
+    ceiling: float | None = None,
+    force: bool = False,
 ) -> Rendered:
-    """Render a preset, or a part of it, on files: into a folder, or into one file if `out` names a .wav."""
-    preset = load_preset(preset_path)
+    """Render a preset, or a part of it, on files: into a folder, or into one file if `out` names a .wav.
+
+    `loudness` and `ceiling` count for the preset's own.
+    """
+    preset = _delivered(load_preset(preset_path), loudness, ceiling)
     single = out.suffix.lower() == ".wav"
     keep_inputs([out] if single else [out / name for name in AUDIO], source)
     if single:
@@ -52,3 +64,12 @@ def run_apply(
         remove_earlier(out, [name for name in earlier if name.startswith("stems/")], written)
         write_audio_files(rendered, mix.layout, out)
     return rendered
+
+
+def _delivered(preset: Preset, loudness: float | None, ceiling: float | None) -> Preset:
+    """The preset with another loudness and ceiling, where these are given."""
+    asked = preset.delivery
+    asked = Delivery(
+        asked.loudness_lufs if loudness is None else loudness, asked.ceiling_dbtp if ceiling is None else ceiling
+    )
+    return preset.model_copy(update={"loudness_lufs": asked.loudness_lufs, "ceiling_dbtp": asked.ceiling_dbtp})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,6 +165,8 @@ def result_json(result: TransferResult, data: ReportData) -> dict[str, Any]:
         "interrupted": result.solved.interrupted,
         "output_gain_db": result.rendered.output_gain_db,
         "true_peak_dbtp": result.rendered.true_peak_db,
+        "loudness_lufs": result.rendered.levels["mix"].integrated_lufs,
+        "asked": asdict(result.rendered.delivery),
         "searches": {
             name: {
                 "loss_before": found.loss_before,

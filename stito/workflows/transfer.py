@@ -12,6 +12,7 @@ from typing import ParamSpec, Protocol
 from stito.audio import write_atomic
 from stito.compute.cores import undivided
 from stito.compute.phases import Phases, phase, recording
+from stito.effects.aspects import Amount
 from stito.engine.finish import finish
 from stito.engine.options import AUTO, TransferOptions
 from stito.engine.render import limiting_note
@@ -46,6 +47,8 @@ TYPED = (
     "predictor",
     "seed",
     "amount",
+    "loudness",
+    "ceiling",
 )
 """Options of a transfer that the command line has under the same names."""
 
@@ -116,7 +119,7 @@ class Transfer(TransferOptions):
     def command(self, source: Path, reference: Path) -> str:
         """The command line that makes a transfer again: every option of it that was given."""
         given = {name: getattr(self, name) for name in TYPED if getattr(self, name) != _DEFAULTS[name]}
-        given = {name: value for name, value in given.items() if isinstance(value, str | Path | int | float)}
+        given = {name: value for name, value in given.items() if isinstance(value, str | Path | int | float | Amount)}
         spent = {"evaluations": self.budget.evaluations, "seconds": self.budget.seconds} if self.budget else {}
         return command_line("transfer", str(source), str(reference), o="out", **given, **spent)
 

@@ -21,6 +21,7 @@ class PedalboardCompressor(PedalboardEffect):
     """Turns down what is louder than the threshold; ratio 1 leaves everything as it is."""
 
     name: ClassVar[str] = "pedalboard_compressor"
+    aspect: ClassVar[str] = "dynamics"
     params: ClassVar[tuple[Param, ...]] = (
         Param("threshold_db", -60.0, 0.0, -20.0, doc="level (dBFS) above which it works"),
         Param("ratio", 1.0, 20.0, 1.0, "log", doc="decibels in for each decibel out", depth=True),
@@ -42,6 +43,7 @@ class PedalboardLimiter(PedalboardEffect):
     """
 
     name: ClassVar[str] = "pedalboard_limiter"
+    aspect: ClassVar[str] = "dynamics"
     params: ClassVar[tuple[Param, ...]] = (
         Param("threshold_db", -30.0, 0.0, 0.0, doc="the highest level (dBFS) that comes out"),
         Param("release_ms", 10.0, 1_000.0, 100.0, "log", doc="time to let go"),
@@ -58,6 +60,7 @@ class PedalboardGate(PedalboardEffect):
     """Turns down what is quieter than the threshold; ratio 1 leaves everything as it is."""
 
     name: ClassVar[str] = "pedalboard_gate"
+    aspect: ClassVar[str] = "dynamics"
     params: ClassVar[tuple[Param, ...]] = (
         Param("threshold_db", -80.0, 0.0, -40.0, doc="level (dBFS) below which it works"),
         Param("ratio", 1.0, 20.0, 1.0, "log", doc="decibels out for each decibel in, below the threshold", depth=True),

@@ -46,6 +46,7 @@ class PedalboardEqualiser(PedalboardEffect):
     """Boosts and cuts in six bands: low shelf, four peaks, high shelf."""
 
     name: ClassVar[str] = "pedalboard_eq"
+    aspect: ClassVar[str] = "eq"
     params: ClassVar[tuple[Param, ...]] = tuple(param for band in _BANDS for param in band.params())
 
     @classmethod

@@ -18,6 +18,7 @@ class PedalboardGain(PedalboardEffect):
     """Turns the level up or down."""
 
     name: ClassVar[str] = "pedalboard_gain"
+    aspect: ClassVar[str] = "level"
     params: ClassVar[tuple[Param, ...]] = (Param("gain_db", -24.0, 24.0, 0.0, doc="level change", depth=True),)
 
     @classmethod
@@ -30,6 +31,7 @@ class PedalboardDistortion(PedalboardEffect):
     """Saturates through tanh; 0 dB of drive already bends the wave, so `mix` brings it in."""
 
     name: ClassVar[str] = "pedalboard_distortion"
+    aspect: ClassVar[str] = "saturation"
     params: ClassVar[tuple[Param, ...]] = (
         Param("drive_db", 0.0, 48.0, 12.0, doc="gain before tanh"),
         Param("output_db", -24.0, 24.0, 0.0, doc="level of the distorted signal"),

@@ -23,6 +23,7 @@ class PedalboardChorus(PedalboardEffect):
     """Thickens with a copy whose delay wavers."""
 
     name: ClassVar[str] = "pedalboard_chorus"
+    aspect: ClassVar[str] = "modulation"
     params: ClassVar[tuple[Param, ...]] = (
         _RATE,
         _DEPTH,
@@ -42,6 +43,7 @@ class PedalboardPhaser(PedalboardEffect):
     """Sweeps notches through the spectrum."""
 
     name: ClassVar[str] = "pedalboard_phaser"
+    aspect: ClassVar[str] = "modulation"
     params: ClassVar[tuple[Param, ...]] = (
         _RATE,
         _DEPTH,

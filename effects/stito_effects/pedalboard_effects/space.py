@@ -18,6 +18,7 @@ class PedalboardReverb(PedalboardEffect):
     """A Freeverb room."""
 
     name: ClassVar[str] = "pedalboard_reverb"
+    aspect: ClassVar[str] = "reverb"
     params: ClassVar[tuple[Param, ...]] = (
         Param("room_size", 0.0, 1.0, 0.5, doc="length of the tail"),
         Param("damping", 0.0, 1.0, 0.5, doc="how fast the tail loses its treble"),
@@ -38,6 +39,7 @@ class PedalboardDelay(PedalboardEffect):
     """Echoes."""
 
     name: ClassVar[str] = "pedalboard_delay"
+    aspect: ClassVar[str] = "delay"
     params: ClassVar[tuple[Param, ...]] = (
         Param("delay_ms", 10.0, 1_000.0, 250.0, "log", doc="time between echoes"),
         Param("feedback", 0.0, 0.9, 0.3, doc="how much of each echo is echoed"),

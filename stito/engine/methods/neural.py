@@ -27,7 +27,8 @@ class Neural:
         self.name, self._source = NEURAL, source
 
     def check(self, context: Context) -> None:
-        """Whether there is such a converter."""
+        """Whether there is such a converter, and nothing is asked of knobs that it has not."""
+        context.options.amounts.check_without_knobs()
         context.networks.converter(self._source)
 
     def solve(self, pair: PairExcerpts, context: Context) -> Solution:

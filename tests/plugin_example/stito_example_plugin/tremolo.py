@@ -19,6 +19,7 @@ class Tremolo(Effect):
     """Turn it down and up again, `rate_hz` times a second: from full level at the start down to 1 - depth."""
 
     name: ClassVar[str] = "example_tremolo"
+    aspect: ClassVar[str] = "modulation"
     params: ClassVar[tuple[Param, ...]] = (
         Param("rate_hz", 0.5, 20.0, neutral=5.0, scale="log", doc="how often a second"),
         Param("depth", 0.0, 1.0, neutral=0.0, doc="how deep: 0 is not at all, 1 is down to silence"),
