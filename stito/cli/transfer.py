@@ -40,6 +40,7 @@ def transfer(
       stito transfer my-stems/ reference-stems/ -o out/
       stito transfer mix.wav reference.flac -o out/ --method gradient --seconds 30
       stito transfer my-stems/ reference-stems/ -o out/ --method neural
+      stito transfer my-stems/ reference-stems/ -o out/ --encoder "fxencoder*0.7+features*0.3"
       stito transfer bass.wav their-bass.wav -o out/ --stem bass --chain "eq | compressor"
     """
     from stito.cli.progress import Reporter
