@@ -90,6 +90,8 @@ class Purpose(Enum):
     """The picture of embeddings in two dimensions."""
     QUALITY_HEAD = "quality head"
     """The weights and the batches of a quality head."""
+    CLUSTER_SOUNDS = "cluster sounds"
+    """The sounds of each class of an evaluation of clusters."""
     DEGRADED_CASES = "degraded cases"
     """The places and faults of an evaluation on degraded mixes."""
     BOOTSTRAP = "bootstrap"

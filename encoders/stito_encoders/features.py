@@ -88,6 +88,8 @@ class Features:
     sample_rate: ClassVar[int] = 44_100
     dim: ClassVar[int] = DIM
     distance: ClassVar[Literal["euclidean"]] = "euclidean"
+    same_style_distance: ClassVar[float] = 2.64
+    """Of 40 pairs of stems of different songs, 12 s each, FX-normalised, under the same random effects."""
 
     def embed(self, x: Tensor) -> Tensor:
         """The embedding (b, 217) of audio (b, 2, t) at 44.1 kHz; `AudioError` for other shapes or less than .1 s."""

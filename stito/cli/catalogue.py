@@ -71,23 +71,26 @@ def effects(name: str | None) -> None:
 def encoders(name: str | None) -> None:
     """List encoders, or describe one.
 
-    NAME may also be a file of weights: what it was trained on and what it scored is in its header.
+    NAME may also be a file of weights: what it was trained on and what it scored is in its header. Or it is several
+    encoders, with weights or without, whose distance is the weighted mean of theirs.
 
     \b
     Examples:
       stito encoders features
       stito encoders runs/small/best.safetensors
+      stito encoders "fxencoder*0.7+features*0.3"
     """
     from stito import registry
-    from stito.models.encoder import Described
+    from stito.models.encoder import Combined, Described
     from stito.models.loading import load_encoder
 
     if name is None:
         click.echo(_owners("encoder", indent=0))
         return
     encoder = load_encoder(name)
-    owner = registry.find("encoder", encoder.name).distribution
-    click.echo(f"{encoder.name}: {encoder.dim} dimensions, {encoder.sample_rate} Hz, from {owner}")
+    parts = encoder.parts if isinstance(encoder, Combined) else (encoder,)
+    owners = dict.fromkeys(registry.find("encoder", part.name).distribution for part in parts)
+    click.echo(f"{encoder.name}: {encoder.dim} dimensions, {encoder.sample_rate} Hz, from {', '.join(owners)}")
     click.echo(cleandoc(type(encoder).__doc__ or ""))
     if isinstance(encoder, Described):
         for key, value in encoder.header.items():

@@ -9,6 +9,10 @@ from stito.cli.lazy import LazyGroup
 __all__ = ["evaluate"]
 
 _COMMANDS = {
+    "clusters": (
+        "stito.cli.evaluate_clusters:clusters",
+        "Measure whether sounds of one genre or folder lie together.",
+    ),
     "degradations": (
         "stito.cli.evaluate_degradations:degradations",
         "Score encoders at telling good mixes from degraded ones.",

@@ -27,7 +27,8 @@ __all__ = ["transfer"]
     default=None,
     metavar="A,B",
     help="input, level, match, predict, neural[:FILE], ensemble, oracle, and searches with their encoder and, if "
-    "wanted, where they start: cma:fxencoder, random:FILE, cma:features:neural.  [default: a choice of all]",
+    "wanted, where they start: cma:fxencoder, cma:fxencoder*2+features, random:FILE, "
+    "cma:features:neural.  [default: a choice of all]",
 )
 @click.option("--chain", default="mixing", show_default=True, help="What the searches set: a name or a .toml file.")
 @predictor_option

@@ -18,7 +18,7 @@ encoders_option = click.option(
     multiple=True,
     default=("features",),
     show_default=True,
-    help="What is evaluated: a name or a file of weights; may be given several times.",
+    help="What is evaluated: a name, a file of weights, or several joined by +; may be given several times.",
 )
 
 

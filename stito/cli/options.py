@@ -145,7 +145,9 @@ def search_options(command: Command) -> Command:
             kind="encoder",
             default=AUTO,
             show_default=True,
-            help="The encoder of style: a name or a file; auto is fxencoder between different songs, if it was "
+            metavar="NAME|FILE[*WEIGHT][+...]",
+            help="The encoder of style: a name or a file, or several (fxencoder*0.7+features*0.3), whose weighted mean "
+            "distance is minimised; auto is fxencoder between different songs, if it was "
             "trained on the chain's effects, else features.",
         ),
         click.option(

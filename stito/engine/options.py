@@ -42,8 +42,9 @@ class TransferOptions:
             `neural[:FILE]` (audio from a network, no settings) and `ensemble` (the mean of predicted settings and of
             those that render what `neural` makes); or any `Method`.
         chain: a `Chain`, its name, text or TOML file; by default `mastering` for a whole mix, else `mixing`.
-        encoder: the metric of style: an installed name, a file of weights, or any `Encoder`; `auto` is the trained one
-            between different songs, stem by stem, by effects that it has learnt, else measured features.
+        encoder: the metric of style: an installed name, a file of weights, several of these
+            (`fxencoder*0.7+features*0.3`: the weighted mean of their distances), or any `Encoder`; `auto` is the
+            trained one between different songs, stem by stem, by effects that it has learnt, else measured features.
         budget: of each stem's search in evaluations; its seconds are shared by all stems. Without one a search gets
             as much as reduces the distance to the truth (docs: how to choose a method).
         patience: a search ends when the loss fell by less than 1 % of the input's distance over so many evaluations;

@@ -19,7 +19,7 @@ from stito.engine.conversion import conversion_of, converted
 from stito.engine.options import AUTO, ENSEMBLE, MATCH, NEURAL, NEUTRAL, PREDICT
 from stito.engine.pairs import PairExcerpts
 from stito.engine.solution import Solution
-from stito.models.encoder import embed_excerpts, same_style_distance
+from stito.models.encoder import Familiar, embed_excerpts, same_style_distance
 from stito.models.predictor import Guidance, Predictor
 from stito.search.base import Found, Step
 from stito.search.fit import fit
@@ -44,7 +44,8 @@ class Problem:
         prior: that of the chain; None for the same performance, where style and content need not be told apart.
         starts: theta (stems * dim,) by name.
         distances: of each start to the reference.
-        same_style_distance: that of the encoder: the mean distance between other music under the same effects.
+        same_style_distance: that of an encoder that has learnt effects: the mean distance between other music under the
+            same ones; 0 for any other.
         guidance: of the predictor whose settings may be trusted here; None where there is none.
     """
 
@@ -106,9 +107,16 @@ def _posed(pair: PairExcerpts, context: Context, wanted: str) -> Problem:
         prior=None if pair.same_performance else Prior.join([prior] * stems).to(context.options.device),
         starts=places,
         distances=found,
-        same_style_distance=same_style_distance(context.encoder) if context.options.objective is None else 0.0,
+        same_style_distance=_same_style(context),
         guidance=predictor.guidance if predictor else None,
     )
+
+
+def _same_style(context: Context) -> float:
+    """How close to the reference a start may be left as it is: only a network that has learnt effects can tell."""
+    encoder = context.encoder
+    tells = context.options.objective is None and isinstance(encoder, Familiar) and bool(encoder.learnt_effects)
+    return same_style_distance(encoder) if tells else 0.0
 
 
 def _learnt(

@@ -10,15 +10,17 @@ import numpy as np
 
 from stito.errors import MissingDependencyError
 from stito.evaluation.encoders.disentanglement import Cloud
-from stito.metrics.scikit import tsne
+from stito.metrics.scikit import tsne, tsne_of_distances
 
-__all__ = ["anytime_curves_png", "boxes_png", "cloud_png", "distances_png", "require"]
+__all__ = ["anytime_curves_png", "boxes_png", "classes_png", "cloud_png", "distances_png", "require"]
 
 MARKERS = "osv^<>DdpPXhH8*1234+x|_.,"
 """One for each of 25 segments."""
 PANEL_IN = 3.0
 COLUMNS = 3
 DPI = 110
+LEGEND = 25
+"""More classes are not named."""
 
 
 def require() -> Any:
@@ -52,6 +54,27 @@ def cloud_png(clouds: Mapping[str, Cloud], *, seed: int = 0) -> bytes:
         panel.set_visible(False)
     for panel, (name, cloud) in zip(panels, clouds.items(), strict=False):
         _draw(panel, name, cloud, matplotlib.colormaps["turbo"], seed)
+    return _png(drawing)
+
+
+def classes_png(distances: np.ndarray, labels: Sequence[str], *, seed: int = 0) -> bytes:
+    """A t-SNE map of sounds by their distances (n, n), as a PNG: colour and marker are the class."""
+    matplotlib, backend = require()
+    from matplotlib.figure import Figure
+
+    drawing = Figure(figsize=(7.5, 5.0), dpi=DPI, layout="constrained")
+    backend.FigureCanvasAgg(drawing)
+    panel = drawing.subplots()
+    places, names = tsne_of_distances(distances, seed), np.array(labels)
+    classes = sorted(set(labels))
+    shades = matplotlib.colormaps["turbo"](np.linspace(0.04, 0.96, len(classes)))
+    for number, name in enumerate(classes):
+        x, y = places[names == name].T
+        panel.scatter(x, y, s=22, color=[shades[number]], marker=MARKERS[number % len(MARKERS)], label=name)
+    panel.set_xticks([])
+    panel.set_yticks([])
+    if len(classes) <= LEGEND:
+        drawing.legend(loc="outside right upper", fontsize=8)
     return _png(drawing)
 
 

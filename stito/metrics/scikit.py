@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from stito.errors import MissingDependencyError
 
-__all__ = ["regression_forest", "require", "tsne"]
+__all__ = ["regression_forest", "require", "tsne", "tsne_of_distances"]
 
 Matrix = NDArray[np.float64]
 TREES = 10
@@ -39,9 +39,23 @@ def regression_forest(codes: Matrix, targets: Matrix, seed: int) -> Callable[[Ma
 def tsne(codes: Matrix, seed: int) -> Matrix:
     """Places (n, 2) such that neighbours among the codes (n, d) stay neighbours (van der Maaten & Hinton 2008)."""
     manifold = _imported("sklearn.manifold")
-    perplexity = min(30.0, max(1.0, (len(codes) - 1) / 3))
+    perplexity = _perplexity(len(codes))
     places: Matrix = manifold.TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(codes)
     return places
+
+
+def tsne_of_distances(distances: Matrix, seed: int) -> Matrix:
+    """Places (n, 2) such that what is near by these distances (n, n), of any kind, stays near."""
+    manifold = _imported("sklearn.manifold")
+    of = manifold.TSNE(
+        2, perplexity=_perplexity(len(distances)), metric="precomputed", init="random", random_state=seed
+    )
+    places: Matrix = of.fit_transform(distances.clip(min=0))
+    return places
+
+
+def _perplexity(count: int) -> float:
+    return min(30.0, max(1.0, (count - 1) / 3))
 
 
 def require() -> None:

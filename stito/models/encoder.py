@@ -14,6 +14,7 @@ from stito.models.stem_batch import MixEmbedding, StemBatch
 __all__ = [
     "Analysing",
     "Calibrated",
+    "Combined",
     "Compared",
     "Described",
     "Distance",
@@ -40,7 +41,7 @@ class Encoder(Protocol):
     """Anything with these three attributes and this method: a third party inherits nothing.
 
     An encoder may also declare what the protocols of this module name, each one attribute: `Compared`, `Calibrated`,
-    `Familiar`, `Weighted`, `Described`, `MixEncoder`, `FaultFinder`.
+    `Familiar`, `Weighted`, `Described`, `MixEncoder`, `FaultFinder`, `Combined`.
 
     Attributes:
         name: the registered name.
@@ -122,6 +123,17 @@ class FaultFinder(Protocol):
 
 
 @runtime_checkable
+class Combined(Protocol):
+    """Is made of other encoders, its embedding of theirs side by side, and compares embeddings by itself."""
+
+    parts: tuple[Encoder, ...]
+
+    def compare(self, a: Tensor, b: Tensor) -> Tensor:
+        """How far embeddings (n, dim) and (n | 1, dim) lie apart, (n,)."""
+        ...
+
+
+@runtime_checkable
 class Analysing(Protocol):
     """A network that measures its input before anything that it learns: what it measures may be kept and used again."""
 
@@ -163,7 +175,12 @@ def has_learnt(encoder: Encoder, effects: Sequence[str]) -> bool:
 
 
 def distance(encoder: Encoder, a: Tensor, b: Tensor) -> Tensor:
-    """How far embeddings (n, dim) and (n | 1, dim) lie apart, (n,): 1 - cosine, or the root mean square difference."""
+    """How far embeddings (n, dim) and (n | 1, dim) lie apart, (n,): 1 - cosine, or the root mean square difference.
+
+    Of a combination the weighted mean of its parts' distances.
+    """
+    if isinstance(encoder, Combined):
+        return encoder.compare(a, b)
     if _kind(encoder) == "euclidean":
         return (a - b).square().mean(-1).clamp_min(1e-12).sqrt()
     return 1 - nn.functional.cosine_similarity(a, b, dim=-1)
@@ -178,11 +195,20 @@ def embed_all(encoders: Sequence[Encoder], x: Tensor) -> Tensor:
     """The embeddings of audio (b, 2, t) side by side, (b, dims): at unit length where encoders compare by angle."""
     embedded = []
     with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-        for encoder in encoders:
+        for encoder in _single(encoders):
             embedding = encoder.embed(x)
             by_angle = _kind(encoder) == "cosine"
             embedded.append(nn.functional.normalize(embedding, dim=-1) if by_angle else embedding)
     return torch.cat(embedded, dim=-1)
+
+
+def _single(encoders: Sequence[Encoder]) -> list[Encoder]:
+    """The encoders, of combinations their parts."""
+    return [
+        single
+        for encoder in encoders
+        for single in (_single(encoder.parts) if isinstance(encoder, Combined) else [encoder])
+    ]
 
 
 def _kind(encoder: Encoder) -> Distance:

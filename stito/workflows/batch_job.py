@@ -18,6 +18,7 @@ import torch
 
 from stito.audio import is_audio_file, write_atomic
 from stito.errors import OutputError, StitoError
+from stito.models.loading import files_of
 from stito.registry import parse_name
 from stito.report.data import Headline
 from stito.separation import Separator, load_separator
@@ -88,11 +89,12 @@ def identity(pair: BatchPair) -> dict[str, Any]:
     options = {option.name: str(getattr(engine, option.name)) for option in fields(engine) if option.compare}
     named = (
         engine.chain,
-        engine.encoder,
         engine.predictor,
         *(parse_name(options[of])[1] for of in ("method", "separator")),
     )
     files = [Path(name) for name in named if isinstance(name, str | Path)]
+    if isinstance(engine.encoder, str | Path):
+        files += files_of(engine.encoder)
     return {
         "stito": __version__,
         "input": _stamps(pair.input),

@@ -18,7 +18,7 @@ from stito.engine.methods.base import load_method
 from stito.engine.options import AUTO
 from stito.errors import SettingsError, StitoError
 from stito.files.documents import read_document
-from stito.models.loading import load_encoder
+from stito.models.loading import load_encoder, relocated
 from stito.registry import parse_name
 from stito.workflows.transfer import Transfer
 
@@ -122,8 +122,10 @@ def anchored(option: str, value: object, base: Path) -> object:
         return value
     if option == "predictor":
         return base / value
-    if option in ("chain", "encoder") and Path(value).suffix in (".toml", ".safetensors"):
+    if option == "chain" and Path(value).suffix == ".toml":
         return str(base / value)
+    if option == "encoder":
+        return relocated(str(value), base)
     if option in ("method", "separator"):
         name, weights = parse_name(str(value))
         if weights and (base / weights).exists():

@@ -126,6 +126,7 @@ def test_analyze_embed_effects_encoders(songs: Path, tmp_path: Path) -> None:
     assert "compressor" in stito("effects", "mixing").stdout
     assert "features" in stito("encoders").stdout
     assert "dimensions" in stito("encoders", "features").stdout
+    assert "weighted mean" in stito("encoders", "fxencoder*0.7+features*0.3").stdout
 
 
 def test_compare_prints_a_table_and_keeps_each_method(songs: Path, tmp_path: Path) -> None:
