@@ -45,6 +45,7 @@ class EffectPreset(_Model):
     label: str = Field(description="Its name in this chain; unique there.")
     settings: dict[str, float] = Field(description="Every knob's physical value.")
     options: dict[str, Any] = Field(default_factory=dict, description="Constructor options, such as a file.")
+    bypass: bool = Field(default=False, description="Whether audio passes the effect by, wherever its knobs stand.")
 
 
 class ConversionPreset(_Model):
@@ -104,6 +105,7 @@ class StripPreset(_Model):
                     label=slot.label,
                     settings=settings[slot.label],
                     options=dict(slot.options),
+                    bypass=slot.bypass,
                 )
                 for slot in chain.slots
             ],
@@ -112,7 +114,9 @@ class StripPreset(_Model):
 
     def build(self) -> tuple[Chain, ChainSettings]:
         """The chain and its settings; unknown effects, missing or out-of-range knobs are errors."""
-        slots = tuple(Slot.of(entry.effect, label=entry.label, options=entry.options) for entry in self.chain)
+        slots = tuple(
+            Slot.of(entry.effect, label=entry.label, options=entry.options, bypass=entry.bypass) for entry in self.chain
+        )
         settings: ChainSettings = {}
         for slot, entry in zip(slots, self.chain, strict=True):
             known = {param.name: param for param in slot.effect.params}
@@ -127,8 +131,13 @@ class StripPreset(_Model):
 
     @property
     def is_wire(self) -> bool:
-        """Whether nothing is in the strip: only the fader."""
-        return not self.chain and self.conversion is None
+        """Whether nothing is in the way of the sound: only the fader."""
+        return all(entry.bypass for entry in self.chain) and self.conversion is None
+
+    def bypassed(self) -> StripPreset:
+        """The same strip with all effects bypassed, and no conversion: a wire."""
+        chain = [entry.model_copy(update={"bypass": True}) for entry in self.chain]
+        return self.model_copy(update={"chain": chain, "conversion": None})
 
     def blend(self, amount: float | str | Amount) -> StripPreset:
         """A part of the way from a wire (0) to this strip (1): knobs along their own scales, the fader in dB.
@@ -216,27 +225,33 @@ class Preset(_Model):
         """The document as it stands on disk."""
         return json.dumps(self.model_dump(mode="json"), indent=2) + "\n"
 
-    COLUMNS: ClassVar[tuple[str, ...]] = ("stem", "effect", "label", "param", "value", "unit")
+    COLUMNS: ClassVar[tuple[str, ...]] = ("stem", "effect", "label", "param", "value", "unit", "bypass")
 
-    def rows(self) -> list[tuple[str, str, str, str, float, str]]:
+    def rows(self) -> list[tuple[str, str, str, str, float, str, bool]]:
         """A row for each knob, with the columns `COLUMNS`."""
         found = []
         for stem, strip in self.strips().items():
             chain, settings = strip.build()
             found += [
-                (stem, slot.effect.name, slot.label, param.name, settings[slot.label][param.name], param.unit)
+                (
+                    *(stem, slot.effect.name, slot.label),
+                    *(param.name, settings[slot.label][param.name], param.unit),
+                    slot.bypass,
+                )
                 for slot in chain.slots
                 for param in slot.effect.params
             ]
-            found.append((stem, "fader", "fader", "fader_db", strip.fader_db, "dB"))
+            found.append((stem, "fader", "fader", "fader_db", strip.fader_db, "dB", False))
         return found
 
     def to_csv(self) -> str:
-        """The knobs as a table: stem, effect, label, param, value, unit."""
+        """The knobs as a table: stem, effect, label, param, value, unit, bypass (`yes` or empty)."""
         out = io.StringIO()
         table = csv.writer(out, lineterminator="\n")
         table.writerow(self.COLUMNS)
-        table.writerows((*names, f"{value:.6g}", unit) for *names, value, unit in self.rows())
+        table.writerows(
+            (*names, f"{value:.6g}", unit, "yes" if bypass else "") for *names, value, unit, bypass in self.rows()
+        )
         return out.getvalue()
 
     def __repr__(self) -> str:

@@ -11,7 +11,7 @@ input ─────── rfft, once ─────────────�
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
@@ -38,13 +38,17 @@ BatchSettings = Mapping[str, Mapping[str, Tensor]]
 
 @dataclass(frozen=True)
 class Slot:
-    """One place in a chain: an effect, its label there, and which of its knobs the search may turn."""
+    """One place in a chain: an effect, its label there, and which of its knobs the search may turn.
+
+    With `bypass` audio passes it by, wherever its knobs stand.
+    """
 
     label: str
     effect: Effect
     free: tuple[Param, ...]
     frozen: Mapping[str, float] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    bypass: bool = False
 
     @classmethod
     def of(
@@ -55,6 +59,7 @@ class Slot:
         freeze: Mapping[str, float] | None = None,
         narrow: Mapping[str, tuple[float, float]] | None = None,
         options: Mapping[str, Any] | None = None,
+        bypass: bool = False,
     ) -> Slot:
         """A slot for the installed effect of that name, with knobs frozen at a value or narrowed to a range."""
         effect_class: type[Effect] = registry.load("effect", name)
@@ -76,7 +81,7 @@ class Slot:
             for param in effect.params
             if param.name not in frozen
         )
-        return cls(label or name, effect, free, frozen, options)
+        return cls(label or name, effect, free, frozen, options, bypass)
 
     def aspect_of(self, param: Param) -> str:
         """The aspect of a mix that a knob belongs to; "" is none."""
@@ -145,6 +150,14 @@ class Chain:
     def neutral(self) -> ChainSettings:
         """The settings at which the chain does nothing."""
         return {slot.label: slot.neutral() for slot in self.slots}
+
+    def bypassing(self, labels: Collection[str]) -> Chain:
+        """The same chain with the effects of these labels bypassed, and no others."""
+        return replace(self, slots=tuple(replace(slot, bypass=slot.label in labels) for slot in self.slots))
+
+    def bypassed(self) -> Chain:
+        """The same chain with all effects bypassed: a wire."""
+        return self.bypassing([slot.label for slot in self.slots])
 
     def decode(self, theta: Tensor) -> dict[str, dict[str, Tensor]]:
         """The physical values of candidates, by slot label and param name; frozen knobs included.
@@ -311,7 +324,12 @@ Group = tuple[Slot, ...]
 
 
 def _groups(slots: Sequence[Slot]) -> list[Group]:
-    """Neighbours that can be rendered in one pass: linear ones, or ones that the same black-box host fuses."""
+    """Neighbours that can be rendered in one pass: linear ones, or ones that the same black-box host fuses.
+
+    What is bypassed is in no group.
+    """
+
+    playing = [slot for slot in slots if not slot.bypass]
 
     def key(item: tuple[int, Slot]) -> object:
         index, slot = item
@@ -319,7 +337,7 @@ def _groups(slots: Sequence[Slot]) -> list[Group]:
             return "linear"
         return slot.effect.host or index
 
-    return [tuple(slot for _, slot in group) for _, group in groupby(enumerate(slots), key)]
+    return [tuple(slot for _, slot in group) for _, group in groupby(enumerate(playing), key)]
 
 
 def _is_linear(group: Group) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from stito.compute.phases import phase
-from stito.console.preset import Preset, StripPreset
+from stito.console.preset import Preset
 from stito.engine.render import Settled, settle
 from stito.engine.result import OnStep, Solved
 from stito.engine.solution import is_further
@@ -81,11 +81,11 @@ LEFT_OUT = "with these amounts the result is further from the reference than the
 
 
 def _without(task: Task, preset: Preset, kept: set[str], as_they_are: set[str]) -> Preset:
-    """The preset with a wire for the stems of the kept pairs, and no target of loudness for the last."""
+    """The preset with the strips of the kept pairs bypassed, and no target of loudness for the last."""
     stems, targets = dict(preset.stems), dict(preset.target_lufs or {})
     for pair in task.pairs:
         if pair.name in kept:
-            stems |= {stem: StripPreset(chain=[]) for stem in pair.candidates}
+            stems |= {stem: stems[stem].bypassed() for stem in pair.candidates}
         if pair.name in as_they_are:
             targets.pop("mix" if pair.name == "sum" else pair.name, None)
     return preset.model_copy(update={"stems": stems, "target_lufs": targets})

@@ -72,7 +72,7 @@ class Solution:
         """The same search with the input as its result."""
         return replace(
             self,
-            strips={stem: (chain, chain.neutral()) for stem, (chain, _) in self.strips.items()}
+            strips={stem: (chain.bypassed(), chain.neutral()) for stem, (chain, _) in self.strips.items()}
             | {stem: (Chain("wire", ()), {}) for stem in self.conversions},
             conversions={},
             loss_after=self.loss_before,

@@ -76,7 +76,7 @@ class TransferResult(Outcome):
         return folder
 
     def to_dataframe(self) -> pandas.DataFrame:
-        """A row for each knob: stem, effect, label, param, value, unit. `MissingDependencyError` without pandas."""
+        """A row for each knob: stem, effect, label, param, value, unit, bypass. `MissingDependencyError` without pandas."""
         try:
             import pandas
         except ImportError as error:
@@ -143,11 +143,12 @@ def _scripts(result: Outcome) -> dict[str, str]:
     scripts = {}
     for name, strip in result.preset.stems.items():
         chain, settings = strip.build()
-        hosts = {slot.effect.host for slot in chain.slots}
+        playing = [slot for slot in chain.slots if not slot.bypass]
+        hosts = {slot.effect.host for slot in playing}
         if len(hosts) != 1 or (host := hosts.pop()) is None:
             continue
-        steps = [(slot.effect.name, settings[slot.label]) for slot in chain.slots]
-        text = chain.slots[0].effect.script(steps, gain_db=strip.fader_db + result.preset.output_gain_db)
+        steps = [(slot.effect.name, settings[slot.label]) for slot in playing]
+        text = playing[0].effect.script(steps, gain_db=strip.fader_db + result.preset.output_gain_db)
         if text is not None:
             scripts[f"{name}.{host}.py"] = text
     return scripts

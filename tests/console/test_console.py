@@ -96,3 +96,16 @@ def test_a_joint_search_may_not_lose_a_stem() -> None:
     faders = bounded_balance(before, {"a": -20.0, "b": -52.0, "c": -21.0})
     assert faders["a"] == faders["c"] == 0
     assert faders["b"] == pytest.approx(24), "6 dB below the middle, not 30"
+
+
+def test_what_is_bypassed_is_not_heard_wherever_its_knobs_stand() -> None:
+    x = 0.1 * torch.randn(2, RATE // 4, generator=torch.Generator().manual_seed(3))
+    chain = load_chain("eq | compressor | gain")
+    settings = chain.settings(torch.full((chain.dim,), 0.8))
+    without = render_strip(x, StripPreset.of(chain.bypassing({"eq", "compressor"}), settings), RATE)
+    alone = load_chain("gain")
+    assert torch.equal(without, alone.render_one(x, {"gain": settings["gain"]}, RATE))
+    wire = StripPreset.of(chain, settings).bypassed()
+    assert wire.is_wire
+    assert torch.equal(render_strip(x, wire, RATE), x)
+    assert wire.blend(0.5).is_wire, "a part of the way to a wire is a wire"

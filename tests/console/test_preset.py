@@ -132,3 +132,9 @@ def test_an_impulse_response_is_found_from_any_folder(tmp_path: Path, monkeypatc
     (tmp_path / "preset.json").write_text(Preset(stems={"a": StripPreset.of(chain, chain.neutral())}).to_json())
     monkeypatch.chdir("/")
     assert load_preset(tmp_path / "preset.json").stems["a"].chain[0].options["ir"] == str(tmp_path / "hall.wav")
+
+
+def test_a_preset_from_before_bypass_is_as_if_nothing_were_bypassed(tmp_path: Path) -> None:
+    path = tmp_path / "preset.json"
+    path.write_text(edited(lambda d: [entry.pop("bypass") for entry in d["stems"]["drums"]["chain"]]))
+    assert load_preset(path) == make()
