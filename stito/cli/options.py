@@ -10,7 +10,7 @@ import click
 
 from stito import registry
 from stito.console.delivery import CEILING_DBTP
-from stito.effects.aspects import ASPECTS, Amount
+from stito.effects.aspects import ASPECTS, Amount, aspects_of
 from stito.engine.options import AUTO, CHANNELS, INITS
 from stito.stems import STEMS
 
@@ -61,6 +61,7 @@ class SearchOptions(TypedDict):
     channels: str
     seed: int
     amount: str | tuple[str, ...]
+    keep: str | tuple[str, ...]
     loudness: float | None
     ceiling: float
     device: str
@@ -94,6 +95,17 @@ class AmountType(click.types.FloatParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The text itself, if it is an amount."""
         Amount.of(value)
+        return value
+
+
+class AspectsType(click.types.StringParamType):
+    """Aspects, with commas or spaces between."""
+
+    name = "aspects"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The text itself, if they are aspects."""
+        aspects_of(value)
         return value
 
 
@@ -202,6 +214,13 @@ def search_options(command: Command) -> Command:
         ),
         click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result."),
         amount_option,
+        click.option(
+            "--keep",
+            type=AspectsType(),
+            multiple=True,
+            metavar="ASPECT,...",
+            help="Aspects that do not move: the search does without their knobs; level keeps each stem's loudness too.",
+        ),
         *delivery_options(ceiling=CEILING_DBTP),
         click.option("--device", default="cpu", show_default=True, help="Where to render and embed: cpu, cuda, ..."),
         click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
@@ -227,6 +246,7 @@ def engine_of(*, method: str = "cma", on_step: OnStep | None = None, **options: 
         channels=options["channels"],
         seed=options["seed"],
         amount=amount_of(options["amount"]),
+        keep=aspects_of(options["keep"] if isinstance(options["keep"], str) else ",".join(options["keep"])),
         loudness=options["loudness"],
         ceiling=options["ceiling"],
         stem=options["stem"],

@@ -170,6 +170,7 @@ class Provenance(_Model):
     seed: int
     amount: float = 1.0
     amounts: dict[str, float] = Field(default_factory=dict, description="Of aspects that went another amount.")
+    keep: list[str] = Field(default_factory=list, description="Aspects that did not move.")
     evaluations: int = 0
     seconds: float = 0.0
     input: dict[str, str] = Field(default_factory=dict, description="Digest of each input stem.")
@@ -180,8 +181,8 @@ class Provenance(_Model):
 
     @property
     def amount_by_aspect(self) -> Amount:
-        """How far it went, as a whole and by aspect."""
-        return Amount(self.amount, self.amounts)
+        """How far it went, as a whole and by aspect; not at all in what was kept."""
+        return Amount(self.amount, self.amounts).without(self.keep)
 
 
 class Preset(_Model):

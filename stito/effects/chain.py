@@ -87,6 +87,13 @@ class Slot:
         """The aspect of a mix that a knob belongs to; "" is none."""
         return param.aspect or self.effect.aspect
 
+    def keeping(self, aspects: Collection[str]) -> Slot:
+        """The same slot with its knobs of these aspects frozen where they do nothing."""
+        neutral = self.effect.neutral()
+        kept = {param.name: neutral[param.name] for param in self.free if self.aspect_of(param) in aspects}
+        free = tuple(param for param in self.free if param.name not in kept)
+        return replace(self, free=free, frozen={**self.frozen, **kept})
+
     def neutral(self) -> Settings:
         """The settings at which the slot does nothing, as far as what is frozen allows."""
         free = {param.name: param.neutral for param in self.free}
@@ -146,6 +153,25 @@ class Chain:
 
     def __repr__(self) -> str:
         return f"Chain({self.name}: {' | '.join(slot.label for slot in self.slots)}; {self.dim} knobs)"
+
+    def keeping(self, aspects: Collection[str]) -> Chain:
+        """The same chain where these aspects of a mix do not move: their knobs are frozen at neutral.
+
+        Raises:
+            SettingsError: no knob would be left.
+        """
+        kept = replace(self, slots=tuple(slot.keeping(aspects) for slot in self.slots))
+        if self.dim and not kept.dim:
+            raise SettingsError(
+                f"With {', '.join(aspects)} kept, the chain '{self.name}' has no knob left to turn.",
+                hint=f"Its knobs are of {', '.join(sorted(self.aspects))}: keep less, or take another chain.",
+            )
+        return kept
+
+    @property
+    def aspects(self) -> set[str]:
+        """The aspects of a mix that its free knobs belong to."""
+        return {knob.aspect for knob in self.knobs} - {""}
 
     def neutral(self) -> ChainSettings:
         """The settings at which the chain does nothing."""

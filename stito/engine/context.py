@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from stito.console.strips import MOST_MOVED_DB
+from stito.effects.aspects import BALANCE, LEVEL
 from stito.effects.chain import Chain, ChainSettings
 from stito.engine.networks import Networks
 from stito.engine.options import TransferOptions
@@ -20,6 +21,7 @@ from stito.search.objective import (
     AudioDistance,
     Candidates,
     EmbeddingDistance,
+    LevelCandidates,
     Measure,
     MonoCandidates,
     Objective,
@@ -76,9 +78,13 @@ class Context:
     def objective(self, pair: PairExcerpts) -> Objective:
         """What is minimised, without a prior: theta (b, stems * dim) to the distance of the rendered excerpts."""
         prepared = [[self.chain.prepare(x, pair.sample_rate) for x in part] for part in pair.candidates.values()]
-        candidates: Candidates = SumCandidates(prepared, MOST_MOVED_DB) if pair.joint else StemCandidates(prepared[0])
+        kept = self.options.kept
+        most_db = 0.0 if LEVEL in kept or BALANCE in kept else MOST_MOVED_DB
+        candidates: Candidates = SumCandidates(prepared, most_db) if pair.joint else StemCandidates(prepared[0])
         if self.mono:
             candidates = MonoCandidates(candidates)
+        if LEVEL in kept:
+            candidates = LevelCandidates(candidates, pair.summed, pair.sample_rate)
         return Objective(candidates, self.measure(pair), torch.device(self.options.device))
 
     def strips(self, pair: PairExcerpts, theta: Tensor) -> dict[str, tuple[Chain, ChainSettings]]:

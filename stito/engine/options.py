@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stito.console.delivery import CEILING_DBTP, Delivery
-from stito.effects.aspects import Amount
+from stito.effects.aspects import Amount, aspects_of
 from stito.errors import SettingsError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class TransferOptions:
         seed: same seed, same settings.
         amount: 0 leaves the input as it is, 1 goes all the way; as text also by aspect (`stito.effects.aspects`):
             `0.8 reverb=0 eq=0.5`.
+        keep: aspects that do not move (`stito.effects.aspects`), such as `level,width`: a search does without their
+            knobs, which stay at neutral, and with `level` every stem stays as loud as it is.
         stem: what a single file is (`vocals`, `drums`, ...), or the one stem of a folder to read.
         separator: how a mix becomes stems, an installed name (`demucs`, `spleeter2`; weights of your own behind a
             colon) or any `Separator`; with `none`, mixes are matched whole.
@@ -82,6 +85,7 @@ class TransferOptions:
     patience: int | None = None
     seed: int = 0
     amount: float | str | Amount = 1.0
+    keep: str | Sequence[str] = ()
     stem: str | None = None
     separator: str | Separator = "none"
     init: str = AUTO
@@ -111,7 +115,12 @@ class TransferOptions:
     @property
     def amounts(self) -> Amount:
         """How far to go, as a whole and by aspect."""
-        return Amount.of(self.amount)
+        return Amount.of(self.amount).without(self.kept)
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The aspects that do not move."""
+        return aspects_of(self.keep)
 
     @property
     def leaves_out(self) -> bool:

@@ -15,7 +15,8 @@ from stito.compute.cores import check_device
 from stito.compute.phases import phase
 from stito.console.preset import ConversionPreset, Preset, Provenance, StripPreset
 from stito.console.strips import Rendered, gain
-from stito.effects.aspects import Amount
+from stito.effects.aspects import BALANCE, LEVEL, Amount
+from stito.effects.chain import Chain
 from stito.effects.chain_files import load_chain
 from stito.engine.context import Context
 from stito.engine.methods.base import Method, load_method
@@ -97,7 +98,7 @@ def prepare(mix: Mix, reference: Mix, options: TransferOptions) -> Task:
         target_lufs=targets,
         input_digests=mix.digests(),
         reference_digests=reference.digests(),
-        notes=[*routes.notes, *_cancelled(mix)],
+        notes=[*routes.notes, *_cancelled(mix), *_without_knobs(mix, options)],
     )
 
 
@@ -117,11 +118,25 @@ def _cancelled(mix: Mix) -> list[str]:
     ]
 
 
+def _without_knobs(mix: Mix, options: TransferOptions) -> list[str]:
+    """A note on each aspect that is named, and that the chain has no knob of."""
+    named = set(options.amounts.aspects) - {LEVEL, BALANCE}
+    return [
+        f"{aspect}: the chain has no knob of it to leave alone."
+        for aspect in sorted(named - _chain(mix, options).aspects)
+    ]
+
+
+def _chain(mix: Mix, options: TransferOptions) -> Chain:
+    """The chain of the options, or the default for such an input."""
+    role: registry.Role = "chain of a mix" if mix.kind == "mix" else "chain of stems"
+    return load_chain(options.chain or registry.default(role))
+
+
 def context_for(mix: Mix, options: TransferOptions) -> Context:
     """What methods work with on such an input: the chain and the encoder of the options, or the defaults."""
     check_device(options.device)
-    role: registry.Role = "chain of a mix" if mix.kind == "mix" else "chain of stems"
-    chain = load_chain(options.chain or registry.default(role))
+    chain = _chain(mix, options).keeping(options.kept)
     encoder = load_encoder(registry.default("measured encoder") if options.encoder == AUTO else options.encoder)
     return Context(options, chain, encoder, Networks(chain, options.predictor), seed=options.seed)
 
@@ -149,7 +164,8 @@ def solve(task: Task, *, on_step: OnStep | None = None) -> Solved:
             encoder_digest=digest_of(task.context.encoder) or None,
             seed=options.seed,
             amount=options.amounts.whole,
-            amounts=dict(options.amounts.aspects),
+            amounts=dict(Amount.of(options.amount).aspects),
+            keep=list(options.kept),
             evaluations=sum(solution.evaluations for solution in solutions.values()),
             seconds=round(sum(solution.seconds for solution in solutions.values()), 3),
             input=dict(task.input_digests),

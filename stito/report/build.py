@@ -19,6 +19,7 @@ from stito.console.preset import StripPreset
 from stito.console.strips import Rendered, loudness
 from stito.dsp.levels import Levels
 from stito.dsp.statistics import log_grid, long_term_spectrum
+from stito.effects.aspects import Amount
 from stito.effects.chain import Chain, Slot
 from stito.effects.param import Settings
 from stito.engine.excerpts import active_starts, frame_levels_db
@@ -167,7 +168,8 @@ def _facts(outcome: Outcome) -> list[Fact]:
         Fact("Evaluations", str(provenance.evaluations)),
         Fact("Search time", f"{provenance.seconds:.1f} s"),
         Fact("Seed", str(provenance.seed)),
-        Fact("Amount", str(provenance.amount_by_aspect)),
+        Fact("Amount", str(Amount(provenance.amount, provenance.amounts))),
+        *([Fact("Kept", ", ".join(provenance.keep))] if provenance.keep else []),
         *_asked(outcome.rendered.delivery),
         Fact("Stopped", " ".join(sorted({solution.stop for solution in solutions.values()}))),
         Fact("stito", provenance.stito),

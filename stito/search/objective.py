@@ -25,6 +25,7 @@ __all__ = [
     "AudioObjective",
     "Candidates",
     "EmbeddingDistance",
+    "LevelCandidates",
     "Measure",
     "MonoCandidates",
     "Objective",
@@ -45,6 +46,9 @@ AudioObjective = Callable[[Tensor, Tensor, int], Tensor]
 
 NEUTRAL_STD = 0.35
 """Standard deviation in theta around neutral, for knobs of which the chain gives no prior."""
+
+SILENT_ENERGY = 1e-12
+"""What is quieter is not amplified."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,6 +186,20 @@ class MonoCandidates:
     def __call__(self, theta: Tensor) -> list[Tensor]:
         """The audio (b, 2, t) of each excerpt, with equal channels."""
         return [sound.mean(1, keepdim=True).expand(-1, 2, -1) for sound in self.stereo(theta)]
+
+
+class LevelCandidates:
+    """Candidates as they are written where the level is kept: as loud as the input, its excerpts (2, t)."""
+
+    def __init__(self, candidates: Candidates, inputs: Sequence[Tensor], sample_rate: int) -> None:
+        self._candidates, self._rate = candidates, sample_rate
+        self._wanted = _weighted_energy([x[None] for x in inputs], sample_rate)
+
+    def __call__(self, theta: Tensor) -> list[Tensor]:
+        """The audio (b, 2, t) of each excerpt."""
+        made = self._candidates(theta)
+        gains = (self._wanted / _weighted_energy(made, self._rate).clamp_min(SILENT_ENERGY)).sqrt()
+        return [gains[:, None, None] * sound for sound in made]
 
 
 @dataclass(frozen=True, eq=False)

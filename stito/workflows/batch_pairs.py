@@ -202,7 +202,7 @@ def _checked(engine: Transfer) -> Transfer:
     check_device(engine.device)
     load_method(engine.method)
     if engine.chain is not None:
-        load_chain(engine.chain)
+        load_chain(engine.chain).keeping(engine.kept)
     if engine.encoder != AUTO:
         load_encoder(engine.encoder)
     if engine.predictor is not None and not Path(engine.predictor).is_file():

@@ -13,6 +13,7 @@ from stito.audio import write_atomic
 from stito.compute.cores import undivided
 from stito.compute.phases import Phases, phase, recording
 from stito.effects.aspects import Amount
+from stito.effects.chain_files import load_chain
 from stito.engine.finish import finish
 from stito.engine.options import AUTO, TransferOptions
 from stito.engine.render import limiting_note
@@ -47,6 +48,7 @@ TYPED = (
     "predictor",
     "seed",
     "amount",
+    "keep",
     "loudness",
     "ceiling",
 )
@@ -113,12 +115,15 @@ class Transfer(TransferOptions):
 
     def read(self, mix: Source, reference: Source) -> tuple[Mix, Mix]:
         """Input and reference, separated if these options name a separator."""
+        if self.chain is not None:
+            load_chain(self.chain).keeping(self.kept)  # an error now, not after a separation
         read = read_pair(mix, reference, stem=self.stem, separator=self.separator, on_step=self.on_step)
         return in_stereo(*read) if self.channels == AUTO else read
 
     def command(self, source: Path, reference: Path) -> str:
         """The command line that makes a transfer again: every option of it that was given."""
         given = {name: getattr(self, name) for name in TYPED if getattr(self, name) != _DEFAULTS[name]}
+        given |= {"keep": ",".join(self.kept) or None}
         given = {name: value for name, value in given.items() if isinstance(value, str | Path | int | float | Amount)}
         spent = {"evaluations": self.budget.evaluations, "seconds": self.budget.seconds} if self.budget else {}
         return command_line("transfer", str(source), str(reference), o="out", **given, **spent)
