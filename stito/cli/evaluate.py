@@ -9,6 +9,10 @@ from stito.cli.lazy import LazyGroup
 __all__ = ["evaluate"]
 
 _COMMANDS = {
+    "ablation": (
+        "stito.cli.evaluate_ablation:ablation",
+        "Train variants of a recipe, each without one of its parts.",
+    ),
     "clusters": (
         "stito.cli.evaluate_clusters:clusters",
         "Measure whether sounds of one genre or folder lie together.",

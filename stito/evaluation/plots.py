@@ -12,7 +12,7 @@ from stito.errors import MissingDependencyError
 from stito.evaluation.encoders.disentanglement import Cloud
 from stito.metrics.scikit import tsne, tsne_of_distances
 
-__all__ = ["anytime_curves_png", "boxes_png", "classes_png", "cloud_png", "distances_png", "require"]
+__all__ = ["anytime_curves_png", "boxes_png", "classes_png", "cloud_png", "distances_png", "dots_png", "require"]
 
 MARKERS = "osv^<>DdpPXhH8*1234+x|_.,"
 """One for each of 25 segments."""
@@ -102,6 +102,25 @@ def distances_png(summary: Mapping[str, Mapping[str, Mapping[str, float]]]) -> b
         panel.tick_params(labelsize=8)
     panels[0].set_yticks(range(len(methods)), methods)
     panels[0].invert_yaxis()
+    return _png(drawing)
+
+
+def dots_png(values: Mapping[str, Sequence[float]], title: str) -> bytes:
+    """A row of dots for each name, with a line at their mean."""
+    _, backend = require()
+    from matplotlib.figure import Figure
+
+    drawing = Figure(figsize=(7.0, 0.9 + 0.3 * len(values)), dpi=DPI, layout="constrained")
+    backend.FigureCanvasAgg(drawing)
+    panel = drawing.subplots()
+    for place, found in enumerate(values.values()):
+        panel.plot(found, [place] * len(found), "o", color="C0", markersize=5, alpha=0.7)
+        panel.plot([float(np.mean(found))] * 2, [place - 0.3, place + 0.3], color="C1", linewidth=2)
+    panel.set_yticks(range(len(values)), list(values))
+    panel.invert_yaxis()
+    panel.set_xlabel(title)
+    panel.grid(axis="x", alpha=0.3)
+    panel.tick_params(labelsize=8)
     return _png(drawing)
 
 

@@ -74,14 +74,21 @@ class Outcome:
             for fault in (ALL, *self.faults)
         }
 
+    def auc(self, encoder: str, severity: float, fault: str) -> float:
+        """The AUC alone, without an interval, which takes seconds."""
+        return self._mean(partial(self._separated, encoder, severity), fault, np.arange(len(self.songs)))
+
+    def rank(self, encoder: str, fault: str) -> float:
+        """The rank correlation alone."""
+        return self._mean(partial(self._correlated, encoder), fault, np.arange(len(self.songs)))
+
+    def _mean(self, statistic: Callable[[str, Picks], float], fault: str, picks: Picks) -> float:
+        """A statistic of a fault, or its mean over all faults, on a choice of songs."""
+        return float(np.mean([statistic(of, picks) for of in (self.faults if fault == ALL else [fault])]))
+
     def _estimate(self, statistic: Callable[[str, Picks], float], fault: str) -> Estimate:
-        """A statistic of a fault and a choice of songs, and its interval when songs are drawn anew."""
-        faults = self.faults if fault == ALL else [fault]
-
-        def mean(picks: Picks) -> float:
-            return float(np.mean([statistic(of, picks) for of in faults]))
-
-        numbers = np.arange(len(self.songs))
+        """A statistic of a fault on all songs, and its interval when songs are drawn anew."""
+        mean, numbers = partial(self._mean, statistic, fault), np.arange(len(self.songs))
         low, high = bootstrap(
             numbers.astype(np.float64), lambda drawn: np.array([mean(row.astype(np.intp)) for row in drawn])
         )
