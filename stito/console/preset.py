@@ -43,6 +43,7 @@ class EffectPreset(_Model):
     label: str = Field(description="Its name in this chain; unique there.")
     settings: dict[str, float] = Field(description="Every knob's physical value.")
     options: dict[str, Any] = Field(default_factory=dict, description="Constructor options, such as a file.")
+    bypass: bool = Field(default=False, description="Whether the effect is switched off, wherever its knobs stand.")
 
 
 class ConversionPreset(_Model):
