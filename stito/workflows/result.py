@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from stito.audio import write_atomic
 from stito.compute.phases import Phases, phase
-from stito.console.words import as_document
+from stito.console.words import as_document, as_text
 from stito.engine.result import Outcome
 from stito.errors import MissingDependencyError
 from stito.exporters.scripts import scripts_of
@@ -93,6 +93,10 @@ class TransferResult(Outcome):
         except ImportError as error:
             raise MissingDependencyError("A data frame needs pandas.", hint="pip install pandas") from error
         return pandas.DataFrame(self.preset.rows(), columns=list(self.preset.COLUMNS))
+
+    def explain(self) -> str:
+        """What was done, in words, stem by stem: what `stito explain` prints."""
+        return as_text(self.report().words, self.preset)
 
     def report(self) -> ReportData:
         """What the report shows."""
