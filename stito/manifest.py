@@ -1,10 +1,19 @@
-"""What the engine itself brings: its methods, metrics, searches and separators."""
+"""What the engine itself brings: its exporters, methods, metrics, searches and separators."""
 
 from stito.registry import Manifest
 
 __all__ = ["MANIFEST"]
 
 MANIFEST = Manifest(
+    exporters={
+        "csv": "stito.exporters.documents:CSV",
+        "dawproject": "stito.exporters.dawproject:DAWPROJECT",
+        "ir": "stito.exporters.impulse:IMPULSE",
+        "json": "stito.exporters.documents:JSON",
+        "pedalboard": "stito.exporters.scripts:PEDALBOARD",
+        "reaper": "stito.exporters.reaper:REAPER",
+        "text": "stito.exporters.documents:TEXT",
+    },
     methods={
         "match": "stito.engine.methods.direct:ClosedForm",
         "predict": "stito.engine.methods.direct:Predict",

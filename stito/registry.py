@@ -49,6 +49,7 @@ Kind = Literal[
     "manipulator",
     "fault",
     "metric",
+    "exporter",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -97,6 +98,7 @@ class Manifest:
     metrics: Mapping[str, str] = field(default_factory=dict)
     manipulators: Mapping[str, str] = field(default_factory=dict)
     faults: Mapping[str, str] = field(default_factory=dict)
+    exporters: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, kind: Kind) -> Mapping[str, str]:
         """The names of one kind."""
@@ -112,6 +114,7 @@ class Manifest:
             "manipulator": self.manipulators,
             "fault": self.faults,
             "metric": self.metrics,
+            "exporter": self.exporters,
         }
         return kinds[kind]
 
@@ -175,7 +178,7 @@ def plugins(kind: Kind) -> list[Plugin]:
 
     Args:
         kind: `effect`, `encoder`, `chain`, `search`, `method`, `separator`, `predictor`, `converter`,
-            `manipulator`, `fault` or `metric`.
+            `manipulator`, `fault`, `metric` or `exporter`.
 
     Returns:
         The plug-ins, sorted by name.

@@ -24,6 +24,8 @@ WORDS = {
     ("evaluation/transfers/page.py", "reverb"): "the cases whose truth has a room",
     ("evaluation/transfers/summary.py", "reverb"): "the cases whose truth has a room",
     ("engine/solve.py", "pedalboard"): "the Python package",
+    ("exporters/scripts.py", "pedalboard"): "the Python package",
+    ("manifest.py", "pedalboard"): "the Python package",
 }
 """Names of something installed that are also plain words, and what they mean where they stand."""
 PLAIN = {"stem"}

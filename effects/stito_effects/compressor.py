@@ -16,6 +16,8 @@ from stito.dsp.envelope import (
     peak_level,
     scale_by_db,
 )
+from stito.effects.devices import Compressor as CompressorDevice
+from stito.effects.devices import Device
 from stito.effects.effect import Effect, column
 from stito.effects.param import Param, Settings
 
@@ -35,6 +37,7 @@ class Compressor(Effect):
     name: ClassVar[str] = "compressor"
     aspect: ClassVar[str] = "dynamics"
     differentiable: ClassVar[bool] = True
+    dynamic: ClassVar[bool] = True
     params: ClassVar[tuple[Param, ...]] = (
         Param("threshold_db", -60.0, 0.0, neutral=-20.0, doc="peak level above which gain is reduced"),
         Param(
@@ -56,6 +59,23 @@ class Compressor(Effect):
             decay_per_step(p["release_ms"], sample_rate),
         )
         return scale_by_db(x, -torch.nn.functional.pad(reduction, (1, 0)), sample_rate)
+
+    @classmethod
+    def devices(cls, settings: Mapping[str, float]) -> tuple[Device, ...]:
+        """One compressor."""
+        notes = (
+            () if settings["link"] > 0.99 else (f"link {settings['link']:.2g}: set how far left and right are linked",)
+        )
+        return (
+            CompressorDevice(
+                threshold_db=settings["threshold_db"],
+                ratio=settings["ratio"],
+                attack_ms=settings["attack_ms"],
+                release_ms=settings["release_ms"],
+                knee_db=settings["knee_db"],
+                notes=("it detects peaks, not RMS", *notes),
+            ),
+        )
 
     def initial_settings(self, x: Tensor, reference: Tensor, sample_rate: int) -> Settings:
         """The ratio by which the loud half of `x` spreads wider than that of `reference`, from the median level on.

@@ -13,11 +13,13 @@ from stito.audio import read_audio, resample
 from stito.dsp.blockwise import Formula
 from stito.dsp.fourier import rfft
 from stito.dsp.impulse import faded_out, from_first_sound, ring_s, unit_energy
+from stito.dsp.reduction import GainReduction
 from stito.dsp.spectrum import Response
 from stito.effects.effect import LinearEffect
 from stito.effects.param import Param
+from stito.effects.words import Move
 from stito_effects.reverb import impulse_response
-from stito_effects.wet import wet_response
+from stito_effects.wet import wet_move, wet_response
 
 __all__ = ["ConvolutionReverb"]
 
@@ -59,6 +61,17 @@ class ConvolutionReverb(LinearEffect):
         # read now, so that an unusable file is reported before a search and not in the middle of it
         self._recorded, self._recorded_rate = (_hall(), BUILT_IN_RATE) if ir is None else _read(ir)
         self._prepared: dict[tuple[int, torch.dtype, torch.device], tuple[Tensor, float]] = {}
+
+    @classmethod
+    def describe(cls, settings: Mapping[str, float], reduction: GainReduction | None = None) -> list[Move]:
+        """A recorded room and its share."""
+        return wet_move(
+            "recorded room",
+            settings["mix"],
+            length=settings["decay"],
+            pre_delay_ms=settings["pre_delay_ms"],
+            high_cut_hz=settings["high_cut_hz"],
+        )
 
     def response(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Response:
         return self.factor(p, n, sample_rate).whole()

@@ -12,12 +12,16 @@ from torch import Tensor
 
 from stito.dsp.blockwise import Formula
 from stito.dsp.phase import delay_block, delay_tables, nyquist_fade
+from stito.dsp.reduction import GainReduction
 from stito.dsp.spectrum import Response
 from stito.effects.effect import LinearEffect
 from stito.effects.param import Param
+from stito.effects.words import Move, milliseconds, percent
 
 __all__ = ["Delay"]
 
+WHOLE_DB = 25.0
+"""What echoes alone count for among other changes."""
 RING_S = 0.1
 """Room for the last repeat to ring out inside the tail."""
 INAUDIBLE = 1e-6
@@ -45,6 +49,16 @@ class Delay(LinearEffect):
         Param("mix", 0.0, 1.0, neutral=0.0, doc="0 is dry, 1 is echoes alone", depth=True),
     )
     tail_s: ClassVar[float] = 4.0
+
+    @classmethod
+    def describe(cls, settings: Mapping[str, float], reduction: GainReduction | None = None) -> list[Move]:
+        """Echoes: how often, how loud, how many."""
+        if settings["mix"] < 0.015:
+            return []
+        text = f"An echo every {milliseconds(settings['time_ms'])} at {percent(settings['mix'])}"
+        text += f", {percent(settings['feedback'])} fed back"
+        text += ", from side to side" if settings["ping_pong"] > 0.5 else ""
+        return [Move(f"{text}.", WHOLE_DB * settings["mix"])]
 
     def response(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Response:
         return self.factor(p, n, sample_rate).whole()

@@ -11,6 +11,7 @@ from torch import Tensor
 from stito.dsp.biquad import cascade, high_shelf, low_shelf, peak
 from stito.dsp.blockwise import Formula
 from stito.dsp.spectrum import Response
+from stito.effects.devices import Band, Device, Equalizer
 from stito.effects.effect import LinearEffect
 from stito.effects.param import Param, Settings
 from stito_effects.tone_correction import corrected_gains
@@ -68,6 +69,17 @@ class Equaliser(LinearEffect):
         low = low_shelf(p["low_gain_db"], p["low_hz"], shelf_q, sample_rate)
         high = high_shelf(p["high_gain_db"], p["high_hz"], shelf_q, sample_rate)
         return cascade(torch.stack([low, *bells, high], dim=1), n, shelf_q.dtype)
+
+    @classmethod
+    def devices(cls, settings: Mapping[str, float]) -> tuple[Device, ...]:
+        """Five bands; shelves with a Q of .71."""
+        bells = [
+            Band("bell", settings[f"{band}_hz"], settings[f"{band}_q"], settings[f"{band}_gain_db"])
+            for band in ("low_mid", "mid", "high_mid")
+        ]
+        low = Band("low_shelf", settings["low_hz"], SHELF_Q, settings["low_gain_db"])
+        high = Band("high_shelf", settings["high_hz"], SHELF_Q, settings["high_gain_db"])
+        return (Equalizer((low, *bells, high)),)
 
     def correct(self, settings: Mapping[str, float], made: Tensor, reference: Tensor, sample_rate: int) -> Settings:
         """The gains that fit the average spectrum to the reference's, at the frequencies and widths given."""

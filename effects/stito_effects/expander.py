@@ -16,6 +16,7 @@ from stito.dsp.envelope import (
     release,
     scale_by_db,
 )
+from stito.effects.devices import Device, Gate
 from stito.effects.effect import Effect, column
 from stito.effects.param import Param
 
@@ -28,6 +29,7 @@ class Expander(Effect):
     name: ClassVar[str] = "expander"
     aspect: ClassVar[str] = "dynamics"
     differentiable: ClassVar[bool] = True
+    dynamic: ClassVar[bool] = True
     params: ClassVar[tuple[Param, ...]] = (
         Param("threshold_db", -80.0, -10.0, neutral=-45.0, doc="peak level below which gain is reduced"),
         Param(
@@ -37,6 +39,19 @@ class Expander(Effect):
         Param("release_ms", 20.0, 1000.0, neutral=150.0, scale="log", doc="time to close"),
         Param("range_db", 0.0, 80.0, neutral=40.0, doc="the most that gain is reduced"),
     )
+
+    @classmethod
+    def devices(cls, settings: Mapping[str, float]) -> tuple[Device, ...]:
+        """One gate."""
+        return (
+            Gate(
+                threshold_db=settings["threshold_db"],
+                ratio=settings["ratio"],
+                attack_ms=settings["attack_ms"],
+                release_ms=settings["release_ms"],
+                range_db=settings["range_db"],
+            ),
+        )
 
     def process(self, x: Tensor, p: Mapping[str, Tensor], sample_rate: int) -> Tensor:
         """The level of the louder channel is smoothed first, so that attack opens and release closes."""

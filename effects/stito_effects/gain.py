@@ -9,6 +9,7 @@ from torch import Tensor
 
 from stito.dsp.loudness import integrated_loudness
 from stito.dsp.spectrum import Response
+from stito.effects.devices import Device, Trim
 from stito.effects.effect import LinearEffect, column
 from stito.effects.param import Param, Settings
 
@@ -25,6 +26,11 @@ class Gain(LinearEffect):
     def response(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Response:
         del n, sample_rate
         return column(10 ** (p["gain_db"] / 20))
+
+    @classmethod
+    def devices(cls, settings: Mapping[str, float]) -> tuple[Device, ...]:
+        """One trim."""
+        return (Trim(settings["gain_db"]),)
 
     def correct(self, settings: Mapping[str, float], made: Tensor, reference: Tensor, sample_rate: int) -> Settings:
         """By the difference in integrated loudness (ITU-R BS.1770)."""

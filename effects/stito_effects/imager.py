@@ -8,15 +8,21 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from stito.dsp.reduction import GainReduction
 from stito.dsp.spectrum import Response
 from stito.dsp.statistics import width_db
 from stito.effects.effect import LinearEffect
 from stito.effects.param import Param, Settings
+from stito.effects.words import Move, percent
 
 __all__ = ["Imager"]
 
 MONO_DB = -60.0
 """A side this far under the mid is noise: scaling it up would not make a recording wide."""
+HARDLY = 0.04
+"""A width this close to 1 is no change, and this close to 0 is mono."""
+WORTH_DB = 8.0
+"""What twice the side counts for among other changes."""
 CANCELLED_DB = 40.0
 """A mid this far under the side is no sound: what is left without the side would be silence."""
 
@@ -39,6 +45,16 @@ class Imager(LinearEffect):
         del n, sample_rate
         same, other = (1 + p["width"]) / 2, (1 - p["width"]) / 2
         return torch.stack([same, other, other, same], dim=1).reshape(-1, 2, 2, 1)
+
+    @classmethod
+    def describe(cls, settings: Mapping[str, float], reduction: GainReduction | None = None) -> list[Move]:
+        """Wider, narrower, or mono."""
+        width = settings["width"]
+        if abs(width - 1) < HARDLY:
+            return []
+        if width < HARDLY:
+            return [Move("Make it mono.", WORTH_DB)]
+        return [Move(f"{'Widen' if width > 1 else 'Narrow'} it to {percent(width)}.", WORTH_DB * abs(width - 1))]
 
     def correct(self, settings: Mapping[str, float], made: Tensor, reference: Tensor, sample_rate: int) -> Settings:
         """The width at which the level of side over mid becomes the reference's.

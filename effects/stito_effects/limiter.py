@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from stito.dsp.envelope import control_hop, decay_per_step, look_ahead, peak_level, release, scale_by_db
+from stito.effects.devices import Device
+from stito.effects.devices import Limiter as LimiterDevice
 from stito.effects.effect import Effect, column
 from stito.effects.param import Param
 
@@ -24,10 +26,23 @@ class Limiter(Effect):
     name: ClassVar[str] = "limiter"
     aspect: ClassVar[str] = "dynamics"
     differentiable: ClassVar[bool] = True
+    dynamic: ClassVar[bool] = True
     params: ClassVar[tuple[Param, ...]] = (
         Param("threshold_db", -24.0, 0.0, neutral=0.0, doc="the highest sample peak, in dBFS"),
         Param("release_ms", 10.0, 1000.0, neutral=100.0, scale="log", doc="time to 37 % of a gain reduction"),
     )
+
+    @classmethod
+    def devices(cls, settings: Mapping[str, float]) -> tuple[Device, ...]:
+        """One limiter."""
+        return (
+            LimiterDevice(
+                threshold_db=settings["threshold_db"],
+                release_ms=settings["release_ms"],
+                attack_ms=1000 * LOOK_AHEAD_S,
+                notes=("without make-up gain; the attack is the look-ahead",),
+            ),
+        )
 
     def process(self, x: Tensor, p: Mapping[str, Tensor], sample_rate: int) -> Tensor:
         """Both channels follow the louder."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from stito.dsp.spectrum import Response
 from stito.dsp.statistics import balance_db
+from stito.effects.devices import Balance, Device
 from stito.effects.effect import LinearEffect
 from stito.effects.param import Param, Settings
 
@@ -35,6 +36,13 @@ class Panner(LinearEffect):
         del n, sample_rate
         angle = (p["pan"] + 1) * (math.pi / 4)
         return math.sqrt(2) * torch.stack([angle.cos(), angle.sin()], dim=1)[..., None]
+
+    @classmethod
+    def devices(cls, settings: Mapping[str, float]) -> tuple[Device, ...]:
+        """One balance control."""
+        return (
+            Balance(settings["pan"], notes=("a balance of constant power (sine-cosine); the centre changes nothing",)),
+        )
 
     def correct(self, settings: Mapping[str, float], made: Tensor, reference: Tensor, sample_rate: int) -> Settings:
         """The place at which the level of right over left becomes the reference's: tan(a) is that ratio."""

@@ -12,11 +12,15 @@ from torch import Tensor
 from stito.dsp.biquad import Sections, below_nyquist, cascade, from_digital
 from stito.dsp.blockwise import Formula
 from stito.dsp.spectrum import Response
+from stito.effects.devices import Band, BandShape, Device, Equalizer
 from stito.effects.effect import LinearEffect
 from stito.effects.param import Param, Settings
 from stito_effects.tone_correction import corrected_gains
 
 __all__ = ["ParametricEqualiser"]
+
+NEUTRAL_SHAPES: dict[str, BandShape] = {"low_shelf": "low_shelf", "peaking": "bell", "high_shelf": "high_shelf"}
+"""What equalizers of other makers call these shapes."""
 
 Shape = Literal["low_shelf", "peaking", "high_shelf"]
 
@@ -59,6 +63,23 @@ class ParametricEqualiser(LinearEffect):
     def factor(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Formula:
         sections = [_designed(p, band, spec[0], sample_rate) for band, spec in BANDS.items()]
         return cascade(torch.stack(sections, dim=1), n, p["low_hz"].dtype)
+
+    @classmethod
+    def devices(cls, settings: Mapping[str, float]) -> tuple[Device, ...]:
+        """Six bands."""
+        return (
+            Equalizer(
+                tuple(
+                    Band(
+                        NEUTRAL_SHAPES[shape],
+                        settings[f"{band}_hz"],
+                        settings[f"{band}_q"],
+                        settings[f"{band}_gain_db"],
+                    )
+                    for band, (shape, *_) in BANDS.items()
+                )
+            ),
+        )
 
     def correct(self, settings: Mapping[str, float], made: Tensor, reference: Tensor, sample_rate: int) -> Settings:
         """The gains that fit the average spectrum to the reference's, at the frequencies and widths given."""

@@ -15,11 +15,13 @@ from stito.audio import resample
 from stito.dsp.blockwise import Formula
 from stito.dsp.fourier import rfft
 from stito.dsp.impulse import noise_bands, unit_energy
+from stito.dsp.reduction import GainReduction
 from stito.dsp.spectrum import Response
 from stito.effects.effect import LinearEffect
 from stito.effects.param import Param
+from stito.effects.words import Move
 from stito_effects.room_table import RoomTable, room_table
-from stito_effects.wet import wet_response
+from stito_effects.wet import wet_move, wet_response
 
 __all__ = ["Reverb"]
 
@@ -34,6 +36,8 @@ COMMON = 0.2
 NOISE_RATE = 44_100
 SEED = 20_241
 COLUMNS = 64
+HALL_S = 1.3
+"""A room that rings longer is called a hall."""
 LONGEST_TABLE = 600_000
 """Points of the FFT: six seconds at 48 kHz with the tails of a delay and a reverb; the table takes 85 MB."""
 
@@ -65,6 +69,17 @@ class Reverb(LinearEffect):
         """A room of one decay, crossfaded by the weight of the dry signal."""
         decays = ("decay_low_s", "decay_mid_s", "decay_high_s")
         return dict.fromkeys(decays, configuration["decay_s"]) | {"mix": 1 - configuration["dry"]}
+
+    @classmethod
+    def describe(cls, settings: Mapping[str, float], reduction: GainReduction | None = None) -> list[Move]:
+        """A room, or a hall, its time to -60 dB in the middle, and its share."""
+        return wet_move(
+            "hall" if settings["decay_mid_s"] > HALL_S else "room",
+            settings["mix"],
+            decay_s=settings["decay_mid_s"],
+            pre_delay_ms=settings["pre_delay_ms"],
+            high_cut_hz=settings["damping_hz"],
+        )
 
     def response(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Response:
         return self.factor(p, n, sample_rate).whole()

@@ -13,14 +13,18 @@ from torch.nn.functional import pad
 from stito.dsp.antialiasing import Places, mean_tanh
 from stito.dsp.fourier import rfft
 from stito.dsp.offset import take_offset
+from stito.dsp.reduction import GainReduction
 from stito.dsp.spectrum import unit_circle
 from stito.effects.effect import Effect, batch_of, column
 from stito.effects.param import Param
+from stito.effects.words import Move, decibels, percent
 
 __all__ = ["Saturation"]
 
 USUAL_PEAK = 0.25
 """Drive keeps the level of audio that peaks here (-12 dBFS); softer comes out louder, louder comes out softer."""
+WARM_DB, HOT_DB = 10.0, 22.0
+"""Less drive is warmth, more is distortion."""
 DC_HZ = 15.0
 """Where the offset that asymmetry makes is cut."""
 MARGIN_S = 0.2
@@ -50,6 +54,17 @@ class Saturation(Effect):
         Param("asymmetry", 0.0, 1.0, neutral=0.0, doc="0: odd harmonics only, more: even ones too"),
         Param("mix", 0.0, 1.0, neutral=0.0, doc="0: dry, 1: distorted only", depth=True),
     )
+
+    @classmethod
+    def describe(cls, settings: Mapping[str, float], reduction: GainReduction | None = None) -> list[Move]:
+        """How hard it is driven, and its share."""
+        drive, mix = settings["drive_db"], settings["mix"]
+        if mix < 0.015:
+            return []
+        how = "Warm up" if drive < WARM_DB else "Saturate" if drive < HOT_DB else "Distort"
+        text = f"{how}: a tanh curve driven by {decibels(drive)}, at {percent(mix)}"
+        text += ", with even harmonics" if settings["asymmetry"] > 0.2 else ""
+        return [Move(f"{text}.", mix * (1 + drive / 4))]
 
     def process(self, x: Tensor, p: Mapping[str, Tensor], sample_rate: int) -> Tensor:
         """On a processor one candidate at a time, so that it stays in the cache."""

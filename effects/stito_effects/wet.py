@@ -11,8 +11,32 @@ from torch import Tensor
 
 from stito.dsp.blockwise import Formula
 from stito.dsp.phase import delay_block, delay_tables, nyquist_fade
+from stito.effects.words import Move, hertz, milliseconds, percent, time
 
-__all__ = ["wet_response"]
+__all__ = ["wet_move", "wet_response"]
+
+DRY = 0.015
+"""A room of a smaller share is none."""
+LATE_MS, DARK_HZ = 15.0, 5000.0
+WHOLE_DB = 25.0
+"""What a room alone counts for among other changes."""
+
+
+def wet_move(
+    room: str, mix: float, *, pre_delay_ms: float, high_cut_hz: float, decay_s: float | None = None, length: float = 1.0
+) -> list[Move]:
+    """A reverb in one sentence: what room, how long it rings, how much of it; none where it is dry.
+
+    >>> [move.text for move in wet_move("room", 0.14, decay_s=0.6, pre_delay_ms=20.0, high_cut_hz=8000.0)]
+    ['A room of .6 s at 14 %, 20 ms behind.']
+    """
+    if mix < DRY:
+        return []
+    text = f"A {room}{'' if decay_s is None else f' of {time(decay_s)}'} at {percent(mix)}"
+    text += f", shortened to {percent(length)}" if length < 0.95 else ""
+    text += f", {milliseconds(pre_delay_ms)} behind" if pre_delay_ms >= LATE_MS else ""
+    text += f", dark (above {hertz(high_cut_hz)})" if high_cut_hz < DARK_HZ else ""
+    return [Move(f"{text}.", WHOLE_DB * mix)]
 
 
 def wet_response(

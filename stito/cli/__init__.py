@@ -35,6 +35,8 @@ _COMMANDS = {
     "embed": ("stito.cli.embed:embed", "Write the style embedding of audio to a file."),
     "encoders": ("stito.cli.catalogue:encoders", "List encoders, or describe one."),
     "evaluate": ("stito.cli.evaluate:evaluate", "Measure encoders and methods, as the papers do and beyond."),
+    "explain": ("stito.cli.explain:explain", "Say in words what was set."),
+    "export": ("stito.cli.export:export", "Take settings into a DAW, a convolver or a table."),
     "listen": ("stito.cli.listen:listen", "Make listening tests and evaluate their answers."),
     "manipulate": ("stito.cli.manipulate:manipulate", "Give stems a random mixing style."),
     "metrics": ("stito.cli.catalogue:metrics", "List what is reported of results, and what it means."),

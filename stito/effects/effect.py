@@ -13,8 +13,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from stito.dsp.reduction import GainReduction
 from stito.dsp.spectrum import Factor, Response, filter_blocks
+from stito.effects.devices import Device
 from stito.effects.param import Param, Settings
+from stito.effects.words import Move, generic
 
 __all__ = ["Effect", "LinearEffect"]
 
@@ -43,6 +46,9 @@ class Effect(ABC):
 
     host: ClassVar[str | None] = None
     """Neighbours in a chain that share a host are rendered by one `process_group`; None renders alone."""
+
+    dynamic: ClassVar[bool] = False
+    """Whether its gain follows the level: how much it turns a sound down is then measured on the sound."""
 
     @abstractmethod
     def process(self, x: Tensor, p: Mapping[str, Tensor], sample_rate: int) -> Tensor:
@@ -108,6 +114,27 @@ class Effect(ABC):
         """
         del made, reference, sample_rate
         return dict(settings)
+
+    @classmethod
+    def devices(cls, settings: Mapping[str, float]) -> tuple[Device, ...] | None:
+        """The same as devices that every DAW has (`stito.effects.devices`), in a row; None where there are none."""
+        del settings
+        return None
+
+    @classmethod
+    def describe(cls, settings: Mapping[str, float], reduction: GainReduction | None = None) -> list[Move]:
+        """What these settings do, in sentences that an engineer could follow at any desk; none for nothing.
+
+        By default what its `devices` do, or else its name and the knobs that are furthest from neutral.
+
+        Args:
+            settings: physical values by param name.
+            reduction: how much it turns the sound down, where that was measured.
+        """
+        devices = cls.devices(settings)
+        if devices is None:
+            return generic(cls.name, cls.params, settings)
+        return [move for device in devices for move in device.moves(reduction)]
 
     @classmethod
     def target_settings(cls, configuration: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -16,7 +16,8 @@ from stito.compute.cores import side_by_side
 from stito.compute.phases import phase
 from stito.console.delivery import Delivery
 from stito.console.preset import StripPreset
-from stito.console.strips import Rendered, loudness
+from stito.console.strips import Rendered, gain, loudness
+from stito.console.words import Reductions, StripWords, explain, reductions_of
 from stito.dsp.levels import Levels
 from stito.dsp.statistics import log_grid, long_term_spectrum
 from stito.effects.aspects import Amount
@@ -26,7 +27,7 @@ from stito.engine.excerpts import active_starts, frame_levels_db
 from stito.engine.result import Outcome
 from stito.engine.solution import Solution
 from stito.metrics import Metric, Property, load_metrics
-from stito.mix import Mix, levels_of
+from stito.mix import Mix, add_up, levels_of
 from stito.report.data import (
     Clip,
     Curve,
@@ -49,6 +50,8 @@ LONGEST_S = 30.0
 """Spectra are averages over the most active half minute."""
 COMPARED_S = 20.0
 """Sounds are compared with the reference over their most active 20 s, kept in memory until the result is there."""
+NEEDLE_S = 10.0
+"""Gain reduction is measured over so much of them."""
 PROBE_RATE = 44_100
 INAUDIBLE = 1e-3
 
@@ -154,7 +157,31 @@ def build_report(command: str, sources: Sources, outcome: Outcome) -> ReportData
         notes=outcome.notes,
         provenance=_provenance(outcome),
         command=command,
+        words=_words(sources, outcome),
     )
+
+
+def _words(sources: Sources, outcome: Outcome) -> dict[str, StripWords]:
+    """Every strip in words, with what its dynamic effects do to the sound."""
+    inputs, rendered = sources.sounds[0], outcome.rendered
+
+    def measured(name: str) -> Reductions:
+        if name == "master":
+            start, rate = round(sources.start_s * rendered.sample_rate), rendered.sample_rate
+            stems = [to_stereo(stem[:, start : start + round(NEEDLE_S * rate)]) for stem in rendered.stems.values()]
+            x = add_up(stems) * gain(-rendered.output_gain_db)
+        else:
+            sound = inputs.get(name)
+            if sound is None or sound.compared is None:
+                return {}
+            x, rate = sound.compared[0, :, : round(NEEDLE_S * sound.sample_rate)], sound.sample_rate
+        return reductions_of(strips[name], x, rate)
+
+    strips = outcome.preset.strips()
+    with phase("measure", "gain reduction"):
+        numbers = round(2 * NEEDLE_S * rendered.sample_rate)
+        reductions = dict(zip(strips, side_by_side(measured, list(strips), numbers=numbers), strict=True))
+    return explain(outcome.preset, reductions)
 
 
 def _facts(outcome: Outcome) -> list[Fact]:
@@ -196,7 +223,7 @@ def _means(solutions: Iterable[Solution]) -> list[Fact]:
 def _row(name: str, source: Sound, made: Sound, reference: Sound | None, outcome: Outcome) -> ReportRow:
     solutions = outcome.solutions
     solution = solutions.get(name) or (solutions.get("sum") if name == "mix" else None)
-    strip = outcome.preset.stems.get(name)
+    strip = outcome.preset.stems.get(name) or (outcome.preset.master if name == "mix" else None)
     sounds = [sound for sound in (source, made, reference) if sound is not None]
     return ReportRow(
         name=name,
@@ -230,6 +257,7 @@ def effects_of(strip: StripPreset) -> list[EffectSettings]:
                     param.unit,
                     param.scale,
                     param.doc,
+                    param.depth,
                 )
                 for param in slot.effect.params
             ],

@@ -6,13 +6,14 @@ Whoever ran the transfer fills these in; the rest of this room only draws them.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from stito.console.words import StripWords
 from stito.errors import AudioError, SettingsError
 
 __all__ = [
@@ -133,7 +134,8 @@ class Measured:
 class Knob:
     """Where a knob stands, and where it could.
 
-    `name` may end in its unit, as a param's does (`threshold_db`); `unit` is what is written behind the value.
+    `name` may end in its unit, as a param's does (`threshold_db`); `unit` is what is written behind the value. `depth`
+    says whether it is the amount of the effect, or of one of its bands.
     """
 
     name: str
@@ -144,6 +146,7 @@ class Knob:
     unit: str = ""
     scale: Literal["linear", "log"] = "linear"
     doc: str = ""
+    depth: bool = False
 
     def place(self, value: float) -> float:
         """How far along the knob's range a value is, in [0, 1], equal ratios being equal steps on a log scale."""
@@ -205,6 +208,7 @@ class ReportData:
         notes: sentences on what was transferred and what was not.
         provenance: names and digests of input and reference, versions.
         command: the command line that makes this again.
+        words: by strip, what was done in sentences; that of the master stands with the mix.
     """
 
     title: str
@@ -214,6 +218,7 @@ class ReportData:
     notes: Sequence[str] = ()
     provenance: Sequence[Fact] = ()
     command: str = ""
+    words: Mapping[str, StripWords] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from stito.report.data import Clip, ComparisonData, Headline, ReportData, Report
 from stito.report.plots import convergence_plot, metric_places, spectrum_plot, waveform_path
 from stito.report.values import (
     knob_label,
+    moved_knobs,
     movement,
     unit_heads_line,
     written,
@@ -102,6 +103,7 @@ def _templates() -> Templates:
             "written": written,
             "written_knob": written_knob,
             "knob_label": knob_label,
+            "moved_knobs": moved_knobs,
             "movement": movement,
             "places": metric_places,
             "spectrum_plot": spectrum_plot,

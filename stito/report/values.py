@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from stito.report.data import Knob, Measured
+from stito.report.data import EffectSettings, Knob, Measured
 
 __all__ = [
     "Movement",
     "knob_label",
+    "moved_knobs",
     "movement",
     "unit_heads_line",
     "written",
@@ -22,6 +23,8 @@ Movement = Literal["closer", "further", "unchanged"]
 
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"
+MOVED = 0.005
+"""A knob closer to its neutral place, as a share of its range, stands there."""
 UNIT_SUFFIXES = frozenset({"db", "hz", "ms", "s", "percent"})
 
 
@@ -102,6 +105,28 @@ def knob_label(name: str) -> str:
     if len(words) > 1 and words[-1] in UNIT_SUFFIXES:
         words = words[:-1]
     return " ".join(words)
+
+
+def moved_knobs(effect: EffectSettings) -> list[Knob]:
+    """The knobs of an effect that matter: not those at their neutral place, nor those of a band that does nothing.
+
+    The knobs of a band begin with the name of its amount: those of `low_mid_gain_db` with `low_mid`.
+    """
+    amounts = {_band(knob): knob for knob in effect.knobs if knob.depth and _band(knob)}
+
+    def matters(knob: Knob) -> bool:
+        band = max((name for name in amounts if knob.name.startswith(f"{name}_")), key=len, default=None)
+        return _is_moved(knob if band is None else amounts[band])
+
+    return [knob for knob in effect.knobs if matters(knob)]
+
+
+def _band(knob: Knob) -> str:
+    return knob.name.partition("_gain_")[0] if "_gain_" in knob.name else ""
+
+
+def _is_moved(knob: Knob) -> bool:
+    return abs(knob.place(knob.value) - knob.place(knob.neutral)) >= MOVED
 
 
 def movement(metric: Measured) -> Movement | None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from stito.testing.converters import check_converter
 from stito.testing.effects import check_effect
 from stito.testing.encoders import check_encoder
+from stito.testing.exporters import check_exporter
 from stito.testing.faults import check_fault
 from stito.testing.manipulators import check_manipulator
 from stito.testing.methods import check_method
@@ -27,6 +28,7 @@ __all__ = [
     "check_converter",
     "check_effect",
     "check_encoder",
+    "check_exporter",
     "check_fault",
     "check_manipulator",
     "check_method",

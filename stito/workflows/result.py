@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from stito.audio import write_atomic
 from stito.compute.phases import Phases, phase
+from stito.console.words import as_document, as_text
 from stito.engine.result import Outcome
 from stito.errors import MissingDependencyError
+from stito.exporters.scripts import scripts_of
 from stito.mix import Layout
 from stito.report.audio import player
 from stito.report.build import Sources, build_report
@@ -32,7 +34,14 @@ from stito.workflows.folder import (
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["TransferResult", "files_of", "phases_table", "result_json", "summary", "write_results"]
+__all__ = [
+    "TransferResult",
+    "files_of",
+    "phases_table",
+    "result_json",
+    "summary",
+    "write_results",
+]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -47,12 +56,14 @@ class TransferResult(Outcome):
         sources: input and reference as the report shows them.
         layout: how the input came, and goes back out.
         command: the command line that makes it again, "" for one from Python.
+        input: the path of the input, "" for arrays.
         phases: what the time was spent on.
     """
 
     sources: Sources = field(kw_only=True)
     layout: Layout = field(kw_only=True)
     command: str = field(default="", kw_only=True)
+    input: str = field(default="", kw_only=True)
     phases: Phases = field(default_factory=Phases, kw_only=True)
 
     def save(self, folder: str | Path, *, force: bool = False) -> Path:
@@ -82,6 +93,10 @@ class TransferResult(Outcome):
         except ImportError as error:
             raise MissingDependencyError("A data frame needs pandas.", hint="pip install pandas") from error
         return pandas.DataFrame(self.preset.rows(), columns=list(self.preset.COLUMNS))
+
+    def explain(self) -> str:
+        """What was done, in words, stem by stem: what `stito explain` prints."""
+        return as_text(self.report().words, self.preset)
 
     def report(self) -> ReportData:
         """What the report shows."""
@@ -140,18 +155,7 @@ def files_of(result: TransferResult) -> list[str]:
 
 def _scripts(result: Outcome) -> dict[str, str]:
     """`<stem>.<host>.py` for each stem whose effects all come from one host that offers to write such a script."""
-    scripts = {}
-    for name, strip in result.preset.stems.items():
-        chain, settings = strip.build()
-        playing = [slot for slot in chain.slots if not slot.bypass]
-        hosts = {slot.effect.host for slot in playing}
-        if len(hosts) != 1 or (host := hosts.pop()) is None:
-            continue
-        steps = [(slot.effect.name, settings[slot.label]) for slot in playing]
-        text = playing[0].effect.script(steps, gain_db=strip.fader_db + result.preset.output_gain_db)
-        if text is not None:
-            scripts[f"{name}.{host}.py"] = text
-    return scripts
+    return {f"{stem}.{host}.py": text for (stem, host), text in scripts_of(result.preset).items()}
 
 
 def result_json(result: TransferResult, data: ReportData) -> dict[str, Any]:
@@ -163,6 +167,7 @@ def result_json(result: TransferResult, data: ReportData) -> dict[str, Any]:
         "method": provenance.method if provenance else "",
         "encoder": provenance.encoder if provenance else "",
         "seed": provenance.seed if provenance else 0,
+        "input": result.input,
         "interrupted": result.solved.interrupted,
         "output_gain_db": result.rendered.output_gain_db,
         "true_peak_dbtp": result.rendered.true_peak_db,
@@ -187,6 +192,7 @@ def result_json(result: TransferResult, data: ReportData) -> dict[str, Any]:
             }
             for row in data.rows
         },
+        "words": as_document(data.words),
         "notes": list(result.notes),
         "files": files_of(result),
         "phases": {

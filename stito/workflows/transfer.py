@@ -129,7 +129,14 @@ class Transfer(TransferOptions):
         return command_line("transfer", str(source), str(reference), o="out", **given, **spent)
 
     def finish(
-        self, task: Task, mix: Mix, solved: Solved, sources: Sources, phases: Phases, command: str = ""
+        self,
+        task: Task,
+        mix: Mix,
+        solved: Solved,
+        sources: Sources,
+        phases: Phases,
+        command: str = "",
+        source: str = "",
     ) -> TransferResult:
         """The second half: render at length, and measure what came of it."""
         started = time.perf_counter()
@@ -144,6 +151,7 @@ class Transfer(TransferOptions):
             sources=sources,
             layout=mix.layout,
             command=command,
+            input=source,
             phases=phases,
         )
 
@@ -217,7 +225,8 @@ def transfer_files(
         solved = solve(task, on_step=engine.on_step)
         write_atomic(outdir / "preset.json", solved.preset.to_json(), overwrite=True)
         try:
-            result = engine.finish(task, mix, solved, sources, phases, engine.command(source, reference))
+            command = engine.command(source, reference)
+            result = engine.finish(task, mix, solved, sources, phases, command, str(source.absolute()))
             del mix, task
             with phase("write"):
                 remove_earlier(outdir, recorded_files(outdir), files_of(result))

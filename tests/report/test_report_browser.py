@@ -182,13 +182,17 @@ def test_the_pointer_reads_a_plot(page: Any) -> None:
 
 
 def test_the_knobs_read_as_a_table(page: Any) -> None:
+    folded = page.execute_script("return [...document.querySelectorAll('details.all')].map((all) => all.open)")
+    assert folded
+    assert not any(folded), "few rows first, all knobs on request"
+    page.execute_script("document.querySelector('details.all').open = true")
     rows = page.execute_script(
         "return [...document.querySelector('.effect table').querySelectorAll('tbody tr')]"
         ".map((row) => [row.querySelector('th').innerText, row.querySelector('.value').innerText])"
     )
     assert ["high shelf", "2.4 kHz"] in rows
     assert ["peak gain", "−3.5 dB"] in rows
-    first = "document.querySelector('.settings').querySelectorAll('details')"
+    first = "document.querySelector('.settings ol').querySelectorAll('details')"
     assert page.execute_script(f"return [...{first}].map((details) => details.open)") == [
         True,
         True,

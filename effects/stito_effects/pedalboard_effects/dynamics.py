@@ -7,11 +7,14 @@ from typing import ClassVar
 
 import pedalboard
 
+from stito.effects.devices import Compressor, Device, Gate, Limiter
 from stito.effects.param import Param
 from stito_effects.pedalboard_effects.base import PedalboardEffect
 from stito_effects.pedalboard_effects.stages import Plug, Stage
 
 __all__ = ["PedalboardCompressor", "PedalboardGate", "PedalboardLimiter"]
+
+UNLINKED = "left and right are not linked"
 
 WALL = 1e6
 """A ratio at which nothing measurable passes the threshold."""
@@ -22,12 +25,18 @@ class PedalboardCompressor(PedalboardEffect):
 
     name: ClassVar[str] = "pedalboard_compressor"
     aspect: ClassVar[str] = "dynamics"
+    dynamic: ClassVar[bool] = True
     params: ClassVar[tuple[Param, ...]] = (
         Param("threshold_db", -60.0, 0.0, -20.0, doc="level (dBFS) above which it works"),
         Param("ratio", 1.0, 20.0, 1.0, "log", doc="decibels in for each decibel out", depth=True),
         Param("attack_ms", 0.1, 100.0, 5.0, "log", doc="time to turn down"),
         Param("release_ms", 10.0, 1_000.0, 100.0, "log", doc="time to let go"),
     )
+
+    @classmethod
+    def devices(cls, settings: Mapping[str, float]) -> tuple[Device, ...]:
+        """One compressor."""
+        return (Compressor(**{param.name: settings[param.name] for param in cls.params}, notes=(UNLINKED,)),)
 
     @classmethod
     def stages(cls, settings: Mapping[str, float]) -> list[Stage]:
@@ -44,10 +53,16 @@ class PedalboardLimiter(PedalboardEffect):
 
     name: ClassVar[str] = "pedalboard_limiter"
     aspect: ClassVar[str] = "dynamics"
+    dynamic: ClassVar[bool] = True
     params: ClassVar[tuple[Param, ...]] = (
         Param("threshold_db", -30.0, 0.0, 0.0, doc="the highest level (dBFS) that comes out"),
         Param("release_ms", 10.0, 1_000.0, 100.0, "log", doc="time to let go"),
     )
+
+    @classmethod
+    def devices(cls, settings: Mapping[str, float]) -> tuple[Device, ...]:
+        """One limiter."""
+        return (Limiter(settings["threshold_db"], settings["release_ms"], attack_ms=0.0, notes=(UNLINKED,)),)
 
     @classmethod
     def stages(cls, settings: Mapping[str, float]) -> list[Stage]:
@@ -61,12 +76,18 @@ class PedalboardGate(PedalboardEffect):
 
     name: ClassVar[str] = "pedalboard_gate"
     aspect: ClassVar[str] = "dynamics"
+    dynamic: ClassVar[bool] = True
     params: ClassVar[tuple[Param, ...]] = (
         Param("threshold_db", -80.0, 0.0, -40.0, doc="level (dBFS) below which it works"),
         Param("ratio", 1.0, 20.0, 1.0, "log", doc="decibels out for each decibel in, below the threshold", depth=True),
         Param("attack_ms", 0.1, 100.0, 1.0, "log", doc="time to open"),
         Param("release_ms", 10.0, 1_000.0, 100.0, "log", doc="time to close"),
     )
+
+    @classmethod
+    def devices(cls, settings: Mapping[str, float]) -> tuple[Device, ...]:
+        """One gate."""
+        return (Gate(**{param.name: settings[param.name] for param in cls.params}, notes=(UNLINKED,)),)
 
     @classmethod
     def stages(cls, settings: Mapping[str, float]) -> list[Stage]:

@@ -7,6 +7,7 @@ from typing import ClassVar, NamedTuple
 
 import pedalboard
 
+from stito.effects.devices import Band, BandShape, Device, Equalizer
 from stito.effects.param import Param
 from stito_effects.pedalboard_effects.base import PedalboardEffect
 from stito_effects.pedalboard_effects.stages import Plug, Stage
@@ -18,6 +19,7 @@ class _Band(NamedTuple):
     """One filter: what it is called, what renders it, and where its frequency may stand."""
 
     name: str
+    shape: BandShape
     filter: Callable[..., pedalboard.Plugin]
     low_hz: float
     high_hz: float
@@ -33,12 +35,12 @@ class _Band(NamedTuple):
 
 # The ranges overlap, but no two are the same: bands that could swap places would give every sound many settings.
 _BANDS = (
-    _Band("low_shelf", pedalboard.LowShelfFilter, 20.0, 4_000.0, 80.0),
-    _Band("band1", pedalboard.PeakFilter, 40.0, 1_000.0, 200.0),
-    _Band("band2", pedalboard.PeakFilter, 100.0, 2_500.0, 500.0),
-    _Band("band3", pedalboard.PeakFilter, 400.0, 8_000.0, 2_000.0),
-    _Band("band4", pedalboard.PeakFilter, 1_000.0, 16_000.0, 5_000.0),
-    _Band("high_shelf", pedalboard.HighShelfFilter, 200.0, 18_000.0, 10_000.0),
+    _Band("low_shelf", "low_shelf", pedalboard.LowShelfFilter, 20.0, 4_000.0, 80.0),
+    _Band("band1", "bell", pedalboard.PeakFilter, 40.0, 1_000.0, 200.0),
+    _Band("band2", "bell", pedalboard.PeakFilter, 100.0, 2_500.0, 500.0),
+    _Band("band3", "bell", pedalboard.PeakFilter, 400.0, 8_000.0, 2_000.0),
+    _Band("band4", "bell", pedalboard.PeakFilter, 1_000.0, 16_000.0, 5_000.0),
+    _Band("high_shelf", "high_shelf", pedalboard.HighShelfFilter, 200.0, 18_000.0, 10_000.0),
 )
 
 
@@ -48,6 +50,20 @@ class PedalboardEqualiser(PedalboardEffect):
     name: ClassVar[str] = "pedalboard_eq"
     aspect: ClassVar[str] = "eq"
     params: ClassVar[tuple[Param, ...]] = tuple(param for band in _BANDS for param in band.params())
+
+    @classmethod
+    def devices(cls, settings: Mapping[str, float]) -> tuple[Device, ...]:
+        """Six bands."""
+        bands = [
+            Band(
+                band.shape,
+                settings[f"{band.name}_hz"],
+                settings[f"{band.name}_q"],
+                settings[f"{band.name}_gain_db"],
+            )
+            for band in _BANDS
+        ]
+        return (Equalizer(tuple(bands)),)
 
     @classmethod
     def stages(cls, settings: Mapping[str, float]) -> list[Stage]:

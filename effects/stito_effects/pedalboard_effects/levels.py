@@ -7,7 +7,10 @@ from typing import ClassVar
 
 import pedalboard
 
+from stito.dsp.reduction import GainReduction
+from stito.effects.devices import Device, Trim
 from stito.effects.param import Param
+from stito.effects.words import Move, decibels, percent
 from stito_effects.pedalboard_effects.base import PedalboardEffect
 from stito_effects.pedalboard_effects.stages import Blend, Plug, Stage
 
@@ -20,6 +23,11 @@ class PedalboardGain(PedalboardEffect):
     name: ClassVar[str] = "pedalboard_gain"
     aspect: ClassVar[str] = "level"
     params: ClassVar[tuple[Param, ...]] = (Param("gain_db", -24.0, 24.0, 0.0, doc="level change", depth=True),)
+
+    @classmethod
+    def devices(cls, settings: Mapping[str, float]) -> tuple[Device, ...]:
+        """One trim."""
+        return (Trim(settings["gain_db"]),)
 
     @classmethod
     def stages(cls, settings: Mapping[str, float]) -> list[Stage]:
@@ -37,6 +45,14 @@ class PedalboardDistortion(PedalboardEffect):
         Param("output_db", -24.0, 24.0, 0.0, doc="level of the distorted signal"),
         Param("mix", 0.0, 1.0, 0.0, doc="from clean (0) to distorted (1)", depth=True),
     )
+
+    @classmethod
+    def describe(cls, settings: Mapping[str, float], reduction: GainReduction | None = None) -> list[Move]:
+        """How hard it is driven, and its share."""
+        drive, mix = settings["drive_db"], settings["mix"]
+        if mix < 0.015:
+            return []
+        return [Move(f"Distort: tanh driven by {decibels(drive)}, at {percent(mix)}.", mix * (2 + drive / 4))]
 
     @classmethod
     def stages(cls, settings: Mapping[str, float]) -> list[Stage]:

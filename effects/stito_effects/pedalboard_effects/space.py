@@ -7,11 +7,18 @@ from typing import ClassVar
 
 import pedalboard
 
+from stito.dsp.reduction import GainReduction
 from stito.effects.param import Param
+from stito.effects.words import Move, milliseconds, percent, plain
 from stito_effects.pedalboard_effects.base import PedalboardEffect
 from stito_effects.pedalboard_effects.stages import Plug, Stage
 
 __all__ = ["PedalboardDelay", "PedalboardReverb"]
+
+DRY = 0.015
+"""A smaller share is none."""
+WHOLE_DB = 25.0
+"""What a room alone counts for among other changes."""
 
 
 class PedalboardReverb(PedalboardEffect):
@@ -25,6 +32,14 @@ class PedalboardReverb(PedalboardEffect):
         Param("width", 0.0, 1.0, 1.0, doc="stereo width of the tail"),
         Param("mix", 0.0, 1.0, 0.0, doc="from dry (0) to reverb alone (1)", depth=True),
     )
+
+    @classmethod
+    def describe(cls, settings: Mapping[str, float], reduction: GainReduction | None = None) -> list[Move]:
+        """How large a room, and its share."""
+        if settings["mix"] < DRY:
+            return []
+        text = f"A Freeverb room of size {plain(settings['room_size'])} at {percent(settings['mix'])}"
+        return [Move(f"{text}, damping {plain(settings['damping'])}.", WHOLE_DB * settings["mix"])]
 
     @classmethod
     def stages(cls, settings: Mapping[str, float]) -> list[Stage]:
@@ -45,6 +60,14 @@ class PedalboardDelay(PedalboardEffect):
         Param("feedback", 0.0, 0.9, 0.3, doc="how much of each echo is echoed"),
         Param("mix", 0.0, 1.0, 0.0, doc="from dry (0) to echoes alone (1)", depth=True),
     )
+
+    @classmethod
+    def describe(cls, settings: Mapping[str, float], reduction: GainReduction | None = None) -> list[Move]:
+        """Echoes: how often, how loud, how many."""
+        if settings["mix"] < DRY:
+            return []
+        text = f"An echo every {milliseconds(settings['delay_ms'])} at {percent(settings['mix'])}"
+        return [Move(f"{text}, {percent(settings['feedback'])} fed back.", WHOLE_DB * settings["mix"])]
 
     @classmethod
     def stages(cls, settings: Mapping[str, float]) -> list[Stage]:

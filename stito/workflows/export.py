@@ -1,0 +1,80 @@
+"""A preset, or the folder of a result, to a file of another tool."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stito.audio import read_audio
+from stito.errors import MissingFileError
+from stito.exporters import Exported, Session, load_exporter
+from stito.exporters.session import Wet
+from stito.mix import Mix, read_mix
+from stito.workflows.explain import Source, read_source
+from stito.workflows.folder import keep_inputs
+
+__all__ = ["run_export", "session_of"]
+
+
+def run_export(
+    source: Path,
+    out: Path,
+    exporter: str,
+    *,
+    audio: Path | None = None,
+    stem: str | None = None,
+    rate: int | None = None,
+    force: bool = False,
+) -> Exported:
+    """Write a preset, or what is in the folder of a result, in the format of an exporter.
+
+    Args:
+        source: the preset, or the folder.
+        out: what is written.
+        exporter: its registered name.
+        audio: the input, a file or a folder of stems; by default the one that the result was made of.
+        stem: what a single file is.
+        rate: of what is written, where the format leaves it open, in Hz.
+        force: overwrite what is there.
+    """
+    to = load_exporter(exporter)
+    keep_inputs([out], *([source] if source.is_file() else [source / "preset.json"]), *([audio] if audio else []))
+    return to.export(session_of(read_source(source), source, audio=audio, stem=stem, rate=rate), out, force=force)
+
+
+def session_of(
+    source: Source, path: Path, *, audio: Path | None = None, stem: str | None = None, rate: int | None = None
+) -> Session:
+    """All that is known of a preset: its audio is read when it is asked for."""
+    recorded = source.result.get("input")
+    found = audio or (Path(recorded) if isinstance(recorded, str) and recorded else None)
+
+    def read_input() -> Mix | None:
+        if found is None or (audio is None and not found.exists()):
+            return None  # it was moved since: the rendered stems are there all the same
+        only = next(iter(source.preset.stems))
+        named = stem or (only if found.is_file() and only != "mix" and len(source.preset.stems) == 1 else None)
+        mix = read_mix(found, stem=named)
+        if not set(mix.stems) & set(source.preset.stems):
+            raise MissingFileError(
+                f"{found} has {', '.join(mix.stems)}, and the preset {', '.join(source.preset.stems)}.",
+                hint="Say what the file is with --stem, or give the folder of stems that the preset was made for.",
+            )
+        return mix
+
+    def read_result() -> Wet | None:
+        return None if source.folder is None else _rendered(source, source.folder)
+
+    name = source.folder.absolute().name if source.folder else path.stem
+    return Session(name, source.preset, source.reductions, read_input, read_result, rate)
+
+
+def _rendered(source: Source, folder: Path) -> Wet | None:
+    """What a result left in its folder, if it is all there."""
+    stems = list(source.preset.stems)
+    places = {stem: folder / "stems" / f"{stem}.wav" for stem in stems}
+    if len(stems) == 1 and source.preset.master is None and not places[stems[0]].is_file():
+        places = {stems[0]: folder / "mix.wav"}
+    if not all(place.is_file() for place in places.values()):
+        return None
+    read = {stem: read_audio(place) for stem, place in places.items()}
+    return Wet({stem: audio.samples for stem, audio in read.items()}, next(iter(read.values())).sample_rate)
