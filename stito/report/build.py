@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -85,7 +85,8 @@ class Sources:
     """
 
     def __init__(self, mix: Mix, reference: Mix) -> None:
-        self.title, self.duration_s = f"{mix.name} → {reference.name}", mix.duration_s
+        references = " + ".join(one.name for one, _ in reference.blended)
+        self.title, self.duration_s = f"{mix.name} → {references}", mix.duration_s
         self._mixes: tuple[Mix, Mix] | None = (mix, reference)
 
     @cached_property
@@ -190,6 +191,7 @@ def _facts(outcome: Outcome) -> list[Fact]:
         return []
     return [
         Fact("Method", provenance.method),
+        *_references(provenance.references),
         Fact("Encoder", provenance.encoder),
         *_means(solutions.values()),
         Fact("Evaluations", str(provenance.evaluations)),
@@ -201,6 +203,12 @@ def _facts(outcome: Outcome) -> list[Fact]:
         Fact("Stopped", " ".join(sorted({solution.stop for solution in solutions.values()}))),
         Fact("stito", provenance.stito),
     ]
+
+
+def _references(named: Sequence[tuple[str, float]]) -> list[Fact]:
+    """Several references and their shares; the page plays the first."""
+    shares = ", ".join(f"{name} {100 * weight:.0f} %" for name, weight in named)
+    return [Fact("References", shares)] if len(named) > 1 else []
 
 
 def _asked(delivery: Delivery) -> list[Fact]:

@@ -168,6 +168,9 @@ def result_json(result: TransferResult, data: ReportData) -> dict[str, Any]:
         "encoder": provenance.encoder if provenance else "",
         "seed": provenance.seed if provenance else 0,
         "input": result.input,
+        "references": [
+            {"name": name, "weight": weight} for name, weight in (provenance.references if provenance else ())
+        ],
         "interrupted": result.solved.interrupted,
         "output_gain_db": result.rendered.output_gain_db,
         "true_peak_dbtp": result.rendered.true_peak_db,
