@@ -194,6 +194,15 @@ class ReportRow:
 
 
 @dataclass(frozen=True)
+class Findings:
+    """What can be said of input and result in plain words, and what a network that says so was trained on."""
+
+    input: Sequence[str] = ()
+    result: Sequence[str] = ()
+    about: str = ""
+
+
+@dataclass(frozen=True)
 class ReportData:
     """A whole report.
 
@@ -205,6 +214,7 @@ class ReportData:
         notes: sentences on what was transferred and what was not.
         provenance: names and digests of input and reference, versions.
         command: the command line that makes this again.
+        findings: what can be said of input and result in plain words.
     """
 
     title: str
@@ -214,6 +224,7 @@ class ReportData:
     notes: Sequence[str] = ()
     provenance: Sequence[Fact] = ()
     command: str = ""
+    findings: Findings = Findings()
 
 
 @dataclass(frozen=True)

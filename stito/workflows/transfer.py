@@ -22,6 +22,7 @@ from stito.files.locks import sole_writer
 from stito.mix import Mix
 from stito.report.build import Sources
 from stito.workflows.command import command_line
+from stito.workflows.findings import findings_of
 from stito.workflows.folder import NAMES, keep_inputs, recorded_files, remove_earlier, write_audio_files
 from stito.workflows.folder import prepare as prepare_folder
 from stito.workflows.result import TransferResult, files_of, write_results
@@ -137,6 +138,7 @@ class Transfer(TransferOptions):
             layout=mix.layout,
             command=command,
             phases=phases,
+            findings=findings_of(mix, settled.rendered, task.context.encoder),
         )
 
     def _begin(self, phase: str, subject: str) -> None:
