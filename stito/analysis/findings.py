@@ -18,7 +18,16 @@ from stito.features.masking import LOUDNESS_EXPONENT
 from stito.mix import Mix
 from stito.models.encoder import Combined, Described, Encoder, FaultFinder, MixEncoder
 
-__all__ = ["Covering", "FoundFault", "coverings", "fault_finder", "find_faults", "trained_on"]
+__all__ = [
+    "Covering",
+    "FoundFault",
+    "coverings",
+    "fault_finder",
+    "find_faults",
+    "severities",
+    "told",
+    "trained_on",
+]
 
 RANGES = ((20.0, 120.0), (120.0, 500.0), (500.0, 2000.0), (2000.0, 5000.0), (5000.0, 20_000.0))
 """From lows to highs, in Hz."""
@@ -110,7 +119,22 @@ def _loudness(energy: Tensor) -> Tensor:
 
 
 def find_faults(mix: Mix, encoder: Encoder) -> list[FoundFault]:
-    """The faults that an encoder finds in the stems of a mix, the most severe first: means over active excerpts.
+    """The faults that an encoder finds in the stems of a mix, the most severe first; errors as `severities`."""
+    return told(severities(mix, encoder))
+
+
+def told(found: Mapping[str, Mapping[str, float]]) -> list[FoundFault]:
+    """The faults worth telling of all that an encoder predicts, the most severe first."""
+    each = [(stem, fault, severity) for stem, faults in found.items() for fault, severity in faults.items()]
+    return [
+        FoundFault(stem, fault, severity, load_fault(fault).doc)
+        for stem, fault, severity in sorted(each, key=lambda of: -of[2])
+        if severity >= LEAST_SEVERITY
+    ]
+
+
+def severities(mix: Mix, encoder: Encoder) -> dict[str, dict[str, float]]:
+    """How severe an encoder predicts each fault of each stem of a mix to be, 0 to 1: means over active excerpts.
 
     Raises `SettingsError` for an encoder that was not trained to, `AudioError` for a mix of which no stem is one that
     it knows.
@@ -129,12 +153,10 @@ def find_faults(mix: Mix, encoder: Encoder) -> list[FoundFault]:
     for start in active_starts(mix.stereo_sum(), encoder.sample_rate, seconds=EXCERPT_S, count=EXCERPTS):
         stems = {name: x[None, :, start : start + length] for name, x in known.items()}
         _collect(found, encoder, {name: x for name, x in stems.items() if not is_silent(x)})
-    means = [(stem, fault, sum(values) / len(values)) for (stem, fault), values in found.items()]
-    return [
-        FoundFault(stem, fault, severity, load_fault(fault).doc)
-        for stem, fault, severity in sorted(means, key=lambda each: -each[2])
-        if severity >= LEAST_SEVERITY
-    ]
+    predicted: dict[str, dict[str, float]] = {}
+    for (stem, fault), values in found.items():
+        predicted.setdefault(stem, {})[fault] = sum(values) / len(values)
+    return predicted
 
 
 def _collect(found: dict[tuple[str, str], list[float]], encoder: FaultFinder, stems: Mapping[str, Tensor]) -> None:

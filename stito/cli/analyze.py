@@ -35,7 +35,7 @@ def analyze(source: Path, stem: str | None, encoder: str | None, quality: Path |
       stito analyze my-stems/ --encoder runs/stem.safetensors
       stito analyze my-stems/ --encoder features --quality quality/head-features.safetensors
     """
-    from stito.analysis.findings import Covering, FoundFault, coverings, fault_finder, find_faults, trained_on
+    from stito.analysis.findings import Covering, FoundFault, coverings, fault_finder, severities, told, trained_on
     from stito.analysis.mixing import analyse
     from stito.analysis.quality import predict_score
     from stito.mix import read_mix
@@ -50,8 +50,9 @@ def analyze(source: Path, stem: str | None, encoder: str | None, quality: Path |
     features = analyse(mix)
     findings: list[Covering | FoundFault] = [*coverings(mix)]
     finder = loaded and fault_finder(loaded)
-    if loaded and (finder or head is None):
-        findings += find_faults(mix, finder or loaded)  # which says so, if it finds none
+    # an encoder that finds no faults is refused, unless it was named for a head
+    severity = severities(mix, finder or loaded) if loaded and (finder or head is None) else {}
+    findings += told(severity)
     score = predict_score(mix, head, loaded) if head and loaded else None
     about = trained_on(finder) if finder else ""
     if as_json:
@@ -59,6 +60,8 @@ def analyze(source: Path, stem: str | None, encoder: str | None, quality: Path |
         for finding in findings:
             kind = "covered" if isinstance(finding, Covering) else "faults"
             document[finding.stem].setdefault(kind, []).append(asdict(finding))  # type: ignore[attr-defined]
+        for name, faults in severity.items():
+            document[name]["severity"] = max(faults.values())
         if score:
             document[next(iter(document))]["predicted"] = asdict(score)
         if about:
@@ -67,8 +70,9 @@ def analyze(source: Path, stem: str | None, encoder: str | None, quality: Path |
         return
     for finding in findings:
         click.echo(f"{finding}.")
-    if finder and not any(isinstance(finding, FoundFault) for finding in findings):
-        click.echo("No stem seems to have a fault.")
+    if severity:
+        worst = ", ".join(f"{name} {max(faults.values()):.1f}" for name, faults in severity.items())
+        click.echo(f"Predicted severity of the worst fault, 0 to 1: {worst}.")
     if score:
         click.echo(f"{score}.")
     if about:

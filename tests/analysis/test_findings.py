@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from stito.analysis.findings import coverings, fault_finder, find_faults, trained_on
+from stito.analysis.findings import coverings, fault_finder, find_faults, severities, trained_on
 from stito.errors import AudioError, SettingsError
 from stito.mix import Mix
 from stito.models.combination import CombinedEncoder
@@ -71,6 +71,7 @@ def test_faults_are_named_most_severe_first_with_what_they_sound_like() -> None:
     found = find_faults(mix, Sure())
     assert [(fault.stem, fault.fault) for fault in found] == [("drums", "gain"), ("drums", "tilt")]
     assert str(found[0]).startswith("drums: gain of a severity of about 0.8 (too loud or too quiet")
+    assert severities(mix, Sure())["drums"] == pytest.approx({"gain": 0.8, "tilt": 0.3})
 
 
 def test_a_combination_finds_what_its_part_finds_and_says_what_that_was_trained_on() -> None:
