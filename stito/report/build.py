@@ -33,6 +33,7 @@ from stito.report.data import (
     Curve,
     EffectSettings,
     Fact,
+    Findings,
     Headline,
     Knob,
     Measured,
@@ -143,7 +144,7 @@ def sounds_of(rendered: Rendered, start_s: float) -> Sounds:
         return dict(zip(names, side_by_side(sound, names, numbers=rendered.mix.numel()), strict=True))
 
 
-def build_report(command: str, sources: Sources, outcome: Outcome) -> ReportData:
+def build_report(command: str, sources: Sources, outcome: Outcome, findings: Findings | None = None) -> ReportData:
     """Everything that the page shows of a transfer; `command` makes it again."""
     source, reference = sources.sounds
     rendered, solutions = outcome.rendered, outcome.solutions
@@ -159,6 +160,7 @@ def build_report(command: str, sources: Sources, outcome: Outcome) -> ReportData
         provenance=_provenance(outcome),
         command=command,
         words=_words(sources, outcome),
+        findings=findings or Findings(),
     )
 
 

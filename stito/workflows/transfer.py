@@ -24,6 +24,7 @@ from stito.files.locks import sole_writer
 from stito.mix import Mix
 from stito.report.build import Sources
 from stito.workflows.command import command_line
+from stito.workflows.findings import findings_of
 from stito.workflows.folder import NAMES, keep_inputs, recorded_files, remove_earlier, write_audio_files
 from stito.workflows.folder import prepare as prepare_folder
 from stito.workflows.result import TransferResult, files_of, write_results
@@ -160,6 +161,7 @@ class Transfer(TransferOptions):
             command=command,
             input=source,
             phases=phases,
+            findings=findings_of(mix, settled.rendered, task.context.encoder),
         )
 
     def _begin(self, phase: str, subject: str) -> None:
