@@ -310,14 +310,8 @@ class TestDocuments:
         load_exporter("csv").export(session, tmp_path / "a.csv")
         load_exporter("json").export(session, tmp_path / "a.json")
         rows = list(csv.DictReader((tmp_path / "a.csv").open()))
-        assert {
-            "stem": "drums",
-            "effect": "eq",
-            "label": "eq",
-            "param": "mid_hz",
-            "value": "1700",
-            "unit": "Hz",
-        } in rows
+        wanted = {"stem": "drums", "effect": "eq", "label": "eq", "param": "mid_hz", "value": "1700", "unit": "Hz"}
+        assert any(wanted.items() <= row.items() for row in rows)
         assert load_preset(tmp_path / "a.json") == preset
 
     def test_words_are_those_of_explain(self, session: Session, tmp_path: Path) -> None:
