@@ -107,18 +107,18 @@ def knob_label(name: str) -> str:
     return " ".join(words)
 
 
-def moved_knobs(effect: EffectSettings) -> list[Knob]:
+def moved_knobs(effect: EffectSettings) -> list[list[Knob]]:
     """The knobs of an effect that matter: not those at their neutral place, nor those of a band that does nothing.
 
-    The knobs of a band begin with the name of its amount: those of `low_mid_gain_db` with `low_mid`.
+    Those of one band are together; they begin with the name of its amount: those of `low_mid_gain_db` with `low_mid`.
     """
     amounts = {_band(knob): knob for knob in effect.knobs if knob.depth and _band(knob)}
-
-    def matters(knob: Knob) -> bool:
-        band = max((name for name in amounts if knob.name.startswith(f"{name}_")), key=len, default=None)
-        return _is_moved(knob if band is None else amounts[band])
-
-    return [knob for knob in effect.knobs if matters(knob)]
+    groups: dict[str, list[Knob]] = {}
+    for knob in effect.knobs:
+        band = max((name for name in amounts if knob.name.startswith(f"{name}_")), key=len, default="")
+        if _is_moved(amounts[band] if band else knob):
+            groups.setdefault(band or knob.name, []).append(knob)
+    return list(groups.values())
 
 
 def _band(knob: Knob) -> str:

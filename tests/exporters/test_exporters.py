@@ -151,6 +151,33 @@ class TestDawProject:
         assert self.value(master, "Devices/Limiter/Threshold") == pytest.approx(-3)
         assert self.value(master, "Volume") == pytest.approx(10 ** ((-1 - 2) / 20), rel=1e-5)
 
+    def test_its_devices_and_fader_make_what_was_rendered(self, mix: Mix, tmp_path: Path) -> None:
+        """Read by something else: devices built from the numbers in the file render the same sound."""
+        part = strip("eq | gain | compressor", -3.0)
+        session = Session("null", Preset(stems={"drums": part}, output_gain_db=-2.0), read_input=lambda: mix)
+        load_exporter("dawproject").export(session, tmp_path / "null.dawproject")
+        archive = zipfile.ZipFile(tmp_path / "null.dawproject")
+        channel = self.channel(ElementTree.fromstring(archive.read("project.xml")), "drums")
+        equalizer, compressor = channel.findall("Devices/*")
+        numbers = {"mid": equalizer.findall("Band")[0], "high": equalizer.findall("Band")[1]}
+        eq = {f"{band}_gain_db": self.value(element, "Gain") for band, element in numbers.items()}
+        eq |= {f"{band}_hz": self.value(element, "Freq") for band, element in numbers.items()}
+        eq["mid_q"] = self.value(numbers["mid"], "Q")
+        chain = load_chain("eq | gain | compressor")
+        settings = chain.neutral()
+        settings["eq"] |= eq
+        settings["gain"]["gain_db"] = self.value(compressor, "InputGain")
+        settings["compressor"] |= {
+            "threshold_db": self.value(compressor, "Threshold"),
+            "ratio": 1 / (1 - self.value(compressor, "Ratio") / 100),
+            "attack_ms": 1000 * self.value(compressor, "Attack"),
+            "release_ms": 1000 * self.value(compressor, "Release"),
+        }
+        made = chain.render_one(mix.stems["drums"], settings, RATE).numpy() * self.value(channel, "Volume")
+        wet, _ = soundfile.read(io.BytesIO(archive.read("audio/drums-rendered.wav")), dtype="float32")
+        rendered = wet.T * 10 ** (2 / 20)  # the master has the output gain
+        assert np.square(made - rendered).sum() / np.square(rendered).sum() < 1e-8
+
     def test_pans_go_from_left_at_0_to_right_at_1(self, project: ElementTree.Element) -> None:
         assert self.value(self.channel(project, "drums"), "Pan") == pytest.approx(0.7)
         assert self.value(self.channel(project, "vocals"), "Pan") == pytest.approx(0.5)
@@ -283,14 +310,8 @@ class TestDocuments:
         load_exporter("csv").export(session, tmp_path / "a.csv")
         load_exporter("json").export(session, tmp_path / "a.json")
         rows = list(csv.DictReader((tmp_path / "a.csv").open()))
-        assert {
-            "stem": "drums",
-            "effect": "eq",
-            "label": "eq",
-            "param": "mid_hz",
-            "value": "1700",
-            "unit": "Hz",
-        } in rows
+        wanted = {"stem": "drums", "effect": "eq", "label": "eq", "param": "mid_hz", "value": "1700", "unit": "Hz"}
+        assert any(wanted.items() <= row.items() for row in rows)
         assert load_preset(tmp_path / "a.json") == preset
 
     def test_words_are_those_of_explain(self, session: Session, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from stito.report import (
 )
 from stito.report.audio import encode, level_gains_db
 from stito.report.plots import convergence_plot, metric_places, spectrum_plot, waveform_path
-from stito.report.values import knob_label, movement, written, written_knob, written_reduction
+from stito.report.values import knob_label, moved_knobs, movement, written, written_knob, written_reduction
 
 MakeReport = Callable[..., ReportData]
 
@@ -269,6 +269,17 @@ class TestValues:
         assert written_knob(Knob("gain_db", 3.5, -18, 18, 0, "dB")) == "+3.5 dB"
         assert written_knob(Knob("makeup_db", 3.5, 0, 18, 0, "dB")) == "3.5 dB"
         assert written_knob(Knob("ratio", 3.2, 1, 20, 1)) == "3.2:1"
+
+    def test_few_rows_hold_the_knobs_that_matter_band_by_band(self) -> None:
+        def band(name: str, gain: float) -> list[Knob]:
+            return [
+                Knob(f"{name}_gain_db", gain, -15, 15, 0, "dB", depth=True),
+                Knob(f"{name}_hz", 90, 30, 200, 80, "Hz"),
+            ]
+
+        knobs = [*band("low", -6.0), *band("low_mid", 0.0), Knob("mix", 1.0, 0, 1, 1), Knob("link", 0.5, 0, 1, 1)]
+        groups = moved_knobs(EffectSettings("eq", "eq", False, knobs))
+        assert [[knob.name for knob in group] for group in groups] == [["low_gain_db", "low_hz"], ["link"]]
 
     def test_knobs_are_named_in_words(self) -> None:
         assert [knob_label(name) for name in ("low_gain_db", "ratio", "db")] == ["low gain", "ratio", "db"]
