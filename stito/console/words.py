@@ -164,11 +164,13 @@ def reductions_in(words: object) -> dict[str, Reductions]:
 
 
 def gain_in_words(preset: Preset) -> str:
-    """What is done to the sum so that it does not clip; "" for nothing."""
+    """What is done to the sum so that it does not clip, or is as loud as was asked; "" for nothing."""
     if abs(preset.output_gain_db) < SMALL_GAIN_DB:
         return ""
-    way = "down" if preset.output_gain_db < 0 else "up"
-    return f"Turn the sum {way} {decibels(abs(preset.output_gain_db))}: its true peak stays below -1 dBTP."
+    way, asked = "down" if preset.output_gain_db < 0 else "up", preset.delivery
+    aim = "" if asked.loudness_lufs is None else f"its loudness comes to {asked.loudness_lufs:g} LUFS, and "
+    peak = f"its true peak stays below {asked.ceiling_dbtp:g} dBTP."
+    return f"Turn the sum {way} {decibels(abs(preset.output_gain_db))}: {aim}{peak}"
 
 
 def reductions_of(strip: StripPreset, x: Tensor, sample_rate: int) -> dict[str, GainReduction]:
