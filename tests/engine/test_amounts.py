@@ -93,6 +93,7 @@ def test_a_knob_may_belong_to_another_aspect_than_its_effect() -> None:
 def test_every_effect_of_ours_says_what_it_changes() -> None:
     ours = [plugin.name for plugin in registry.plugins("effect") if plugin.distribution == "stito"]
     assert {registry.load("effect", name).aspect for name in ours} <= ASPECTS.keys()
+    assert "Aspect: dynamics." in CliRunner().invoke(cli, ["effects", "compressor"]).output
 
 
 def test_a_transfer_keeps_its_amounts_and_a_preset_gives_the_same() -> None:
