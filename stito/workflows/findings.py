@@ -16,6 +16,8 @@ __all__ = ["findings_of"]
 
 SECONDS = 20.0
 """Who covers whom is measured over so much of the song."""
+MOST = 4
+"""Sentences of a kind: those that matter most. `stito analyze` has them all."""
 
 
 def findings_of(mix: Mix, rendered: Rendered, encoder: Encoder) -> Findings:
@@ -32,10 +34,10 @@ def findings_of(mix: Mix, rendered: Rendered, encoder: Encoder) -> Findings:
 
 
 def _said(mix: Mix, finder: Encoder | None) -> tuple[str, ...]:
-    said = [str(covering) for covering in coverings(mix, seconds=SECONDS)]
+    said = [str(covering) for covering in coverings(mix, seconds=SECONDS)[:MOST]]
     if finder is not None:
         try:
-            said += [str(fault) for fault in find_faults(mix, finder)]
+            said += [str(fault) for fault in find_faults(mix, finder)[:MOST]]
         except AudioError:  # none of its stems
             return tuple(said)
     return tuple(said)
