@@ -6,6 +6,7 @@ import contextlib
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -111,7 +112,7 @@ def words_of(strip: StripPreset, reductions: Reductions | None = None) -> StripW
         largest.append(StripMove("fader", fader, abs(strip.fader_db)))
     if strip.conversion is None:
         return StripWords(tuple(largest), measured)
-    network = f"The network {strip.conversion.converter} renders it, which has no knobs."
+    network = f"The network {Path(strip.conversion.converter).stem} renders it, which has no knobs."
     return StripWords((StripMove("conversion", network, 0.0), *largest), measured)
 
 
@@ -164,11 +165,13 @@ def reductions_in(words: object) -> dict[str, Reductions]:
 
 
 def gain_in_words(preset: Preset) -> str:
-    """What is done to the sum so that it does not clip; "" for nothing."""
+    """What is done to the sum so that it does not clip, or has the loudness that was asked for; "" for nothing."""
     if abs(preset.output_gain_db) < SMALL_GAIN_DB:
         return ""
     way = "down" if preset.output_gain_db < 0 else "up"
-    return f"Turn the sum {way} {decibels(abs(preset.output_gain_db))}: its true peak stays below -1 dBTP."
+    aim = "" if preset.loudness_lufs is None else f"towards {preset.loudness_lufs:g} LUFS, "
+    peak = f"{aim}its true peak stays below {preset.ceiling_dbtp:g} dBTP"
+    return f"Turn the sum {way} {decibels(abs(preset.output_gain_db))}: {peak}."
 
 
 def reductions_of(strip: StripPreset, x: Tensor, sample_rate: int) -> dict[str, GainReduction]:
