@@ -79,6 +79,7 @@ class Mix:
         kind: `mix`, `stem` or `stems`.
         formats: of the stems, as they were read.
         widened: whether it came in mono, and goes out in stereo.
+        also: of a reference, further ones and their weights; its own is 1.
     """
 
     stems: Mapping[str, Tensor]
@@ -89,6 +90,7 @@ class Mix:
     kind: Kind = "mix"
     formats: Mapping[str, AudioFormat] = field(default_factory=dict)
     widened: bool = False
+    also: tuple[tuple[Mix, float], ...] = ()
 
     def __post_init__(self) -> None:
         shapes = {name: tuple(samples.shape) for name, samples in self.stems.items()}
@@ -142,6 +144,13 @@ class Mix:
             raise AudioError(f"{name}: there are no stems.", hint="Give at least one array.")
         audios = {_stem_name(key): _from_array(x, key, sample_rate, subtype) for key, x in stems.items()}
         return _assembled(name, audios)
+
+    @property
+    def blended(self) -> tuple[tuple[Mix, float], ...]:
+        """It and those beside it, with weights that add up to 1."""
+        both = ((self, 1.0), *self.also)
+        total = sum(weight for _, weight in both)
+        return tuple((one, weight / total) for one, weight in both)
 
     @property
     def duration_s(self) -> float:

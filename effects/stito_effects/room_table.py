@@ -71,7 +71,7 @@ class RoomTable:
             stretch = bins.start // STRETCH  # blocks are stretches
             block = self.components[stretch][..., : 2 * (bins.stop - bins.start)]
             parts = torch.bmm(inputs[0][:, places[stretch]].expand(2, -1, -1), block)  # `@` copies for a derivative
-            return torch.view_as_complex(parts.unflatten(-1, (-1, 2))).transpose(0, 1)
+            return torch.view_as_complex(parts.reshape(*parts.shape[:2], -1, 2)).transpose(0, 1)
 
         return Formula(evaluate, [weights], self.n // 2 + 1, size=STRETCH)
 

@@ -33,6 +33,9 @@ CENTRE_DB, SPREAD_DB = -55.0, 20.0
 """Where band levels of music at a usual level lie."""
 CHANNELS = ("left", "right", "mid", "side")
 PATCHES = "patches"
+CLIP, LEAST_SPREAD = 6.0, 1e-3
+REMEMBERED = 4000.0
+"""Stems of a kind over which what is usual is averaged."""
 SLOWEST = 10_000.0
 """Wavelength of the slowest position code, in tokens."""
 
@@ -79,7 +82,9 @@ class StemTransformer(nn.Module):
         self.entry = nn.Linear(len(self.channels) * bands * patch, dim)
         self.kind = nn.Embedding(len(self.names) + 1, dim)
         """The last is that of a stem whose name is not given."""
-        self.gamma = nn.ModuleDict({family: _Family(size, hidden) for family, size in family_dims(families).items()})
+        kinds = len(self.names) + 1
+        sizes = family_dims(families)
+        self.gamma = nn.ModuleDict({family: _Family(size, hidden, kinds) for family, size in sizes.items()})
         self.mechanism = mechanism if self.families else None
         self.tokens = nn.Linear(hidden, dim) if self.mechanism in ("prepend", "cross-attention") else None
         self.blocks = nn.ModuleList(_Block(dim, heads, dropout, hidden, self.mechanism) for _ in range(depth))
@@ -93,7 +98,7 @@ class StemTransformer(nn.Module):
         kind = torch.where(batch.named, batch.slot, len(self.names))
         h = self.entry(analysis[PATCHES].float())[batch.row] + self.kind(kind)[:, None]
         h = h + _positions(h.shape[1], self.dim).to(h)
-        conditions = [self.gamma[family](values) for family, values in found.items()]
+        conditions = [self.gamma[family](values, kind) for family, values in found.items()]
         tokens = None if self.tokens is None else self.tokens(torch.stack(conditions, dim=1))
         mix = torch.stack(conditions).sum(0) if self.mechanism == "film" else None
         first = 0
@@ -131,13 +136,48 @@ class StemTransformer(nn.Module):
         return level[:, : count * self.patch].reshape(len(level), count, -1)
 
 
-class _Family(nn.Sequential):
-    """A family's two-layer MLP, on features that are brought to zero mean and unit spread."""
+class _Family(nn.Module):
+    """A family's two-layer MLP, on features as they differ from those that stems of their kind usually have."""
 
-    def __init__(self, size: int, hidden: int) -> None:
-        super().__init__(
-            nn.BatchNorm1d(size, affine=False), nn.Linear(size, hidden), nn.GELU(), nn.Linear(hidden, hidden)
-        )
+    def __init__(self, size: int, hidden: int, kinds: int) -> None:
+        super().__init__()
+        self.usual = _Usual(size, kinds)
+        self.layers = nn.Sequential(nn.Linear(size, hidden), nn.GELU(), nn.Linear(hidden, hidden))
+
+    def forward(self, features: Tensor, kind: Tensor) -> Tensor:
+        """Of stems (n, size) of kinds (n,): (n, hidden)."""
+        result: Tensor = self.layers(self.usual(features, kind))
+        return result
+
+
+class _Usual(nn.Module):
+    """Features in units of their spread around the mean of the kind of stem, as far as `CLIP`; both are averaged while
+    it is trained, so that a stem is compared with all of its kind and not with those of its batch."""
+
+    mean: Tensor
+    square: Tensor
+    seen: Tensor
+
+    def __init__(self, size: int, kinds: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(kinds, size))
+        self.register_buffer("square", torch.ones(kinds, size))
+        self.register_buffer("seen", torch.zeros(kinds, 1))
+
+    def forward(self, features: Tensor, kind: Tensor) -> Tensor:
+        """(n, size) of kinds (n,)."""
+        if self.training:
+            self._see(features.detach(), kind)
+        spread = (self.square - self.mean.square()).clamp_min(LEAST_SPREAD**2).sqrt()
+        return ((features - self.mean[kind]) / spread[kind]).clamp(-CLIP, CLIP)
+
+    def _see(self, features: Tensor, kind: Tensor) -> None:
+        rows = nn.functional.one_hot(kind, len(self.seen)).to(features).T  # (kinds, n)
+        count = rows.sum(1, keepdim=True)
+        self.seen += count
+        share = torch.where(count > 0, count / self.seen.clamp_max(REMEMBERED).clamp_min(1), 0.0)
+        for average, values in ((self.mean, features), (self.square, features.square())):
+            average += share * (rows @ values / count.clamp_min(1) - average)
 
 
 class _Block(nn.Module):

@@ -16,9 +16,18 @@ from stito.engine.excerpts import active_starts
 from stito.errors import AudioError, SettingsError
 from stito.features.masking import LOUDNESS_EXPONENT
 from stito.mix import Mix
-from stito.models.encoder import Encoder, FaultFinder, MixEncoder
+from stito.models.encoder import Combined, Described, Encoder, FaultFinder, MixEncoder
 
-__all__ = ["Covering", "FoundFault", "coverings", "find_faults"]
+__all__ = [
+    "Covering",
+    "FoundFault",
+    "coverings",
+    "fault_finder",
+    "find_faults",
+    "severities",
+    "told",
+    "trained_on",
+]
 
 RANGES = ((20.0, 120.0), (120.0, 500.0), (500.0, 2000.0), (2000.0, 5000.0), (5000.0, 20_000.0))
 """From lows to highs, in Hz."""
@@ -63,15 +72,30 @@ class FoundFault:
         return f"{self.stem}: {self.fault} of a severity of about {self.severity:.1f} ({self.doc})"
 
 
-def coverings(mix: Mix) -> list[Covering]:
+def fault_finder(encoder: Encoder) -> Encoder | None:
+    """The encoder, or the part of a combination, that finds faults; None where there is none."""
+    parts = encoder.parts if isinstance(encoder, Combined) else (encoder,)
+    return next((part for part in parts if isinstance(part, FaultFinder) and part.faults), None)
+
+
+def trained_on(encoder: Encoder) -> str:
+    """What its weights were trained on, in a sentence; "" where they do not say."""
+    header = encoder.header if isinstance(encoder, Described) else {}
+    description = " ".join(str(header.get("data", {}).get("description", "")).split())
+    return f"{encoder.name} was trained on: {description.removesuffix('.')}." if description else ""
+
+
+def coverings(mix: Mix, *, seconds: float = LONGEST_S) -> list[Covering]:
     """Which stems are covered by which in which range, those first that lose most; nothing for less than two stems.
 
-    Over the most active minute. A stem counts as covered while the loudest other is 3 dB or more above it; told is what
-    is so for at least half of the time in which the stem plays there, in ranges that make up a tenth of its loudness.
+    Over the most active minute, or fewer `seconds`. A stem counts as covered while the loudest other is 3 dB or more
+    above it; told is what is so for at least half of the time in which the stem plays there, in ranges that make up a
+    tenth of its loudness.
     """
     if len(mix.stems) < 2:
         return []
-    names, bands = list(mix.stems), stereo_bands(torch.stack(list(_active_minute(mix).values())), mix.sample_rate)
+    active = torch.stack(list(_active(mix, seconds).values()))
+    names, bands = list(mix.stems), stereo_bands(active, mix.sample_rate)
     found = []
     for low, high in RANGES:
         inside = (bands.centre_hz >= low) & (bands.centre_hz < high)
@@ -95,7 +119,22 @@ def _loudness(energy: Tensor) -> Tensor:
 
 
 def find_faults(mix: Mix, encoder: Encoder) -> list[FoundFault]:
-    """The faults that an encoder finds in the stems of a mix, the most severe first: means over active excerpts.
+    """The faults that an encoder finds in the stems of a mix, the most severe first; errors as `severities`."""
+    return told(severities(mix, encoder))
+
+
+def told(found: Mapping[str, Mapping[str, float]]) -> list[FoundFault]:
+    """The faults worth telling of all that an encoder predicts, the most severe first."""
+    each = [(stem, fault, severity) for stem, faults in found.items() for fault, severity in faults.items()]
+    return [
+        FoundFault(stem, fault, severity, load_fault(fault).doc)
+        for stem, fault, severity in sorted(each, key=lambda of: -of[2])
+        if severity >= LEAST_SEVERITY
+    ]
+
+
+def severities(mix: Mix, encoder: Encoder) -> dict[str, dict[str, float]]:
+    """How severe an encoder predicts each fault of each stem of a mix to be, 0 to 1: means over active excerpts.
 
     Raises `SettingsError` for an encoder that was not trained to, `AudioError` for a mix of which no stem is one that
     it knows.
@@ -114,12 +153,10 @@ def find_faults(mix: Mix, encoder: Encoder) -> list[FoundFault]:
     for start in active_starts(mix.stereo_sum(), encoder.sample_rate, seconds=EXCERPT_S, count=EXCERPTS):
         stems = {name: x[None, :, start : start + length] for name, x in known.items()}
         _collect(found, encoder, {name: x for name, x in stems.items() if not is_silent(x)})
-    means = [(stem, fault, sum(values) / len(values)) for (stem, fault), values in found.items()]
-    return [
-        FoundFault(stem, fault, severity, load_fault(fault).doc)
-        for stem, fault, severity in sorted(means, key=lambda each: -each[2])
-        if severity >= LEAST_SEVERITY
-    ]
+    predicted: dict[str, dict[str, float]] = {}
+    for (stem, fault), values in found.items():
+        predicted.setdefault(stem, {})[fault] = sum(values) / len(values)
+    return predicted
 
 
 def _collect(found: dict[tuple[str, str], list[float]], encoder: FaultFinder, stems: Mapping[str, Tensor]) -> None:
@@ -132,9 +169,9 @@ def _collect(found: dict[tuple[str, str], list[float]], encoder: FaultFinder, st
                 found.setdefault((stem, fault), []).append(float(severity[0]))
 
 
-def _active_minute(mix: Mix) -> dict[str, Tensor]:
-    start = active_starts(mix.stereo_sum(), mix.sample_rate, seconds=LONGEST_S, count=1)[0]
-    return {name: mix.stereo(name)[:, start : start + round(LONGEST_S * mix.sample_rate)] for name in mix.stems}
+def _active(mix: Mix, seconds: float) -> dict[str, Tensor]:
+    start = active_starts(mix.stereo_sum(), mix.sample_rate, seconds=seconds, count=1)[0]
+    return {name: mix.stereo(name)[:, start : start + round(seconds * mix.sample_rate)] for name in mix.stems}
 
 
 def _verb(stem: str) -> str:

@@ -93,8 +93,11 @@ def batch(
 def _pairs(source: Path, reference: Path | None, outdir: Path, options: Mapping[str, object]) -> list[BatchPair]:
     from stito.workflows.batch_pairs import read_pairs, song_pairs
 
+    columns = {_column(param): param for param in click.get_current_context().command.params if param.name in options}
+
     def make(given: Mapping[str, object]) -> Transfer:
-        return engine_of(**cast(SearchOptions, {**options, **given}))
+        named = {columns[column].name: value for column, value in given.items()}
+        return engine_of(**cast(SearchOptions, {**options, **named}))
 
     if not source.exists():
         raise SettingsError(f"Nothing is at {source}.", hint="Give a table of pairs, or a folder and a reference.")
@@ -106,10 +109,12 @@ def _pairs(source: Path, reference: Path | None, outdir: Path, options: Mapping[
         return song_pairs(source, reference, make=make, beside=[outdir])
     if reference is not None:
         raise click.UsageError("In a table each row has its reference; for one REFERENCE give a folder of songs.")
-    params = click.get_current_context().command.params
-    return read_pairs(
-        source, make=make, options={param.name: _parse(param) for param in params if param.name in options}
-    )
+    return read_pairs(source, make=make, options={column: _parse(param) for column, param in columns.items()})
+
+
+def _column(param: click.Parameter) -> str:
+    """What an option is called in a table: as on the command line."""
+    return max(param.opts, key=len).removeprefix("--")
 
 
 def _parse(param: click.Parameter) -> Callable[[str], object]:
@@ -117,7 +122,8 @@ def _parse(param: click.Parameter) -> Callable[[str], object]:
 
     def parse(cell: str) -> object:
         try:
-            return param.type.convert(cell, param, None)
+            value = param.type.convert(cell, param, None)
+            return (value,) if param.multiple else value
         except click.BadParameter as error:
             raise SettingsError(error.message) from error
 

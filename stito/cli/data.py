@@ -39,23 +39,41 @@ def data() -> None:
     type=click.Path(path_type=Path),
     help='JSON: {"valid": [names], "test": [names]}.  [default: split.json in DIR, else the folders in it]',
 )
+@click.option(
+    "--separator",
+    default=None,
+    metavar="NAME[:WEIGHTS]",
+    help="DIR holds released mixes, which this takes apart: audio files, or FMA as it is unpacked.",
+)
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Songs at a time.")
-def build(folders: tuple[Path, ...], out: Path, normalize: bool, split_file: Path | None, workers: int) -> None:
+def build(
+    folders: tuple[Path, ...],
+    out: Path,
+    normalize: bool,
+    split_file: Path | None,
+    separator: str | None,
+    workers: int,
+) -> None:
     """Cache the stems of all songs in DIR, without their silence; what CACHE has already is kept.
 
     DIR holds a folder of stems (vocals, drums, bass, other) or a .stem.mp4 for each song, or train/, valid/ and test/
-    with such songs. MUSDB18's published validation songs are recognised by name.
+    with such songs. MUSDB18's published validation songs are recognised by name. With --separator it holds released
+    mixes; the tracks of FMA keep its splits, and their artists' licences.
 
     \b
-    Example:
+    Examples:
       stito data build musdb18hq/ more-songs/ -o cache/ --workers 4
+      stito data build fma/ -o cache/ --separator demucs
     """
     from stito.data.cache import build_cache
+    from stito.data.released import find_released
     from stito.data.songs import find_songs
 
-    songs = find_songs(*folders, split_file=split_file)
+    songs = (find_released if separator else find_songs)(*folders, split_file=split_file)
     prepare = _normalization() if normalize else None
-    _print_totals(build_cache(songs, out, prepare=prepare, workers=workers, on_progress=_print_built))
+    _print_totals(
+        build_cache(songs, out, prepare=prepare, separator=separator, workers=workers, on_progress=_print_built)
+    )
 
 
 def _normalization() -> Prepare:

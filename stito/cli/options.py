@@ -60,8 +60,9 @@ class SearchOptions(TypedDict):
     patience: int | None
     channels: str
     seed: int
-    amount: str | tuple[str, ...]
-    keep: str | tuple[str, ...]
+    amount: tuple[str, ...]
+    keep: tuple[str, ...]
+    also: tuple[list[tuple[Path, float]], ...]
     loudness: float | None
     ceiling: float
     device: str
@@ -109,6 +110,25 @@ class AspectsType(click.types.StringParamType):
         return value
 
 
+class ReferencesType(click.types.StringParamType):
+    """A reference and, behind a colon, its weight; in a table several with | between."""
+
+    name = "references"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Paths and weights."""
+        return [_weighted(text.strip()) for text in value.split("|")] if isinstance(value, str) else value
+
+
+def _weighted(text: str) -> tuple[Path, float]:
+    """A path and its weight; a colon that is part of a name that exists is none."""
+    head, colon, tail = text.rpartition(":")
+    try:
+        return (Path(head), float(tail)) if colon and head and not Path(text).exists() else (Path(text), 1.0)
+    except ValueError:
+        return Path(text), 1.0
+
+
 amount_option = click.option(
     "--amount",
     type=AmountType(),
@@ -119,10 +139,9 @@ amount_option = click.option(
 )
 
 
-def amount_of(given: str | tuple[str, ...]) -> float | str:
+def amount_of(given: tuple[str, ...]) -> float | str:
     """What `amount_option` gives, as a number where it is one."""
-    words = given if isinstance(given, str) else " ".join(given)
-    amount = Amount.of(words) if words else Amount()
+    amount = Amount.of(" ".join(given)) if given else Amount()
     return str(amount) if amount.aspects else amount.whole
 
 
@@ -169,6 +188,14 @@ def search_options(command: Command) -> Command:
             default=None,
             help='A chain: a name, "eq | compressor | reverb", or a .toml file.  '
             "[default: mixing for stems, mastering for a mix]",
+        ),
+        click.option(
+            "--and",
+            "also",
+            type=ReferencesType(),
+            multiple=True,
+            metavar="REFERENCE[:WEIGHT]",
+            help="A further reference, again and again; its weight is against 1 of the first. The target is the mean.",
         ),
         click.option("--stem", default=None, metavar="|".join(STEMS), help="What a single file is."),
         click.option(
@@ -246,7 +273,8 @@ def engine_of(*, method: str = "cma", on_step: OnStep | None = None, **options: 
         channels=options["channels"],
         seed=options["seed"],
         amount=amount_of(options["amount"]),
-        keep=aspects_of(options["keep"] if isinstance(options["keep"], str) else ",".join(options["keep"])),
+        keep=aspects_of(",".join(options["keep"])),
+        also=[reference for several in options["also"] for reference in several],
         loudness=options["loudness"],
         ceiling=options["ceiling"],
         stem=options["stem"],

@@ -41,6 +41,7 @@ def transfer(
       stito transfer mix.wav reference.flac -o out/ --method gradient --seconds 30
       stito transfer my-stems/ reference-stems/ -o out/ --method neural
       stito transfer my-stems/ reference-stems/ -o out/ --amount 0.8 --amount reverb=0 --amount eq=0.5
+      stito transfer my-stems/ reference-stems/ -o out/ --and another/:0.5
       stito transfer my-stems/ reference-stems/ -o out/ --keep level,width
       stito transfer my-stems/ reference-stems/ -o out/ --loudness -14 --ceiling -1
       stito transfer my-stems/ reference-stems/ -o out/ --encoder "fxencoder*0.7+features*0.3"

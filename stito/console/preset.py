@@ -175,6 +175,9 @@ class Provenance(_Model):
     seconds: float = 0.0
     input: dict[str, str] = Field(default_factory=dict, description="Digest of each input stem.")
     reference: dict[str, str] = Field(default_factory=dict, description="Digest of each reference stem.")
+    references: list[tuple[str, float]] = Field(
+        default_factory=list, description="The name of each reference and its weight, as a share of 1."
+    )
     losses: dict[str, tuple[float, float]] = Field(
         default_factory=dict, description="Per stem, the distance to the reference before and after."
     )

@@ -165,13 +165,13 @@ def reductions_in(words: object) -> dict[str, Reductions]:
 
 
 def gain_in_words(preset: Preset) -> str:
-    """What is done to the sum so that it does not clip, or has the loudness that was asked for; "" for nothing."""
+    """What is done to the sum so that it does not clip, or is as loud as was asked; "" for nothing."""
     if abs(preset.output_gain_db) < SMALL_GAIN_DB:
         return ""
-    way = "down" if preset.output_gain_db < 0 else "up"
-    aim = "" if preset.loudness_lufs is None else f"towards {preset.loudness_lufs:g} LUFS, "
-    peak = f"{aim}its true peak stays below {preset.ceiling_dbtp:g} dBTP"
-    return f"Turn the sum {way} {decibels(abs(preset.output_gain_db))}: {peak}."
+    way, asked = "down" if preset.output_gain_db < 0 else "up", preset.delivery
+    aim = "" if asked.loudness_lufs is None else f"its loudness comes to {asked.loudness_lufs:g} LUFS, and "
+    peak = f"its true peak stays below {asked.ceiling_dbtp:g} dBTP."
+    return f"Turn the sum {way} {decibels(abs(preset.output_gain_db))}: {aim}{peak}"
 
 
 def reductions_of(strip: StripPreset, x: Tensor, sample_rate: int) -> dict[str, GainReduction]:

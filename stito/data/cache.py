@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from torch import Tensor
 
 from stito.audio import check_writable, is_silent, write_atomic
 from stito.compute.processes import processes
+from stito.data.released import separated_stems
 from stito.data.silence import faded, sounding
 from stito.data.songs import SAMPLE_RATE, Song, check_names, read_stems
 from stito.errors import AudioError, MissingFileError, OutputExistsError, SettingsError
@@ -226,6 +227,7 @@ def build_cache(
     *,
     prepare: Prepare | None = None,
     prepared: str | None = None,
+    separator: str | None = None,
     workers: int = 1,
     on_progress: Callable[[Built], None] | None = None,
 ) -> Cache:
@@ -233,37 +235,60 @@ def build_cache(
 
     `prepare` is applied to each whole stem before its silence is cut away; `prepared` names it in the cache (its
     `__name__`, else). With several `workers`, processes, it must be a function of a module. A song without a split is
-    for training.
+    for training. Songs of `find_released` are taken apart by a `separator`; of these, files that cannot be read are
+    kept as songs without audio, and a remark.
 
     Raises `AudioError` for a file that cannot be read, `OutputError` while another process builds the same cache,
     `OutputExistsError` for one that was prepared differently, and as `Cache.open` does.
     """
     check_names(songs)
     prepared = prepared or ("none" if prepare is None else str(getattr(prepare, "__name__", "custom")))
+    if separator:
+        prepared = f"{prepared}, separated by {separator}"
     with sole_writer(out), closing(CacheWriter(out, prepared)) as writer:
         todo = [song for song in songs if not writer.holds(song.name, song.fingerprint(), song.split or "train")]
-        for at, (song, cuts) in enumerate(_each(todo, prepare, workers), len(songs) - len(todo)):
-            writer.add(song.name, song.fingerprint(), song.split or "train", cuts)
+        for at, (song, made) in enumerate(_each(todo, prepare, separator, workers), len(songs) - len(todo)):
+            writer.add(song.name, song.fingerprint(), song.split or "train", made.cuts)
             if on_progress:
-                on_progress(Built(song.name, at, len(songs), writer.seconds(song.name), writer.note))
+                note = " ".join(filter(None, (writer.note, made.note)))
+                on_progress(Built(song.name, at, len(songs), writer.seconds(song.name), note))
             writer.note = ""
     return Cache.open(out)
 
 
-def _each(songs: Sequence[Song], prepare: Prepare | None, workers: int) -> Iterator[tuple[Song, list[Cut]]]:
-    """The cuts of songs in order, by several processes if there are `workers`."""
+def _each(
+    songs: Sequence[Song], prepare: Prepare | None, separator: str | None, workers: int
+) -> Iterator[tuple[Song, _Made]]:
+    """What is kept of songs in order, by several processes if there are `workers`."""
+    make = partial(_made, prepare=prepare, separator=separator)
     if workers <= 1:
         for song in songs:
-            yield song, _cuts(song, prepare)
+            yield song, make(song)
         return
     with processes(workers) as pool:
-        yield from zip(songs, pool.map(_cuts, songs, [prepare] * len(songs)), strict=True)
+        yield from zip(songs, pool.map(make, songs), strict=True)
 
 
-def _cuts(song: Song, prepare: Prepare | None) -> list[Cut]:
-    """The sounding stretches of all stems of a song."""
+@dataclass(frozen=True)
+class _Made:
+    """The sounding stretches of all stems of a song, and a remark."""
+
+    cuts: Sequence[Cut]
+    note: str = ""
+
+
+def _made(song: Song, prepare: Prepare | None, separator: str | None) -> _Made:
+    if separator is None:
+        return _Made(_cuts(read_stems(song), prepare))
+    try:
+        return _Made(_cuts(separated_stems(song, separator), prepare))
+    except AudioError as error:
+        return _Made([], f"{song.name} is left out: {error}")
+
+
+def _cuts(stems: Iterable[tuple[str, Tensor]], prepare: Prepare | None) -> list[Cut]:
     cuts = []
-    for stem, x in read_stems(song):
+    for stem, x in stems:
         if is_silent(x):
             continue
         x = prepare(x, stem) if prepare else x

@@ -24,7 +24,16 @@ from stito.errors import AudioError, MissingFileError, SettingsError
 from stito.files.documents import parse_json, read_document
 from stito.stems import STEMS
 
-__all__ = ["SAMPLE_RATE", "SPLIT_FILE", "Song", "check_names", "find_songs", "read_stems"]
+__all__ = [
+    "SAMPLE_RATE",
+    "SPLITS",
+    "SPLIT_FILE",
+    "Song",
+    "check_names",
+    "find_songs",
+    "read_splits",
+    "read_stems",
+]
 
 SAMPLE_RATE = 44_100
 """The rate at which everything is trained, in Hz."""
@@ -69,7 +78,7 @@ def find_songs(*roots: Path, split_file: Path | None = None) -> list[Song]:
         AudioError: it holds no song.
         SettingsError: two songs have one name, or the split file cannot be read or names none of the songs.
     """
-    splits_by_name = _read_splits(split_file) if split_file else {}
+    splits_by_name = read_splits(split_file) if split_file else {}
     songs = [song for root in roots for song in _songs_of(root, splits_by_name)]
     if split_file and not splits_by_name.keys() & {song.name for song in songs}:
         raise _unknown(split_file, songs)
@@ -92,7 +101,7 @@ def _songs_of(root: Path, splits_by_name: Mapping[str, str]) -> list[Song]:
     musdb = _parse_splits((files("stito.data") / "splits" / "musdb18.json").read_text(encoding="utf-8"), "musdb18")
     beside = root / SPLIT_FILE
     if not splits_by_name and beside.is_file():
-        splits_by_name = _read_splits(beside)
+        splits_by_name = read_splits(beside)
         if splits_by_name and not splits_by_name.keys() & {song.name for song in found}:
             raise _unknown(beside, found)
     by_name = musdb | dict(splits_by_name)
@@ -129,7 +138,8 @@ def _stems_in(folder: Path) -> dict[str, Path]:
     return {stem: found[stem] for stem in STEMS if stem in found}
 
 
-def _read_splits(split_file: Path) -> dict[str, str]:
+def read_splits(split_file: Path) -> dict[str, str]:
+    """The split of each song that a split file names; `MissingFileError`, or `SettingsError` for no such document."""
     if not split_file.is_file():
         raise MissingFileError(f"{split_file} does not exist.", hint='It would hold JSON: {"valid": [names]}.')
     return _parse_splits(read_document(split_file, error=SettingsError), str(split_file))

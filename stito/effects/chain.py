@@ -11,9 +11,9 @@ input ─────── rfft, once ─────────────�
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,9 @@ __all__ = ["Chain", "ChainSettings", "Knob", "Prepared", "Slot"]
 
 ChainSettings = dict[str, Settings]
 """Physical values of a chain: by slot label, then by param name."""
+
+References = Tensor | Sequence[tuple[Tensor, float]]
+"""A reference (2, t), or several with their weights, which add up to 1."""
 
 BatchSettings = Mapping[str, Mapping[str, Tensor]]
 
@@ -261,12 +264,13 @@ class Chain:
         """The chain bound to one input (2, t), ready to render many candidates of it."""
         return Prepared(self, x, sample_rate)
 
-    def initial_settings(self, x: Tensor, reference: Tensor, sample_rate: int) -> ChainSettings:
+    def initial_settings(self, x: Tensor, reference: References, sample_rate: int) -> ChainSettings:
         """Settings in closed form: each effect in turn compares the audio that reaches it with the reference.
 
         Args:
             x: the input (2, t).
-            reference: (2, t'), which may be of other music.
+            reference: (2, t'), which may be of other music; of several, with their weights, each effect's settings are
+                the weighted mean of what it would be set to for each.
             sample_rate: of both, in Hz.
 
         Returns:
@@ -279,7 +283,7 @@ class Chain:
                 x, waiting = _rendered(waiting, x, found, sample_rate), []
             settings = slot.neutral() | {
                 name: value
-                for name, value in slot.effect.initial_settings(x, reference, sample_rate).items()
+                for name, value in _for_each(slot.effect.initial_settings, x, reference, sample_rate, slot).items()
                 if name not in slot.frozen
             }
             for param in slot.free:
@@ -293,13 +297,14 @@ class Chain:
         self,
         settings: Mapping[str, Mapping[str, float]],
         x: Tensor,
-        reference: Tensor,
+        reference: References,
         sample_rate: int,
         shares: Mapping[str, float],
     ) -> ChainSettings:
         """Settings moved towards those that statistics of the result and of the reference suggest.
 
-        Each effect in turn compares what the whole chain makes of `x` (2, t) so far with `reference` (2, t').
+        Each effect in turn compares what the whole chain makes of `x` (2, t) so far with `reference` (2, t'), or with
+        several and their weights, of which the mean counts.
         `shares` holds, by slot label, how far it moves: 0 not at all, 1 all the way. Others stay as they are.
         """
         found = {label: dict(values) for label, values in settings.items()}
@@ -307,12 +312,30 @@ class Chain:
             if slot.label not in shares:
                 continue
             now = found[slot.label]
-            corrected = slot.effect.correct(now, self.render_one(x, found, sample_rate), reference, sample_rate)
+            correct = partial(slot.effect.correct, now)
+            corrected = _for_each(correct, self.render_one(x, found, sample_rate), reference, sample_rate, slot)
             for param in slot.free:
                 place = param.to_unit(now[param.name])
                 wanted = param.to_unit(min(max(corrected[param.name], param.low), param.high))
                 now[param.name] = param.from_unit(place + shares[slot.label] * (wanted - place))
         return found
+
+
+def _for_each(
+    settings: Callable[[Tensor, Tensor, int], Settings], x: Tensor, reference: References, sample_rate: int, slot: Slot
+) -> Settings:
+    """The settings for a reference; for several their weighted mean, along each knob's own scale."""
+    if isinstance(reference, Tensor):
+        return settings(x, reference, sample_rate)
+    found = [(settings(x, one, sample_rate), weight) for one, weight in reference]
+    known = {param.name: param for param in slot.effect.params}
+    mean = {}
+    for name, value in found[0][0].items():
+        if all(each[name] == value for each, _ in found):
+            mean[name] = value  # without rounding
+        else:
+            mean[name] = known[name].from_unit(sum(weight * known[name].to_unit(each[name]) for each, weight in found))
+    return mean
 
 
 class Prepared:

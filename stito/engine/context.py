@@ -15,13 +15,14 @@ from stito.engine.networks import Networks
 from stito.engine.options import TransferOptions
 from stito.engine.pairs import PairExcerpts
 from stito.engine.solution import Solution
-from stito.models.encoder import Encoder, embed_excerpts
+from stito.models.encoder import Encoder, embed_blend
 from stito.search.base import Budget, Step
 from stito.search.objective import (
     AudioDistance,
     Candidates,
     EmbeddingDistance,
     LevelCandidates,
+    MeanDistance,
     Measure,
     MonoCandidates,
     Objective,
@@ -67,8 +68,13 @@ class Context:
 
     def _measure(self, pair: PairExcerpts) -> Measure:
         if self.options.objective is not None:
-            return AudioDistance(self.options.objective, torch.cat(list(pair.references), dim=-1), pair.sample_rate)
-        return EmbeddingDistance(self.encoder, embed_excerpts(self.encoder, pair.references))
+            objective, rate = self.options.objective, pair.sample_rate
+            measures = [
+                (AudioDistance(objective, torch.cat(list(song), dim=-1), rate), weight)
+                for song, weight in pair.target.songs
+            ]
+            return measures[0][0] if len(measures) == 1 else MeanDistance(measures)
+        return EmbeddingDistance(self.encoder, embed_blend(self.encoder, pair.target))
 
     def distance(self, pair: PairExcerpts, excerpts: Sequence[Tensor]) -> float:
         """How far the candidates' excerpts (2, t) of a pair, or what became of them, are from its reference."""

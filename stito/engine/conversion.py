@@ -18,15 +18,17 @@ __all__ = ["conversion_of", "converted"]
 
 def conversion_of(pair: PairExcerpts, converter: Converter, source: str) -> Conversion:
     """To the mean style of the reference's excerpts, from that of the input's; `source` names the converter."""
-    styles = (_style(converter, excerpts, pair.sample_rate) for excerpts in (pair.references, pair.inputs))
-    return Conversion(converter, source, *styles)
+    own = _style(converter, pair.inputs, pair.sample_rate)
+    wanted = pair.target.mean(lambda excerpts: _style(converter, excerpts, pair.sample_rate))
+    return Conversion(converter, source, wanted, own)
 
 
 def converted(conversion: Conversion, pair: PairExcerpts) -> list[Tensor]:
     """The candidates' excerpts as a converter renders them, as loud as the reference, as faders will make them."""
     (excerpts,) = pair.candidates.values()
     made = list(side_by_side(lambda excerpt: conversion.render(excerpt, pair.sample_rate), excerpts))
-    wanted, found = (loudness(torch.cat(list(part), dim=-1), pair.sample_rate) for part in (pair.references, made))
+    wanted = sum(weight * loudness(song, pair.sample_rate) for song, weight in pair.target.in_a_row())
+    found = loudness(torch.cat(made, dim=-1), pair.sample_rate)
     return [excerpt * gain(wanted - found) for excerpt in made]
 
 

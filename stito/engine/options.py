@@ -15,10 +15,13 @@ from stito.errors import SettingsError, UnknownNameError
 if TYPE_CHECKING:
     from stito.effects.chain import Chain
     from stito.engine.methods.base import Method
+    from stito.mix import Mix
     from stito.models.encoder import Encoder
     from stito.search.base import Budget
     from stito.search.objective import AudioObjective
     from stito.separation import Separator
+
+    Reference = Mix | str | Path | tuple[Mix | str | Path, float]
 
 __all__ = ["AUTO", "CHANNELS", "ENSEMBLE", "INITS", "MATCH", "NEURAL", "NEUTRAL", "PREDICT", "TransferOptions"]
 
@@ -55,6 +58,9 @@ class TransferOptions:
             `0.8 reverb=0 eq=0.5`.
         keep: aspects that do not move (`stito.effects.aspects`), such as `level,width`: a search does without their
             knobs, which stay at neutral, and with `level` every stem stays as loud as it is.
+        also: further references, each with a weight if it is another than 1, which the first one has:
+            `[("other.wav", 0.5), "third/"]`. The target is the weighted mean of embeddings, statistics and levels; 0
+            leaves one out.
         stem: what a single file is (`vocals`, `drums`, ...), or the one stem of a folder to read.
         separator: how a mix becomes stems, an installed name (`demucs`, `spleeter2`; weights of your own behind a
             colon) or any `Separator`; with `none`, mixes are matched whole.
@@ -86,6 +92,7 @@ class TransferOptions:
     seed: int = 0
     amount: float | str | Amount = 1.0
     keep: str | Sequence[str] = ()
+    also: Sequence[Reference] = ()
     stem: str | None = None
     separator: str | Separator = "none"
     init: str = AUTO
@@ -100,7 +107,7 @@ class TransferOptions:
     objective: AudioObjective | None = None
 
     def __post_init__(self) -> None:
-        _ = self.delivery, self.amounts
+        _ = self.delivery, self.amounts, self.further_references
         if self.excerpt_seconds < SHORTEST_S or self.excerpt_count < 1:
             raise SettingsError("An analysis needs at least one excerpt of half a second.")
         if not (math.isfinite(self.prior_weight) and self.prior_weight >= 0):
@@ -121,6 +128,22 @@ class TransferOptions:
     def kept(self) -> tuple[str, ...]:
         """The aspects that do not move."""
         return aspects_of(self.keep)
+
+    @property
+    def further_references(self) -> list[tuple[Mix | str | Path, float]]:
+        """The references beside the first, with their weights; those without weight are none."""
+        also = self.also if isinstance(self.also, Sequence) and not isinstance(self.also, str) else [self.also]
+        found: list[tuple[Mix | str | Path, float]] = []
+        for one in also:
+            source, weight = one if isinstance(one, tuple) else (one, 1.0)
+            if isinstance(source, int | float) or not (math.isfinite(weight) and weight >= 0):
+                raise SettingsError(
+                    f"also: {one!r} is no reference with a weight.",
+                    hint='Give [("other.wav", 0.5)]; weights are 0 or more.',
+                )
+            if weight > 0:
+                found.append((source, weight))
+        return found
 
     @property
     def leaves_out(self) -> bool:

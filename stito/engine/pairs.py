@@ -11,6 +11,7 @@ from torch import Tensor
 from stito.audio import resample, to_stereo
 from stito.engine.excerpts import active_starts, cut, frame_levels_db, same_performance
 from stito.mix import add_up
+from stito.models.blend import Blend
 
 __all__ = ["ExcerptCutter", "Pair", "PairExcerpts"]
 
@@ -20,13 +21,18 @@ STUDIED = 5
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """What is to be matched: input stems (2, t) whose sum shall sound like `reference` (2, t'), each at its rate."""
+    """What is to be matched: input stems (2, t) whose sum shall sound like `reference` (2, t'), each at its rate.
+
+    `also` are further references, their rates and weights; `weight` is that of the first.
+    """
 
     name: str
     inputs: Mapping[str, Tensor]
     reference: Tensor
     sample_rate: int
     reference_rate: int
+    weight: float = 1.0
+    also: Sequence[tuple[Tensor, int, float]] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +43,13 @@ class PairExcerpts:
         name: of the stem, `mix`, or `sum` for several stems that are matched jointly.
         candidates: by stem, the excerpts (2, t) that every candidate is rendered on.
         inputs: excerpts of the stems' sum that starts are made from.
-        references: excerpts of the reference.
+        references: excerpts of the reference; of several, of one after the other.
         same_performance: whether both play the same notes at the same time; all excerpts are of the same places then.
         sample_rate: of all excerpts, in Hz.
         places: where the candidates' excerpts begin in the input, in samples at its `input_rate`.
         input_rate: in Hz.
         seconds: how long an excerpt is.
+        songs: of several references, how many of these excerpts each has, and its weight; none for one.
     """
 
     name: str
@@ -54,6 +61,15 @@ class PairExcerpts:
     places: Sequence[int] = (0,)
     input_rate: int = 0
     seconds: float = 0.0
+    songs: Sequence[tuple[int, float]] = ()
+
+    @property
+    def target(self) -> Blend:
+        """The excerpts of the references by song, with their weights."""
+        if not self.songs:
+            return Blend.of(self.references)
+        excerpts = iter(self.references)
+        return Blend([([next(excerpts) for _ in range(count)], weight) for count, weight in self.songs])
 
     @property
     def joint(self) -> bool:
@@ -104,7 +120,8 @@ class ExcerptCutter:
         """The excerpts of a pair."""
         rate, other_rate = pair.sample_rate, pair.reference_rate
         total = add_up(pair.inputs.values())
-        same = same_performance(total, pair.reference, rate, other_rate)
+        # with several references there is not one performance to be the same as
+        same = not pair.also and same_performance(total, pair.reference, rate, other_rate)
         # places in both, where they are compared place by place
         common = round(pair.reference.shape[-1] * rate / other_rate) if same else total.shape[-1]
         heard = total[:, :common]
@@ -118,8 +135,13 @@ class ExcerptCutter:
         else:
             inputs = self._many(total, rate, levels)
             references = self._many(pair.reference, other_rate, frame_levels_db(pair.reference, other_rate))
+        songs = [(len(references), pair.weight)] if pair.also else []
+        for audio, its_rate, weight in pair.also:
+            excerpts = self._many(audio, its_rate, frame_levels_db(audio, its_rate))
+            songs.append((len(excerpts), weight))
+            references += excerpts
         return PairExcerpts(
-            pair.name, candidates, inputs, references, same, self.sample_rate, starts, rate, self.seconds
+            pair.name, candidates, inputs, references, same, self.sample_rate, starts, rate, self.seconds, songs
         )
 
     def _many(self, x: Tensor, sample_rate: int, levels: Tensor) -> list[Tensor]:

@@ -53,6 +53,7 @@ class Task:
     widened: bool
     target_lufs: Mapping[str, float]
     input_digests: Mapping[str, str]
+    references: Sequence[tuple[str, float]]
     reference_digests: Mapping[str, str]
     notes: Sequence[str]
 
@@ -79,16 +80,18 @@ def prepare(mix: Mix, reference: Mix, options: TransferOptions) -> Task:
     rate = context.encoder.sample_rate
     cutter = ExcerptCutter(rate, options.excerpt_seconds, options.excerpt_count, options.device)
     pairs = []
-    for name, (inputs, target) in routes.pairs.items():
+    for name, way in routes.pairs.items():
         with phase("excerpts", name):
-            pair = cutter.cut(Pair(name, inputs, target, mix.sample_rate, reference.sample_rate))
+            (target, other_rate, weight), *also = way.targets()
+            pair = cutter.cut(Pair(name, way.inputs, target, mix.sample_rate, other_rate, weight, also))
+            del target, also
         pairs.append(pair)
     if options.encoder == AUTO:
         context = _with_trained_encoder(context, pairs)
     if mix.is_mono:
         pairs, context = _in_mono(pairs, context)
     with phase("measure"):
-        targets = {name: reference.levels(stem).balance_lufs for name, stem in routes.loudness_targets.items()}
+        targets = {"mix" if name == "sum" else name: way.loudness() for name, way in routes.pairs.items()}
     return Task(
         method=method,
         context=context,
@@ -97,9 +100,16 @@ def prepare(mix: Mix, reference: Mix, options: TransferOptions) -> Task:
         widened=mix.widened,
         target_lufs=targets,
         input_digests=mix.digests(),
-        reference_digests=reference.digests(),
+        references=[(one.name, round(weight, 6)) for one, weight in reference.blended],
+        reference_digests=_digests(reference),
         notes=[*routes.notes, *_cancelled(mix), *_without_knobs(mix, options)],
     )
+
+
+def _digests(reference: Mix) -> dict[str, str]:
+    """Those of the reference's stems; of further ones behind their number, from 2."""
+    others = enumerate((one for one, _ in reference.also), 2)
+    return reference.digests() | {f"{i}/{stem}": digest for i, one in others for stem, digest in one.digests().items()}
 
 
 def _in_mono(pairs: Sequence[PairExcerpts], context: Context) -> tuple[list[PairExcerpts], Context]:
@@ -169,6 +179,7 @@ def solve(task: Task, *, on_step: OnStep | None = None) -> Solved:
             evaluations=sum(solution.evaluations for solution in solutions.values()),
             seconds=round(sum(solution.seconds for solution in solutions.values()), 3),
             input=dict(task.input_digests),
+            references=list(task.references),
             reference=dict(task.reference_digests),
             losses={name: (found.loss_before, found.loss_after) for name, found in solutions.items()},
         ),

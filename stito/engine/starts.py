@@ -19,7 +19,7 @@ from stito.engine.conversion import conversion_of, converted
 from stito.engine.options import AUTO, ENSEMBLE, MATCH, NEURAL, NEUTRAL, PREDICT
 from stito.engine.pairs import PairExcerpts
 from stito.engine.solution import Solution
-from stito.models.encoder import Familiar, embed_excerpts, same_style_distance
+from stito.models.encoder import Familiar, embed_blend, same_style_distance
 from stito.models.predictor import Guidance, Predictor
 from stito.search.base import Found, Step
 from stito.search.fit import fit
@@ -126,7 +126,7 @@ def _learnt(
     (excerpts,) = pair.candidates.values()
     places: dict[str, Tensor] = {}
     if predictor is not None:
-        predicted = predictor.predict(pair.inputs, pair.references, context.chain, pair.sample_rate)
+        predicted = predictor.predict(pair.inputs, pair.target, context.chain, pair.sample_rate)
         if wanted in (PREDICT, ENSEMBLE) or reduces(predicted, predictor, excerpts, pair, context):
             places[PREDICT] = predicted
     trusted = PREDICT in places and not pair.same_performance
@@ -153,7 +153,7 @@ def reduces(
     if encoder.sample_rate != pair.sample_rate:
         return True
     sources = [context.chain.prepare(x, pair.sample_rate) for x in excerpts]
-    measure = EmbeddingDistance(encoder, embed_excerpts(encoder, pair.references))
+    measure = EmbeddingDistance(encoder, embed_blend(encoder, pair.target))
     objective = Objective(StemCandidates(sources), measure, torch.device(context.options.device))
     neutral, there = objective.distance(torch.stack([context.chain.encode({}), predicted])).tolist()
     return bool(there < neutral)
@@ -161,7 +161,8 @@ def reduces(
 
 def _closed_form(pair: PairExcerpts, context: Context) -> Tensor:
     """Theta (dim,) of the chain's closed form."""
-    source, reference = (torch.cat(list(part), dim=-1).cpu() for part in (pair.inputs, pair.references))
+    source, target = torch.cat(list(pair.inputs), dim=-1).cpu(), pair.target.in_a_row()
+    reference = target[0][0] if len(target) == 1 else target
     return context.chain.encode(context.chain.initial_settings(source, reference, pair.sample_rate))
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from stito.compute.cores import side_by_side
+from stito.models.blend import Blend
 from stito.models.stem_batch import MixEmbedding, StemBatch
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "digest_of",
     "distance",
     "embed_all",
+    "embed_blend",
     "embed_excerpts",
     "has_learnt",
     "same_style_distance",
@@ -189,6 +191,14 @@ def distance(encoder: Encoder, a: Tensor, b: Tensor) -> Tensor:
 def embed_excerpts(encoder: Encoder, excerpts: Sequence[Tensor]) -> Tensor:
     """The mean embedding (1, dim) of excerpts (2, t) of any lengths."""
     return torch.stack(list(side_by_side(lambda excerpt: encoder.embed(excerpt[None]), excerpts))).mean(0)
+
+
+def embed_blend(encoder: Encoder, blend: Blend) -> Tensor:
+    """The mean embedding (1, dim) of several songs, by their weights: of one, that of its excerpts."""
+    if len(blend.songs) == 1 or _kind(encoder) == "euclidean":
+        return blend.mean(lambda excerpts: embed_excerpts(encoder, excerpts))
+    # compared by angle: how long a song's embedding is must not weigh
+    return blend.mean(lambda excerpts: nn.functional.normalize(embed_excerpts(encoder, excerpts), dim=-1))
 
 
 def embed_all(encoders: Sequence[Encoder], x: Tensor) -> Tensor:

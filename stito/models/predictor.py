@@ -25,6 +25,7 @@ from stito.compute.cores import side_by_side
 from stito.effects.chain import Chain
 from stito.effects.chain_files import load_chain
 from stito.errors import SettingsError, WeightsError
+from stito.models.blend import Blend
 from stito.models.encoder import Encoder, embed_all
 from stito.models.loading import load_conditioning, load_encoder
 from stito.models.weights import digest_of_weights, freeze, load_weights
@@ -145,30 +146,32 @@ class Predictor:
             raise WeightsError(f"{weights} is for other knobs than the chain '{self.chain.name}' has.", hint=again)
 
     @torch.no_grad()
-    def predict(self, inputs: Sequence[Tensor], references: Sequence[Tensor], chain: Chain, sample_rate: int) -> Tensor:
-        """Theta (dim,) of `chain` for excerpts (2, t) of input and reference.
+    def predict(
+        self, inputs: Sequence[Tensor], references: Sequence[Tensor] | Blend, chain: Chain, sample_rate: int
+    ) -> Tensor:
+        """Theta (dim,) of `chain` for excerpts (2, t) of input and reference, or of a blend of references.
 
         The network predicts twice, the second time with left and right swapped. The mean of both predictions is then
         corrected by statistics of the audio (`Guidance.corrections`). Knobs that the chain has frozen keep their
         values, the others stay within its ranges.
         """
+        target = Blend.of(references)
         pair = [
-            [resample(excerpt.cpu(), sample_rate, self.sample_rate) for excerpt in part]
-            for part in (references, inputs)
+            part.map(lambda excerpt: resample(excerpt.cpu(), sample_rate, self.sample_rate))
+            for part in (target, Blend.of(inputs))
         ]
-        mirrored = self._predicted([[excerpt.flip(0) for excerpt in part] for part in pair])
+        mirrored = self._predicted([part.map(lambda excerpt: excerpt.flip(0)) for part in pair])
         sided = torch.tensor([knob.param.sided for knob in self.chain.knobs])
         theta = (self._predicted(pair) + torch.where(sided, 1 - mirrored, mirrored)) / 2
         settings = chain.settings(chain.encode(self.chain.settings(theta)))  # within this chain's ranges
-        x, reference = (torch.cat([excerpt.cpu() for excerpt in part], dim=-1) for part in (inputs, references))
-        return chain.encode(chain.correct(settings, x, reference, sample_rate, self.guidance.corrections))
+        x = torch.cat([excerpt.cpu() for excerpt in inputs], dim=-1)
+        return chain.encode(chain.correct(settings, x, target.in_a_row(), sample_rate, self.guidance.corrections))
 
-    def _predicted(self, pair: Sequence[Sequence[Tensor]]) -> Tensor:
+    def _predicted(self, pair: Sequence[Blend]) -> Tensor:
         """Theta (knobs,) as the network predicts it, for the mean embeddings of the excerpts of either side."""
-        excerpts = [excerpt for part in pair for excerpt in part]
-        found = list(side_by_side(lambda excerpt: self._net.embed(excerpt[None]), excerpts))
-        counts = [len(part) for part in pair]
-        embedded = [torch.stack(list(part)).mean(0) for part in torch.split(torch.stack(found), counts)]
+        excerpts = [excerpt for part in pair for excerpt in part.excerpts]
+        found = iter(list(side_by_side(lambda excerpt: self._net.embed(excerpt[None]), excerpts)))
+        embedded = [part.mean(lambda song: torch.stack([next(found) for _ in song]).mean(0)) for part in pair]
         return self._net.head(torch.cat(embedded, dim=-1))[0]
 
     def __repr__(self) -> str:

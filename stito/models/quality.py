@@ -9,14 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from stito.models.encoder import Encoder, MixEncoder
+from stito.errors import WeightsError
+from stito.models.encoder import Encoder, MixEncoder, digest_of
+from stito.models.weights import freeze, load_weights
 from stito.streams import Purpose, torch_seeded
 
-__all__ = ["HeadPlan", "QualityHead", "fit_head", "mix_vectors"]
+__all__ = ["ARCHITECTURE", "FittedHead", "HeadPlan", "QualityHead", "fit_head", "load_head", "mix_vectors"]
+
+ARCHITECTURE = "quality head"
+"""In the header of its weights."""
 
 CLIP = 6.0
 """Standard deviations: further out a dimension says no more."""
@@ -90,6 +96,59 @@ def fit_head(vectors: Tensor, scores: Tensor, plan: HeadPlan | None = None, *, s
             loss.backward()
             optimiser.step()
     return head.eval().requires_grad_(False)
+
+
+@dataclass(frozen=True)
+class FittedHead:
+    """A head from a file: what it predicts, what it was fitted to, and on which encoder's embedding.
+
+    Attributes:
+        score: the name of what is predicted.
+        data: what it was fitted to, in a sentence.
+        encoder: the name of the encoder.
+        digest: of the encoder's weights.
+        dim: of the vectors that it takes.
+        seconds: the length of each excerpt that is embedded.
+        excerpts: how many of them.
+    """
+
+    head: QualityHead
+    score: str
+    data: str
+    encoder: str
+    digest: str
+    dim: int
+    seconds: float
+    excerpts: int
+
+    def check(self, encoder: Encoder) -> None:
+        """`WeightsError` if it was fitted to another encoder's embedding."""
+        if (encoder.name, digest_of(encoder)) != (self.encoder, self.digest):
+            raise WeightsError(
+                f"This head was fitted to '{self.encoder}', and not to these weights of '{encoder.name}'.",
+                hint="Name the encoder that it was fitted to with --encoder.",
+            )
+
+
+def load_head(path: Path) -> FittedHead:
+    """A head that `stito evaluate quality` wrote; `WeightsError` for any other file."""
+    state, header = load_weights(path)
+    if header.get("architecture") != ARCHITECTURE:
+        raise WeightsError(f"{path} is no quality head.", hint="`stito evaluate quality` writes them.")
+    dim = len(state["mean"])
+    head = QualityHead(dim, HeadPlan(hidden=int(header["config"]["hidden"])))
+    freeze(head, state, path)
+    name, digest = header["encoder"]
+    return FittedHead(
+        head,
+        str(header["score"]),
+        str(header["data"]),
+        name,
+        digest,
+        dim,
+        float(header.get("seconds", 6.0)),
+        int(header.get("excerpts", 4)),
+    )
 
 
 def _ranking(guess: Tensor, truth: Tensor) -> Tensor:

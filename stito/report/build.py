@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -33,6 +33,7 @@ from stito.report.data import (
     Curve,
     EffectSettings,
     Fact,
+    Findings,
     Headline,
     Knob,
     Measured,
@@ -85,7 +86,8 @@ class Sources:
     """
 
     def __init__(self, mix: Mix, reference: Mix) -> None:
-        self.title, self.duration_s = f"{mix.name} → {reference.name}", mix.duration_s
+        references = " + ".join(one.name for one, _ in reference.blended)
+        self.title, self.duration_s = f"{mix.name} → {references}", mix.duration_s
         self._mixes: tuple[Mix, Mix] | None = (mix, reference)
 
     @cached_property
@@ -142,7 +144,7 @@ def sounds_of(rendered: Rendered, start_s: float) -> Sounds:
         return dict(zip(names, side_by_side(sound, names, numbers=rendered.mix.numel()), strict=True))
 
 
-def build_report(command: str, sources: Sources, outcome: Outcome) -> ReportData:
+def build_report(command: str, sources: Sources, outcome: Outcome, findings: Findings | None = None) -> ReportData:
     """Everything that the page shows of a transfer; `command` makes it again."""
     source, reference = sources.sounds
     rendered, solutions = outcome.rendered, outcome.solutions
@@ -158,6 +160,7 @@ def build_report(command: str, sources: Sources, outcome: Outcome) -> ReportData
         provenance=_provenance(outcome),
         command=command,
         words=_words(sources, outcome),
+        findings=findings or Findings(),
     )
 
 
@@ -190,6 +193,7 @@ def _facts(outcome: Outcome) -> list[Fact]:
         return []
     return [
         Fact("Method", provenance.method),
+        *_references(provenance.references),
         Fact("Encoder", provenance.encoder),
         *_means(solutions.values()),
         Fact("Evaluations", str(provenance.evaluations)),
@@ -201,6 +205,12 @@ def _facts(outcome: Outcome) -> list[Fact]:
         Fact("Stopped", " ".join(sorted({solution.stop for solution in solutions.values()}))),
         Fact("stito", provenance.stito),
     ]
+
+
+def _references(named: Sequence[tuple[str, float]]) -> list[Fact]:
+    """Several references and their shares; the page plays the first."""
+    shares = ", ".join(f"{name} {100 * weight:.0f} %" for name, weight in named)
+    return [Fact("References", shares)] if len(named) > 1 else []
 
 
 def _asked(delivery: Delivery) -> list[Fact]:

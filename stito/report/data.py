@@ -197,6 +197,15 @@ class ReportRow:
 
 
 @dataclass(frozen=True)
+class Findings:
+    """What can be said of input and result in plain words, and what a network that says so was trained on."""
+
+    input: Sequence[str] = ()
+    result: Sequence[str] = ()
+    about: str = ""
+
+
+@dataclass(frozen=True)
 class ReportData:
     """A whole report.
 
@@ -209,6 +218,7 @@ class ReportData:
         provenance: names and digests of input and reference, versions.
         command: the command line that makes this again.
         words: by strip, what was done in sentences; that of the master stands with the mix.
+        findings: what can be said of input and result in plain words.
     """
 
     title: str
@@ -219,6 +229,7 @@ class ReportData:
     provenance: Sequence[Fact] = ()
     command: str = ""
     words: Mapping[str, StripWords] = field(default_factory=dict)
+    findings: Findings = Findings()
 
 
 @dataclass(frozen=True)

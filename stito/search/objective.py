@@ -26,6 +26,7 @@ __all__ = [
     "Candidates",
     "EmbeddingDistance",
     "LevelCandidates",
+    "MeanDistance",
     "Measure",
     "MonoCandidates",
     "Objective",
@@ -227,6 +228,17 @@ class AudioDistance:
         """Losses (b,)."""
         losses = [self.function(excerpt, self.reference, self.sample_rate) for excerpt in excerpts]
         return torch.stack(losses).mean(0)
+
+
+@dataclass(frozen=True, eq=False)
+class MeanDistance:
+    """The weighted mean of distances to several references."""
+
+    measures: Sequence[tuple[Measure, float]]
+
+    def __call__(self, excerpts: Sequence[Tensor]) -> Tensor:
+        """Distances (b,)."""
+        return torch.stack([weight * measure(excerpts) for measure, weight in self.measures]).sum(0)
 
 
 class SpectralDistance:

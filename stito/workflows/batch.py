@@ -132,7 +132,7 @@ def _check_folder(pair: BatchPair, outdir: Path, *, force: bool) -> None:
     folder = outdir / pair.name
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file, not a folder.", hint="Move it away, or name another folder with -o.")
-    keep_inputs([folder / name for name in NAMES], pair.input, pair.reference)
+    keep_inputs([folder / name for name in NAMES], pair.input, pair.reference, *pair.engine.further_paths)
     if not force and not is_ours(pair, outdir):
         raise OutputExistsError(
             f"{folder} already holds results that no batch made.",

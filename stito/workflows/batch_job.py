@@ -98,7 +98,7 @@ def identity(pair: BatchPair) -> dict[str, Any]:
     return {
         "stito": __version__,
         "input": _stamps(pair.input),
-        "reference": _stamps(pair.reference),
+        "reference": [stamp for path in (pair.reference, *engine.further_paths) for stamp in _stamps(path)],
         "options": options,
         "files": [stamp for file in files if file.exists() for stamp in _stamps(file)],
     }

@@ -118,6 +118,8 @@ def song_pairs(folder: Path, reference: Path, *, make: Make, beside: Sequence[Pa
 
 def anchored(option: str, value: object, base: Path) -> object:
     """The value of an option with a path in it, if it has one, taken as relative to `base`."""
+    if option in ("also", "and") and isinstance(value, tuple):
+        return tuple([(base / Path(path).expanduser(), weight) for path, weight in group] for group in value)
     if not isinstance(value, str | Path):
         return value
     if option == "predictor":
@@ -205,6 +207,9 @@ def _checked(engine: Transfer) -> Transfer:
         load_chain(engine.chain).keeping(engine.kept)
     if engine.encoder != AUTO:
         load_encoder(engine.encoder)
+    for path in engine.further_paths:
+        if not path.exists():
+            raise SettingsError(f"There is no reference {path}.")
     if engine.predictor is not None and not Path(engine.predictor).is_file():
         raise SettingsError(f"There is no predictor {engine.predictor}.")
     if isinstance(engine.separator, str) and (name := parse_name(engine.separator)[0]) != "none":

@@ -17,7 +17,7 @@ from stito.exporters.scripts import scripts_of
 from stito.mix import Layout
 from stito.report.audio import player
 from stito.report.build import Sources, build_report
-from stito.report.data import ReportData
+from stito.report.data import Findings, ReportData
 from stito.report.html import write_report
 from stito.terminal import text_table
 from stito.workflows.folder import (
@@ -58,6 +58,7 @@ class TransferResult(Outcome):
         command: the command line that makes it again, "" for one from Python.
         input: the path of the input, "" for arrays.
         phases: what the time was spent on.
+        findings: what can be said of input and result in plain words.
     """
 
     sources: Sources = field(kw_only=True)
@@ -65,6 +66,7 @@ class TransferResult(Outcome):
     command: str = field(default="", kw_only=True)
     input: str = field(default="", kw_only=True)
     phases: Phases = field(default_factory=Phases, kw_only=True)
+    findings: Findings = field(default=Findings(), kw_only=True)
 
     def save(self, folder: str | Path, *, force: bool = False) -> Path:
         """Write mix.wav, stems/, preset.json, preset.csv, result.json and report.html, as the command line does.
@@ -101,7 +103,7 @@ class TransferResult(Outcome):
     def report(self) -> ReportData:
         """What the report shows."""
         with phase("report"):
-            return build_report(self.command, self.sources, self)
+            return build_report(self.command, self.sources, self, self.findings)
 
     def __repr__(self) -> str:
         found = "; ".join(repr(solution) for solution in self.solutions.values())
@@ -168,6 +170,9 @@ def result_json(result: TransferResult, data: ReportData) -> dict[str, Any]:
         "encoder": provenance.encoder if provenance else "",
         "seed": provenance.seed if provenance else 0,
         "input": result.input,
+        "references": [
+            {"name": name, "weight": weight} for name, weight in (provenance.references if provenance else ())
+        ],
         "interrupted": result.solved.interrupted,
         "output_gain_db": result.rendered.output_gain_db,
         "true_peak_dbtp": result.rendered.true_peak_db,
@@ -194,6 +199,7 @@ def result_json(result: TransferResult, data: ReportData) -> dict[str, Any]:
         },
         "words": as_document(data.words),
         "notes": list(result.notes),
+        "findings": asdict(result.findings),
         "files": files_of(result),
         "phases": {
             name: {"seconds": round(spent.seconds, 3), "cpu_seconds": round(spent.cpu_seconds, 3)}

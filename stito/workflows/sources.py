@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from stito.compute.phases import phase
@@ -22,21 +24,29 @@ def read_pair(
     source: Source,
     reference: Source,
     *,
+    also: Sequence[tuple[Source, float]] = (),
     stem: str | None = None,
     separator: str | Separator = "none",
     on_step: OnStep | None = None,
 ) -> tuple[Mix, Mix]:
-    """Input and reference, read from files or folders, and separated if a separator is named."""
+    """Input and reference, read from files or folders, and separated if a separator is named.
+
+    `also` are further references and their weights; the reference carries them (`Mix.also`).
+    """
     with phase("read", str(source)):
         the_separator = load_separator(separator)  # before anything long is read
-    return separated(_read(source, stem), _read(reference, stem), the_separator, on_step)
+    mix, target = _read(source, stem), _read(reference, stem)
+    if also:
+        target = replace(target, also=(*target.also, *((_read(one, stem), weight) for one, weight in also)))
+    return separated(mix, target, the_separator, on_step)
 
 
 def separated(mix: Mix, reference: Mix, separator: Separator | None, on_step: OnStep | None = None) -> tuple[Mix, Mix]:
     """Input and reference with every mix among them separated into stems; as they are without a separator."""
     if separator is None:
         return mix, reference
-    mixes = [one for one in (mix, reference) if one.kind == "mix"]
+    everyone = [mix, reference, *(one for one, _ in reference.also)]
+    mixes = [one for one in everyone if one.kind == "mix"]
     apart = []
     for index, one in enumerate(mixes):
 
@@ -48,12 +58,15 @@ def separated(mix: Mix, reference: Mix, separator: Separator | None, on_step: On
         with phase("separate", one.name):
             apart.append(separate_mix(one, separator, on_progress=report))
     left = iter(apart)
-    return (next(left) if mix.kind == "mix" else mix), (next(left) if reference.kind == "mix" else reference)
+    mix, reference_apart, *others = [next(left) if one.kind == "mix" else one for one in everyone]
+    weights = [weight for _, weight in reference.also]
+    return mix, replace(reference_apart, also=tuple(zip(others, weights, strict=True)))
 
 
 def in_stereo(mix: Mix, reference: Mix) -> tuple[Mix, Mix]:
     """Mono input in stereo, where the reference has a width that mono could never come to."""
-    if mix.is_mono and reference.levels().side_over_mid_db > HARDLY_WIDE_DB:
+    widest = max(one.levels().side_over_mid_db for one, _ in reference.blended)
+    if mix.is_mono and widest > HARDLY_WIDE_DB:
         return mix.in_stereo(f"{mix.name} is mono and the reference is not: it goes out in stereo."), reference
     return mix, reference
 

@@ -24,6 +24,7 @@ from stito.files.locks import sole_writer
 from stito.mix import Mix
 from stito.report.build import Sources
 from stito.workflows.command import command_line
+from stito.workflows.findings import findings_of
 from stito.workflows.folder import NAMES, keep_inputs, recorded_files, remove_earlier, write_audio_files
 from stito.workflows.folder import prepare as prepare_folder
 from stito.workflows.result import TransferResult, files_of, write_results
@@ -117,16 +118,23 @@ class Transfer(TransferOptions):
         """Input and reference, separated if these options name a separator."""
         if self.chain is not None:
             load_chain(self.chain).keeping(self.kept)  # an error now, not after a separation
-        read = read_pair(mix, reference, stem=self.stem, separator=self.separator, on_step=self.on_step)
+        also = self.further_references
+        read = read_pair(mix, reference, also=also, stem=self.stem, separator=self.separator, on_step=self.on_step)
         return in_stereo(*read) if self.channels == AUTO else read
 
     def command(self, source: Path, reference: Path) -> str:
         """The command line that makes a transfer again: every option of it that was given."""
         given = {name: getattr(self, name) for name in TYPED if getattr(self, name) != _DEFAULTS[name]}
         given |= {"keep": ",".join(self.kept) or None}
+        also = [f"{one}:{weight:g}" for one, weight in self.further_references if isinstance(one, str | Path)]
         given = {name: value for name, value in given.items() if isinstance(value, str | Path | int | float | Amount)}
         spent = {"evaluations": self.budget.evaluations, "seconds": self.budget.seconds} if self.budget else {}
-        return command_line("transfer", str(source), str(reference), o="out", **given, **spent)
+        return command_line("transfer", str(source), str(reference), o="out", **{"and": also}, **given, **spent)
+
+    @property
+    def further_paths(self) -> list[Path]:
+        """Where the references beside the first are, as far as they are files."""
+        return [Path(one) for one, _ in self.further_references if isinstance(one, str | Path)]
 
     def finish(
         self,
@@ -153,6 +161,7 @@ class Transfer(TransferOptions):
             command=command,
             input=source,
             phases=phases,
+            findings=findings_of(mix, settled.rendered, task.context.encoder),
         )
 
     def _begin(self, phase: str, subject: str) -> None:
@@ -204,7 +213,7 @@ def run_transfer(
     The settings are written before the long rendering, and every file appears whole or not at all: a full disk or
     Ctrl-C loses nothing that was found.
     """
-    keep_inputs([outdir / name for name in NAMES], source, reference)
+    keep_inputs([outdir / name for name in NAMES], source, reference, *engine.further_paths)
     prepare_folder(outdir, force=force)
     with sole_writer(outdir, traceless=True):
         return transfer_files(engine, source, reference, outdir)

@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from stito.analysis.findings import coverings, find_faults
+from stito.analysis.findings import coverings, fault_finder, find_faults, severities, trained_on
 from stito.errors import AudioError, SettingsError
 from stito.mix import Mix
+from stito.models.combination import CombinedEncoder
 from stito.models.loading import load_encoder
 from stito.models.stem_batch import MixEmbedding
 
@@ -70,6 +71,19 @@ def test_faults_are_named_most_severe_first_with_what_they_sound_like() -> None:
     found = find_faults(mix, Sure())
     assert [(fault.stem, fault.fault) for fault in found] == [("drums", "gain"), ("drums", "tilt")]
     assert str(found[0]).startswith("drums: gain of a severity of about 0.8 (too loud or too quiet")
+    assert severities(mix, Sure())["drums"] == pytest.approx({"gain": 0.8, "tilt": 0.3})
+
+
+def test_a_combination_finds_what_its_part_finds_and_says_what_that_was_trained_on() -> None:
+    class Told(Sure):
+        same_style_distance, header = 0.1, {"data": {"description": "songs from\nMIDI"}}
+
+    both = CombinedEncoder([load_encoder("features"), Told()], [1, 1], "features+sure")
+    finder = fault_finder(both)
+    assert finder is both.parts[1]
+    assert trained_on(finder) == "sure was trained on: songs from MIDI."
+    assert fault_finder(load_encoder("features")) is None
+    assert trained_on(load_encoder("features")) == ""
 
 
 def test_an_encoder_that_finds_none_and_a_mix_without_stems_are_refused() -> None:

@@ -10,8 +10,11 @@ import pytest
 import soundfile
 from click.testing import CliRunner, Result
 
+from fma_folder import write_fma
 from stito.cli.data import data
-from stito.errors import OutputExistsError, StitoError
+from stito.data.cache import Cache
+from stito.data.mixes import Mixes
+from stito.errors import AudioError, OutputExistsError, StitoError
 
 RATE = 44_100
 
@@ -49,6 +52,25 @@ def test_a_split_file_may_be_named(songs: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.json").write_text('{"valid": ["a train song"]}')
     run("build", songs, "-o", tmp_path / "cache", "--no-normalize", "--split-file", tmp_path / "mine.json")
     assert set(json.loads(run("info", tmp_path / "cache", "--json").stdout)) == {"test", "valid"}
+
+
+def test_released_mixes_are_taken_apart_by_a_separator(tmp_path: Path) -> None:
+    fma = write_fma(tmp_path / "fma", seconds=2.5)
+    (fma / "fma_small" / "000" / "000003.mp3").write_bytes(b"no audio")
+    done = run("build", fma, "-o", tmp_path / "cache", "--no-normalize", "--separator", "example_split")
+    assert "000003 is left out" in done.stderr
+    assert "prepared: none, separated by example_split" in done.stdout
+    seconds = json.loads(run("info", tmp_path / "cache", "--json").stdout)
+    assert set(seconds) == {"train", "valid", "test"}
+    assert set(seconds["train"]) == {"bass", "other"}
+    assert len(Mixes(Cache.open(tmp_path / "cache"), split="train").songs) == 2
+    again = run("build", fma, "-o", tmp_path / "cache", "--no-normalize", "--separator", "example_split")
+    assert again.stderr == "", "a file that cannot be read is not tried again until it changes"
+
+
+def test_a_folder_of_mixes_and_one_of_stems_are_told_apart(songs: Path, tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match="no audio files"):
+        run("build", songs, "-o", tmp_path / "cache", "--separator", "example_split")
 
 
 def test_a_cache_travels_in_archives(songs: Path, tmp_path: Path) -> None:

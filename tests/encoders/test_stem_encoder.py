@@ -16,7 +16,7 @@ from stito.models.weights import save_weights
 from stito.testing import check_encoder
 from stito_encoders.mixing_families import FAMILIES, family_dims, mixing_families
 from stito_encoders.stem import SHIPPED, StemEncoder
-from stito_encoders.stem_transformer import StemTransformer
+from stito_encoders.stem_transformer import StemTransformer, _Usual
 
 RATE = 44_100
 TINY = {"bands": 32, "dim": 16, "depth": 1, "heads": 2, "hidden": 16}
@@ -170,3 +170,18 @@ def test_families_are_as_long_as_they_say_and_a_stem_alone_is_its_own_mix() -> N
     assert {family: values.shape[1] for family, values in found.items()} == family_dims(FAMILIES)
     assert float(found["dynamics"][:, -1].abs().max()) < 1e-3  # dB against the mix
     assert float(found["masking"][:, 0].max()) < 1e-3
+
+
+def test_features_are_seen_against_what_is_usual_for_their_kind_of_stem() -> None:
+    """A bass 6 dB above what basses have stands out as a drum 6 dB above drums does, however far apart both are."""
+    generator = torch.Generator().manual_seed(0)
+    kind = torch.arange(2).repeat(200)
+    levels = torch.where(kind == 0, -30.0, 10.0) + torch.where(kind == 0, 1.0, 4.0) * torch.randn(
+        400, generator=generator
+    )
+    usual = _Usual(1, 3).train()
+    for start in range(0, 400, 40):
+        usual(levels[start : start + 40, None], kind[start : start + 40])
+    usual.eval()
+    found = usual(torch.tensor([[-30.0], [-28.0], [10.0], [18.0]]), torch.tensor([0, 0, 1, 1]))[:, 0]
+    torch.testing.assert_close(found, torch.tensor([0.0, 2.0, 0.0, 2.0]), atol=0.4, rtol=0)

@@ -12,6 +12,7 @@ from stito.report import (
     Curve,
     EffectSettings,
     Fact,
+    Findings,
     Headline,
     Knob,
     Measured,
@@ -134,6 +135,11 @@ def make_report() -> Callable[..., ReportData]:
                 Fact("stito", "0.1.0"),
             ],
             rows=[make_row(name, seconds, seed) for seed, name in enumerate(names)],
+            findings=Findings(
+                ("vocals are covered by other between 500 Hz and 2 kHz for 62 % of the time",),
+                (),
+                "stem was trained on: songs rendered from MIDI.",
+            ),
             notes=[
                 "Drums, bass and vocals were matched to the stems of the same name.",
                 "The reference has no stem called other: it was left as it was.",

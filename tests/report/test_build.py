@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
 
 from conftest import as_mix, song
 from stito.console.preset import StripPreset
 from stito.effects.chain_files import load_chain
+from stito.mix import Mix
 from stito.report.data import ReportData
 from stito.report.html import write_report
 from stito.search.base import Budget
+from stito.workflows.result import result_json
 from stito.workflows.transfer import transfer
 
 
@@ -35,6 +38,18 @@ def test_rows_are_the_mix_and_its_stems(report: ReportData) -> None:
     assert report.rows[0].name == "mix"
     assert {row.name for row in report.rows[1:]} == {"drums", "bass"}
     assert report.title == "night → street"
+
+
+def test_who_covers_whom_is_said_of_input_and_result_alike() -> None:
+    x = 0.1 * torch.randn(2, 2 * 44_100, generator=torch.Generator().manual_seed(0))
+    mix = Mix.from_arrays({"vocals": 0.1 * x, "other": x}, 44_100)
+    reference = Mix.from_arrays({"vocals": x, "other": 0.1 * x}, 44_100)
+    result = transfer(mix, reference, method="match", chain="gain", excerpt_seconds=1.0, excerpt_count=1)
+    findings = result.report().findings
+    assert any(said.startswith("vocals are covered by other between") for said in findings.input)
+    assert not any(said.startswith("vocals") for said in findings.result)
+    assert any(said.startswith("other is covered by vocals") for said in findings.result)
+    assert result_json(result, result.report())["findings"]["input"] == findings.input
 
 
 def test_each_voice_is_there_where_it_exists(report: ReportData) -> None:

@@ -115,7 +115,8 @@ class TestThePage:
 
     def test_says_what_was_given(self, page: Page, make_report: MakeReport) -> None:
         data = make_report("mix", seconds=0.5)
-        for said in (data.title, data.command, *data.notes, "reduction 67 %", "fell from 0.47 to 0.155"):
+        findings = (*data.findings.input, data.findings.about, "nothing to mention")
+        for said in (data.title, data.command, *data.notes, *findings, "reduction 67 %", "fell from 0.47 to 0.155"):
             assert said in page.text
         for fact in (*data.facts, *data.provenance):
             assert f"{fact.label} {fact.value}" in page.text

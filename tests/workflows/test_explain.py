@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from conftest import CHAIN, song
 from stito.cli import cli
 from stito.console.preset import Preset, StripPreset, load_preset
-from stito.console.words import MOST_MOVES, explain, gain_in_words, reductions_of, words_of
+from stito.console.words import MOST_MOVES, explain, reductions_of, words_of
 from stito.effects.chain_files import load_chain
 from stito.errors import StitoError
 from stito.workflows.explain import explain_source, read_source
@@ -111,15 +111,6 @@ def test_a_wire_is_left_as_it_is_and_the_master_comes_last() -> None:
     assert list(words) == ["bass", "master"]
     assert words["bass"].sentences == ["Leave it as it is."]
     assert words["master"].sentences == ["Turn it up 3 dB."]
-
-
-def test_the_gain_of_the_sum_is_said_with_what_it_is_for() -> None:
-    wire = {"bass": StripPreset(chain=[])}
-    assert gain_in_words(Preset(stems=wire)) == ""
-    quieter = Preset(stems=wire, output_gain_db=-3.0)
-    assert gain_in_words(quieter) == "Turn the sum down 3 dB: its true peak stays below -1 dBTP."
-    louder = Preset(stems=wire, output_gain_db=4.0, loudness_lufs=-14.0, ceiling_dbtp=-2.0)
-    assert gain_in_words(louder) == "Turn the sum up 4 dB: towards -14 LUFS, its true peak stays below -2 dBTP."
 
 
 def test_a_session_of_a_result_has_its_input_and_its_rendered_stems(outdir: Path, tmp_path: Path) -> None:

@@ -12,53 +12,26 @@ import torch
 from torch import Tensor
 
 from stito import streams
-from stito.audio import is_silent, write_atomic, write_audio
+from stito.analysis.quality import vectors_of
+from stito.audio import write_atomic, write_audio
 from stito.data.degradation.degradation import degrade, draw_faults
 from stito.data.songs import SAMPLE_RATE
 from stito.demo import SONGS, compose
-from stito.engine.excerpts import active_starts
-from stito.errors import AudioError, SettingsError
+from stito.errors import SettingsError
 from stito.evaluation.page import render_template
 from stito.evaluation.quality.outcome import Outcome, Predicted
 from stito.evaluation.quality.scores import Scored
-from stito.mix import Mix, read_mix
+from stito.mix import read_mix
 from stito.models.encoder import Encoder, digest_of
-from stito.models.quality import HeadPlan, fit_head, mix_vectors
+from stito.models.quality import ARCHITECTURE, HeadPlan, fit_head
 from stito.models.weights import save_weights
-from stito.stems import STEMS
 from stito.streams import Purpose
 
-__all__ = ["NAMES", "study_quality", "vectors_of", "write_demo_scores", "write_study"]
+__all__ = ["NAMES", "study_quality", "write_demo_scores", "write_study"]
 
 NAMES = ("result.json", "tables.md", "report.html")
 FEWEST_SONGS = 3
 SEVERITIES = (0.0, 0.3, 0.6, 1.0)
-
-
-def vectors_of(encoder: Encoder, mix: Mix, *, seconds: float, count: int) -> Tensor:
-    """What an encoder embeds of a mix, (d,): the mean over its most active excerpts, NaN for stems that are missing.
-
-    A mix of stems by these; a released mix, whose stems are not known, as a whole. `AudioError` for stems of which none
-    is one of the four kinds.
-    """
-    mix = mix.at(encoder.sample_rate)
-    whole = mix.stereo_sum()
-    starts = active_starts(whole, encoder.sample_rate, seconds=seconds, count=count)
-    excerpts = [slice(start, start + round(seconds * encoder.sample_rate)) for start in starts]
-    if mix.kind == "mix":
-        with torch.no_grad():
-            return torch.stack([encoder.embed(whole[None, :, part])[0] for part in excerpts]).mean(0)
-    known = {name: mix.stereo(name) for name in mix.stems if name in STEMS}
-    found = []
-    for part in excerpts:
-        stems = {name: x[None, :, part] for name, x in known.items() if not is_silent(x[:, part])}
-        if stems:
-            found.append(mix_vectors(encoder, stems, STEMS)[0])
-    if not found:
-        raise AudioError(
-            f"{mix.name} has none of the stems {', '.join(STEMS)}.", hint="Name the files of stems after these."
-        )
-    return torch.stack(found).nanmean(0)
 
 
 def study_quality(
@@ -96,7 +69,8 @@ def study_quality(
             inside = torch.from_numpy(fold == number)
             guess[inside] = fit_head(of[~inside], truth[~inside], plan, seed=seed)(of[inside])
         predicted[label] = guess.tolist()
-        heads[label] = (fit_head(of, truth, plan, seed=seed).state_dict(), _header(encoders[label], score, data, plan))
+        header = {**_header(encoders[label], score, data, plan), "seconds": seconds, "excerpts": excerpts}
+        heads[label] = (fit_head(of, truth, plan, seed=seed).state_dict(), header)
     mixes = [
         Predicted(str(each.path), each.song, each.score, {label: predicted[label][number] for label in encoders})
         for number, each in enumerate(scored)
@@ -130,7 +104,7 @@ def _header(encoder: Encoder, score: str, data: str, plan: HeadPlan | None) -> d
     """Of the weights of a head: what it reads, and what it predicts."""
     hidden = (plan or HeadPlan()).hidden
     return {
-        "architecture": "quality head",
+        "architecture": ARCHITECTURE,
         "config": {"hidden": hidden},
         "encoder": [encoder.name, digest_of(encoder)],
         "score": score,
