@@ -6,6 +6,7 @@ import contextlib
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -111,7 +112,7 @@ def words_of(strip: StripPreset, reductions: Reductions | None = None) -> StripW
         largest.append(StripMove("fader", fader, abs(strip.fader_db)))
     if strip.conversion is None:
         return StripWords(tuple(largest), measured)
-    network = f"The network {strip.conversion.converter} renders it, which has no knobs."
+    network = f"The network {Path(strip.conversion.converter).stem} renders it, which has no knobs."
     return StripWords((StripMove("conversion", network, 0.0), *largest), measured)
 
 

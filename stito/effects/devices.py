@@ -20,7 +20,7 @@ BandShape = Literal["low_shelf", "bell", "high_shelf", "high_pass", "low_pass"]
 
 AUDIBLE_DB = 0.75
 """A band, and a gain, that moves less is not worth a word."""
-WORKING_DB = 0.3
+WORKING_DB = 0.5
 """Less gain reduction than this is none."""
 WIDE, NARROW = 1.4, 0.6
 """Bells of more octaves are wide, of fewer narrow."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from stito.audio import read_audio
-from stito.errors import MissingFileError
+from stito.console.preset import Preset
+from stito.errors import MissingFileError, StitoError
 from stito.exporters import Exported, Session, load_exporter
 from stito.exporters.session import Wet
 from stito.mix import Mix, read_mix
@@ -46,26 +47,35 @@ def session_of(
 ) -> Session:
     """All that is known of a preset: its audio is read when it is asked for."""
     recorded = source.result.get("input")
-    found = audio or (Path(recorded) if isinstance(recorded, str) and recorded else None)
 
     def read_input() -> Mix | None:
-        if found is None or (audio is None and not found.exists()):
-            return None  # it was moved since: the rendered stems are there all the same
-        only = next(iter(source.preset.stems))
-        named = stem or (only if found.is_file() and only != "mix" and len(source.preset.stems) == 1 else None)
-        mix = read_mix(found, stem=named)
-        if not set(mix.stems) & set(source.preset.stems):
-            raise MissingFileError(
-                f"{found} has {', '.join(mix.stems)}, and the preset {', '.join(source.preset.stems)}.",
-                hint="Say what the file is with --stem, or give the folder of stems that the preset was made for.",
-            )
-        return mix
+        if audio is not None:
+            return _read_input(audio, source.preset, stem)
+        if not isinstance(recorded, str) or not recorded:
+            return None
+        try:
+            return _read_input(Path(recorded), source.preset, stem)
+        except StitoError:  # it was moved since, or taken apart for the transfer: the rendered stems are there
+            return None
 
     def read_result() -> Wet | None:
         return None if source.folder is None else _rendered(source, source.folder)
 
     name = source.folder.absolute().name if source.folder else path.stem
     return Session(name, source.preset, source.reductions, read_input, read_result, rate)
+
+
+def _read_input(path: Path, preset: Preset, stem: str | None) -> Mix:
+    """The input of a preset; `StitoError` if it has none of its stems."""
+    only = next(iter(preset.stems))
+    named = stem or (only if path.is_file() and only != "mix" and len(preset.stems) == 1 else None)
+    mix = read_mix(path, stem=named)
+    if not set(mix.stems) & set(preset.stems):
+        raise MissingFileError(
+            f"{path} has {', '.join(mix.stems)}, and the preset {', '.join(preset.stems)}.",
+            hint="Say what the file is with --stem, or give the folder of stems that the preset was made for.",
+        )
+    return mix
 
 
 def _rendered(source: Source, folder: Path) -> Wet | None:

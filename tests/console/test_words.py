@@ -5,7 +5,6 @@ from __future__ import annotations
 from stito.console.preset import Preset, StripPreset
 from stito.console.words import gain_in_words
 
-
 WIRE = {"bass": StripPreset(chain=[])}
 
 

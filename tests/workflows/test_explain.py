@@ -130,10 +130,13 @@ def test_a_session_of_a_result_has_its_input_and_its_rendered_stems(outdir: Path
     assert wanted <= written
 
 
-def test_a_moved_input_is_no_error_and_the_rendered_stems_play(outdir: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["gone", "street.wav"])
+def test_an_input_that_was_moved_or_separated_is_no_error_and_the_rendered_stems_play(
+    place: str, outdir: Path, songs: Path, tmp_path: Path
+) -> None:
     shutil.copytree(outdir, tmp_path / "out")
     document = json.loads((tmp_path / "out" / "result.json").read_text())
-    document["input"] = str(tmp_path / "gone")
+    document["input"] = str(songs / place)
     (tmp_path / "out" / "result.json").write_text(json.dumps(document))
     exported = run_export(tmp_path / "out", tmp_path / "song.dawproject", "dawproject")
     assert any("no input audio" in note for note in exported.notes)
