@@ -19,6 +19,7 @@ class Gain(LinearEffect):
     """Make it louder or softer."""
 
     name: ClassVar[str] = "gain"
+    level: ClassVar[str | None] = "gain_db"
     params: ClassVar[tuple[Param, ...]] = (Param("gain_db", -24.0, 24.0, neutral=0.0, doc="level change", depth=True),)
 
     def response(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Response:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack
 
 import click
 
 from stito import registry
-from stito.engine.options import AUTO, CHANNELS, INITS
+from stito.engine.options import AUTO, CHANNELS, INITS, OFF
 from stito.stems import STEMS
 
 if TYPE_CHECKING:
     from stito.engine.result import OnStep
     from stito.workflows.transfer import Transfer
 
-__all__ = ["NamedOption", "SearchOptions", "engine_of", "method_option", "predictor_option", "search_options"]
+__all__ = [
+    "NamedOption",
+    "SearchOptions",
+    "engine_of",
+    "method_option",
+    "predictor_option",
+    "search_options",
+    "simplify_option",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -34,6 +43,26 @@ class NamedOption(click.Option):
         return record and (record[0], f"{record[1]}  [installed: {', '.join(registry.names(self.kind))}]")
 
 
+class Strength(click.ParamType):  # type: ignore[type-arg]  # only the newest click has an argument here
+    """A number from 0 to 1, or `off`."""
+
+    name = f"0..1|{OFF}"
+
+    def convert(
+        self, value: float | str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | Literal["off"]:
+        """The number, or `off`."""
+        if value == OFF:
+            return OFF
+        try:
+            strength = float(value)
+        except ValueError:
+            strength = math.nan
+        if not 0 <= strength <= 1:
+            self.fail(f"{value} is neither a number from 0 to 1 nor {OFF}.", param, ctx)
+        return strength
+
+
 class SearchOptions(TypedDict):
     """What `search_options` gives a command, but for `as_json` and `force`."""
 
@@ -49,6 +78,7 @@ class SearchOptions(TypedDict):
     channels: str
     seed: int
     amount: float
+    simplify: float | Literal["off"]
     device: str
 
 
@@ -69,6 +99,16 @@ predictor_option = click.option(
     default=None,
     metavar="FILE",
     help="Weights from recipes/predictor, to predict with instead of the installed ones.",
+)
+
+
+simplify_option = click.option(
+    "--simplify",
+    type=Strength(),
+    default=0.5,
+    show_default=True,
+    help="How far a result may change for fewer moves, 0 to 1: what matters least returns to neutral or is bypassed, "
+    f"and knobs stand at usual steps; {OFF} leaves all as it was found.",
 )
 
 
@@ -136,6 +176,7 @@ def search_options(command: Command) -> Command:
         ),
         click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result."),
         click.option("--amount", type=float, default=1.0, show_default=True, help="How far to go, 0 to 1."),
+        simplify_option,
         click.option("--device", default="cpu", show_default=True, help="Where to render and embed: cpu, cuda, ..."),
         click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
         click.option("--force", is_flag=True, help="Overwrite what is in OUTDIR."),
@@ -160,6 +201,7 @@ def engine_of(*, method: str = "cma", on_step: OnStep | None = None, **options: 
         channels=options["channels"],
         seed=options["seed"],
         amount=options["amount"],
+        simplify=options["simplify"],
         stem=options["stem"],
         separator=options["separator"],
         init=options["init"],

@@ -41,6 +41,15 @@ class Effect(ABC):
     host: ClassVar[str | None] = None
     """Neighbours in a chain that share a host are rendered by one `process_group`; None renders alone."""
 
+    level: ClassVar[str | None] = None
+    """The knob, in dB, that changes the level of the sound as a whole and nothing else, in either direction."""
+
+    thresholds: ClassVar[tuple[str, ...]] = ()
+    """Knobs, in dB, that go with the level: with input and thresholds 1 dB softer, so is the output, else the same."""
+
+    bands: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Of an equaliser, the knobs of each band: its gain in dB, then where and how widely it acts."""
+
     @abstractmethod
     def process(self, x: Tensor, p: Mapping[str, Tensor], sample_rate: int) -> Tensor:
         """Render a batch of candidates.

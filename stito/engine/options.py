@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 from stito.errors import SettingsError, UnknownNameError
 
@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from stito.search.objective import AudioObjective
     from stito.separation import Separator
 
-__all__ = ["AUTO", "CHANNELS", "ENSEMBLE", "INITS", "MATCH", "NEURAL", "NEUTRAL", "PREDICT", "TransferOptions"]
+__all__ = ["AUTO", "CHANNELS", "ENSEMBLE", "INITS", "MATCH", "NEURAL", "NEUTRAL", "OFF", "PREDICT", "TransferOptions"]
 
 INITS = ("auto", "ensemble", "predict", "neural", "match", "neutral")
 """Where a search may start; `auto` takes the one to trust, see `stito.engine.starts`."""
 
 AUTO, ENSEMBLE, PREDICT, NEURAL, MATCH, NEUTRAL = INITS
+
+OFF: Final = "off"
+"""Solutions are not simplified."""
 
 CHANNELS = (AUTO, "keep")
 """What becomes of a mono input; see `TransferOptions`."""
@@ -48,6 +51,8 @@ class TransferOptions:
             without it, searches without a budget have a patience of 150, and those with one spend it all.
         seed: same seed, same settings.
         amount: 0 leaves the input as it is, 1 goes all the way.
+        simplify: how far a solution may change for fewer moves, 0 to 1: knobs and effects that matter least return to
+            neutral, and what is left is rounded to usual steps; 0 leaves out only what cannot be heard, `off` nothing.
         stem: what a single file is (`vocals`, `drums`, ...), or the one stem of a folder to read.
         separator: how a mix becomes stems, an installed name (`demucs`, `spleeter2`; weights of your own behind a
             colon) or any `Separator`; with `none`, mixes are matched whole.
@@ -75,6 +80,7 @@ class TransferOptions:
     patience: int | None = None
     seed: int = 0
     amount: float = 1.0
+    simplify: float | Literal["off"] = 0.5
     stem: str | None = None
     separator: str | Separator = "none"
     init: str = AUTO
@@ -90,6 +96,10 @@ class TransferOptions:
         if not 0 <= self.amount <= 1:
             raise SettingsError(
                 f"amount = {self.amount:g} is outside 0 to 1.", hint="0 is the input, 1 the whole transfer."
+            )
+        if self.simplify != OFF and not (isinstance(self.simplify, float | int) and 0 <= self.simplify <= 1):
+            raise SettingsError(
+                f"simplify = {self.simplify} is outside 0 to 1.", hint=f"1 is fewest moves, {OFF} leaves all as found."
             )
         if self.excerpt_seconds < SHORTEST_S or self.excerpt_count < 1:
             raise SettingsError("An analysis needs at least one excerpt of half a second.")

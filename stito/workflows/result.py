@@ -76,7 +76,7 @@ class TransferResult(Outcome):
         return folder
 
     def to_dataframe(self) -> pandas.DataFrame:
-        """A row for each knob: stem, effect, label, param, value, unit, bypass. `MissingDependencyError` without pandas."""
+        """A row for each knob, with the columns of preset.csv; `MissingDependencyError` without pandas."""
         try:
             import pandas
         except ImportError as error:

@@ -46,6 +46,7 @@ TYPED = (
     "predictor",
     "seed",
     "amount",
+    "simplify",
 )
 """Options of a transfer that the command line has under the same names."""
 
