@@ -38,6 +38,7 @@ class Compressor(Effect):
     aspect: ClassVar[str] = "dynamics"
     differentiable: ClassVar[bool] = True
     dynamic: ClassVar[bool] = True
+    thresholds: ClassVar[tuple[str, ...]] = ("threshold_db",)
     params: ClassVar[tuple[Param, ...]] = (
         Param("threshold_db", -60.0, 0.0, neutral=-20.0, doc="peak level above which gain is reduced"),
         Param(

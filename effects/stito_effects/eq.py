@@ -55,6 +55,11 @@ class Equaliser(LinearEffect):
         _gain("high"),
         _frequency("high", 5000.0, 10_000.0),
     )
+    bands: ClassVar[tuple[tuple[str, ...], ...]] = (
+        ("low_gain_db", "low_hz"),
+        *((f"{band}_gain_db", f"{band}_hz", f"{band}_q") for band in ("low_mid", "mid", "high_mid")),
+        ("high_gain_db", "high_hz"),
+    )
     tail_s: ClassVar[float] = 0.25
 
     def response(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Response:

@@ -30,6 +30,7 @@ class Expander(Effect):
     aspect: ClassVar[str] = "dynamics"
     differentiable: ClassVar[bool] = True
     dynamic: ClassVar[bool] = True
+    thresholds: ClassVar[tuple[str, ...]] = ("threshold_db",)
     params: ClassVar[tuple[Param, ...]] = (
         Param("threshold_db", -80.0, -10.0, neutral=-45.0, doc="peak level below which gain is reduced"),
         Param(

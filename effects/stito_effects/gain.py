@@ -21,6 +21,7 @@ class Gain(LinearEffect):
 
     name: ClassVar[str] = "gain"
     aspect: ClassVar[str] = "level"
+    level: ClassVar[str | None] = "gain_db"
     params: ClassVar[tuple[Param, ...]] = (Param("gain_db", -24.0, 24.0, neutral=0.0, doc="level change", depth=True),)
 
     def response(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Response:

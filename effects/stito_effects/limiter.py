@@ -27,6 +27,7 @@ class Limiter(Effect):
     aspect: ClassVar[str] = "dynamics"
     differentiable: ClassVar[bool] = True
     dynamic: ClassVar[bool] = True
+    thresholds: ClassVar[tuple[str, ...]] = ("threshold_db",)
     params: ClassVar[tuple[Param, ...]] = (
         Param("threshold_db", -24.0, 0.0, neutral=0.0, doc="the highest sample peak, in dBFS"),
         Param("release_ms", 10.0, 1000.0, neutral=100.0, scale="log", doc="time to 37 % of a gain reduction"),

@@ -55,6 +55,7 @@ class ParametricEqualiser(LinearEffect):
     name: ClassVar[str] = "parametric_eq"
     aspect: ClassVar[str] = "eq"
     params: ClassVar[tuple[Param, ...]] = tuple(param for band, spec in BANDS.items() for param in _params(band, *spec))
+    bands: ClassVar[tuple[tuple[str, ...], ...]] = tuple((f"{b}_gain_db", f"{b}_hz", f"{b}_q") for b in BANDS)
     tail_s: ClassVar[float] = 1.2
 
     def response(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Response:

@@ -6,11 +6,11 @@ import json
 import os
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from stito.cli.options import predictor_option
+from stito.cli.options import predictor_option, simplify_option
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -48,6 +48,7 @@ __all__ = ["transfer"]
     show_default=True,
     help="How strongly settings are regularised towards those that a search starts from.",
 )
+@simplify_option
 @click.option(
     "--evaluation-encoder",
     "--judge",
@@ -91,6 +92,7 @@ def transfer(
     evaluations: int | None,
     at: str | None,
     prior: float,
+    simplify: float | Literal["off"],
     evaluation_encoder: str,
     seed: int,
     mixed: bool,
@@ -140,6 +142,7 @@ def transfer(
         chain=chain,
         predictor=str(predictor) if predictor else "",
         prior=prior,
+        simplify=simplify,
         evaluation_encoder=evaluation_encoder,
         seed=seed,
         data=cache_material(data, split)[1] if data else DemoSongs.sentence,
@@ -175,6 +178,7 @@ def transfer(
         "cases",
         "seconds",
         "prior",
+        "simplify",
         "seed",
         "separator",
         "strength",

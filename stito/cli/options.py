@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack
 
 import click
 
 from stito import registry
 from stito.console.delivery import CEILING_DBTP
 from stito.effects.aspects import ASPECTS, Amount, aspects_of
-from stito.engine.options import AUTO, CHANNELS, INITS
+from stito.engine.options import AUTO, CHANNELS, INITS, OFF
 from stito.stems import STEMS
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = [
     "method_option",
     "predictor_option",
     "search_options",
+    "simplify_option",
 ]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -44,6 +46,26 @@ class NamedOption(click.Option):
         """The option and its help, with the names."""
         record = super().get_help_record(ctx)
         return record and (record[0], f"{record[1]}  [installed: {', '.join(registry.names(self.kind))}]")
+
+
+class Strength(click.ParamType):  # type: ignore[type-arg]  # only the newest click has an argument here
+    """A number from 0 to 1, or `off`."""
+
+    name = f"0..1|{OFF}"
+
+    def convert(
+        self, value: float | str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | Literal["off"]:
+        """The number, or `off`."""
+        if value == OFF:
+            return OFF
+        try:
+            strength = float(value)
+        except ValueError:
+            strength = math.nan
+        if not 0 <= strength <= 1:
+            self.fail(f"{value} is neither a number from 0 to 1 nor {OFF}.", param, ctx)
+        return strength
 
 
 class SearchOptions(TypedDict):
@@ -65,6 +87,7 @@ class SearchOptions(TypedDict):
     also: tuple[list[tuple[Path, float]], ...]
     loudness: float | None
     ceiling: float
+    simplify: float | Literal["off"]
     device: str
 
 
@@ -167,6 +190,16 @@ def delivery_options(ceiling: float | None) -> list[Callable[[Command], Command]
     ]
 
 
+simplify_option = click.option(
+    "--simplify",
+    type=Strength(),
+    default=0.5,
+    show_default=True,
+    help="How far a result may change for fewer moves, 0 to 1: what matters least returns to neutral or is bypassed, "
+    f"and knobs stand at usual steps; {OFF} leaves all as it was found.",
+)
+
+
 def search_options(command: Command) -> Command:
     """The options of a transfer, in the order in which help shows them."""
     options = [
@@ -249,6 +282,7 @@ def search_options(command: Command) -> Command:
             help="Aspects that do not move: the search does without their knobs; level keeps each stem's loudness too.",
         ),
         *delivery_options(ceiling=CEILING_DBTP),
+        simplify_option,
         click.option("--device", default="cpu", show_default=True, help="Where to render and embed: cpu, cuda, ..."),
         click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
         click.option("--force", is_flag=True, help="Overwrite what is in OUTDIR."),
@@ -277,6 +311,7 @@ def engine_of(*, method: str = "cma", on_step: OnStep | None = None, **options: 
         also=[reference for several in options["also"] for reference in several],
         loudness=options["loudness"],
         ceiling=options["ceiling"],
+        simplify=options["simplify"],
         stem=options["stem"],
         separator=options["separator"],
         init=options["init"],

@@ -26,6 +26,7 @@ DOING = {
     "excerpts": "choosing excerpts",
     "starts": "finding where to start",
     "search": "searching",
+    "simplify": "leaving out what does not matter",
     "render": "rendering",
     "write": "writing",
     "report": "drawing the report",

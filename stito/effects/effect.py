@@ -49,6 +49,14 @@ class Effect(ABC):
 
     dynamic: ClassVar[bool] = False
     """Whether its gain follows the level: how much it turns a sound down is then measured on the sound."""
+    level: ClassVar[str | None] = None
+    """The knob, in dB, that changes the level of the sound as a whole and nothing else, in either direction."""
+
+    thresholds: ClassVar[tuple[str, ...]] = ()
+    """Knobs, in dB, that go with the level: with input and thresholds 1 dB softer, so is the output, else the same."""
+
+    bands: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Of an equaliser, the knobs of each band: its gain in dB, then where and how widely it acts."""
 
     @abstractmethod
     def process(self, x: Tensor, p: Mapping[str, Tensor], sample_rate: int) -> Tensor:

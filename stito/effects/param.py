@@ -23,6 +23,12 @@ Settings = dict[str, float]
 
 Value = TypeVar("Value", float, Tensor)
 
+SIXTHS = (1.0, 1.12, 1.25, 1.4, 1.6, 1.8, 2.0, 2.24, 2.5, 2.8, 3.15, 3.55, 4.0, 4.5, 5.0, 5.6, 6.3, 7.1, 8.0, 9.0)
+USUAL = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
+FINE = tuple(step / 10 for step in range(10, 100))
+LINEAR_STEPS = {"dB": 0.5, "ms": 5.0, "%": 1.0}
+"""The steps in which people turn knobs: within a decade on a log scale, and on a linear one by unit."""
+
 _UNITS = {"db": "dB", "hz": "Hz", "ms": "ms", "s": "s", "percent": "%"}
 
 
@@ -101,6 +107,26 @@ class Param:
                 hint=f"{self.name} goes from {self.low:g} to {self.high:g}{' ' + self.unit if self.unit else ''}.",
             )
         return min(max(float(value), self.low), self.high)
+
+    def rounded(self, value: float, *, finely: bool = False) -> float:
+        """The value of the knob's usual steps that is nearest to `value`; the neutral value is one of them.
+
+        Half dB, sixths of an octave (the preferred numbers of ISO 3), .05 of a plain knob (.01 close to neutral), and
+        for ratios, times and widths 1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8 and their decades. `finely` is in fifths of a
+        linear step, and in two digits on a log scale.
+
+        >>> Param("cutoff_hz", 20.0, 20_000.0, neutral=1000.0, scale="log").rounded(2436.0)
+        2500.0
+        """
+        if self.scale == "log":
+            decade = 10.0 ** math.floor(math.log10(value))
+            series = FINE if finely else SIXTHS if self.unit == "Hz" else USUAL
+            steps = [decade * step for step in (*series, 10.0)]
+            nearest = min((*steps, self.neutral), key=lambda step: abs(math.log(step / value)))
+        else:
+            step = LINEAR_STEPS.get(self.unit, 0.01 if abs(value - self.neutral) < 0.1 else 0.05) / (5 if finely else 1)
+            nearest = min((round(value / step) * step, self.neutral), key=lambda place: abs(place - value))
+        return float(f"{min(max(nearest, self.low), self.high):.10g}")
 
     def narrowed(self, low: float, high: float) -> Param:
         """The same knob on a smaller range; its neutral value moves to the nearest allowed one."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 from stito.console.delivery import CEILING_DBTP, Delivery
 from stito.effects.aspects import Amount, aspects_of
@@ -23,12 +23,15 @@ if TYPE_CHECKING:
 
     Reference = Mix | str | Path | tuple[Mix | str | Path, float]
 
-__all__ = ["AUTO", "CHANNELS", "ENSEMBLE", "INITS", "MATCH", "NEURAL", "NEUTRAL", "PREDICT", "TransferOptions"]
+__all__ = ["AUTO", "CHANNELS", "ENSEMBLE", "INITS", "MATCH", "NEURAL", "NEUTRAL", "OFF", "PREDICT", "TransferOptions"]
 
 INITS = ("auto", "ensemble", "predict", "neural", "match", "neutral")
 """Where a search may start; `auto` takes the one to trust, see `stito.engine.starts`."""
 
 AUTO, ENSEMBLE, PREDICT, NEURAL, MATCH, NEUTRAL = INITS
+
+OFF: Final = "off"
+"""Solutions are not simplified."""
 
 CHANNELS = (AUTO, "keep")
 """What becomes of a mono input; see `TransferOptions`."""
@@ -61,6 +64,8 @@ class TransferOptions:
         also: further references, each with a weight if it is another than 1, which the first one has:
             `[("other.wav", 0.5), "third/"]`. The target is the weighted mean of embeddings, statistics and levels; 0
             leaves one out.
+        simplify: how far a solution may change for fewer moves, 0 to 1: knobs and effects that matter least return to
+            neutral, and what is left is rounded to usual steps; 0 leaves out only what cannot be heard, `off` nothing.
         stem: what a single file is (`vocals`, `drums`, ...), or the one stem of a folder to read.
         separator: how a mix becomes stems, an installed name (`demucs`, `spleeter2`; weights of your own behind a
             colon) or any `Separator`; with `none`, mixes are matched whole.
@@ -93,6 +98,7 @@ class TransferOptions:
     amount: float | str | Amount = 1.0
     keep: str | Sequence[str] = ()
     also: Sequence[Reference] = ()
+    simplify: float | Literal["off"] = 0.5
     stem: str | None = None
     separator: str | Separator = "none"
     init: str = AUTO
@@ -108,6 +114,10 @@ class TransferOptions:
 
     def __post_init__(self) -> None:
         _ = self.delivery, self.amounts, self.further_references
+        if self.simplify != OFF and not (isinstance(self.simplify, float | int) and 0 <= self.simplify <= 1):
+            raise SettingsError(
+                f"simplify = {self.simplify} is outside 0 to 1.", hint=f"1 is fewest moves, {OFF} leaves all as found."
+            )
         if self.excerpt_seconds < SHORTEST_S or self.excerpt_count < 1:
             raise SettingsError("An analysis needs at least one excerpt of half a second.")
         if not (math.isfinite(self.prior_weight) and self.prior_weight >= 0):

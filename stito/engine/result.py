@@ -21,7 +21,8 @@ class Progress:
     """Where a transfer stands, and how the search does.
 
     Attributes:
-        phase: `read`, `separate`, `load`, `measure`, `excerpts`, `search`, `starts`, `render`, `write` or `report`.
+        phase: `read`, `separate`, `load`, `measure`, `excerpts`, `search`, `starts`, `simplify`, `render`, `write` or
+            `report`.
         name: what is being worked on, such as a stem.
         index: which one it is of `count`.
         share: what is done of a separation.

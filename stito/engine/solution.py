@@ -40,6 +40,8 @@ class Solution:
         distances: those of the best so far, without the prior.
         same_performance: whether input and reference play the same notes at the same time.
         kept: whether the input stays as it is, because all that was found is further from the reference.
+        simplified: whether it has only the moves that matter, at the knobs' usual steps.
+        worth: of a simplified one, by stem and effect, how far the distance rises where that effect is taken back.
     """
 
     name: str
@@ -57,6 +59,8 @@ class Solution:
     distances: tuple[float, ...] = ()
     same_performance: bool = False
     kept: bool = False
+    simplified: bool = False
+    worth: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def reduction(self) -> float | None:
@@ -77,6 +81,7 @@ class Solution:
             conversions={},
             loss_after=self.loss_before,
             kept=True,
+            worth={},
         )
 
     def __repr__(self) -> str:

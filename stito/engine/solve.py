@@ -25,6 +25,7 @@ from stito.engine.options import AUTO, ENSEMBLE, PREDICT, TransferOptions
 from stito.engine.pairs import ExcerptCutter, Pair, PairExcerpts
 from stito.engine.result import OnStep, Progress, Solved
 from stito.engine.routing import route
+from stito.engine.simplify import simplified
 from stito.engine.solution import Solution
 from stito.mix import Mix
 from stito.models.encoder import digest_of, has_learnt
@@ -224,10 +225,20 @@ def _solve_all(task: Task, on_step: OnStep | None) -> dict[str, Solution]:
                 if interrupted or not solutions:
                     raise
                 found = task.method.solve(pair, replace(context, interrupted=True))
+        if not interrupted and found.stop != StopReason.INTERRUPTED.value:
+            found = _simplified(found, pair, context)
         interrupted = interrupted or found.stop == StopReason.INTERRUPTED.value
         spent += found.history[-1].seconds if found.history else 0.0
         solutions[pair.name] = found
     return solutions
+
+
+def _simplified(found: Solution, pair: PairExcerpts, context: Context) -> Solution:
+    """The solution with few moves; after Ctrl-C as it is."""
+    try:
+        return simplified(found, pair, context)
+    except KeyboardInterrupt:
+        return replace(found, stop=StopReason.INTERRUPTED.value)
 
 
 def _share(budget: Budget | None, spent: float, pairs_left: int) -> Budget | None:
@@ -267,7 +278,7 @@ def _notes(task: Task, solutions: Mapping[str, Solution]) -> list[str]:
 def _strips(solutions: Mapping[str, Solution], amount: Amount) -> dict[str, StripPreset]:
     """The strip of every stem, that part of the way from neutral."""
     strips = {
-        stem: StripPreset.of(chain, chain.blend(settings, amount))
+        stem: StripPreset.of(chain, settings if solution.simplified and amount == 1 else chain.blend(settings, amount))
         for solution in solutions.values()
         for stem, (chain, settings) in solution.strips.items()
     }

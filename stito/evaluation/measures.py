@@ -34,6 +34,7 @@ OF_CASES = (
     Measure(
         "knobs_off", "", "less", "Mean distance of the knobs from their target settings, as a part of their range."
     ),
+    Measure("moves", "", "less", "Knobs off neutral in a stem's strip, mean over stems; bypassed effects have none."),
     Measure("sdr_db", "dB", "more", "Scale-invariant signal-to-distortion ratio of the separated reference."),
 )
 """What needs more than two sounds: an evaluation encoder, target settings, a separator."""

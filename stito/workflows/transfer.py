@@ -52,6 +52,7 @@ TYPED = (
     "keep",
     "loudness",
     "ceiling",
+    "simplify",
 )
 """Options of a transfer that the command line has under the same names."""
 

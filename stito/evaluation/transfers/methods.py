@@ -109,6 +109,8 @@ def measure(
     measures = {"left_right": float(apart.left_right[0]), "mid_side": float(apart.mid_side[0])}
     measures |= compare(result, case.truth, SAMPLE_RATE, but=measures)
     measures |= _embedding_distances(case, result, evaluation_encoder) | _knobs_off(case, made, chain, plan)
+    if made.settings:
+        measures["moves"] = sum(strip.moves for strip in made.strips.values()) / len(made.strips)
     if case.sdr_db is not None:
         measures["sdr_db"] = case.sdr_db
     history: list[tuple[int, float]] = []
@@ -170,6 +172,7 @@ def _make(case: Case, asked: Asked, chain: Chain, plan: TransferPlan) -> _Made:
         budget=plan.budget,
         seed=_seed(plan, case),
         prior_weight=plan.prior,
+        simplify=plan.simplify,
     )
     solved = solve(prepare(case.inputs(), case.references(), options))
     if solved.interrupted:

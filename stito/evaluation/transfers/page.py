@@ -125,6 +125,7 @@ def _distances(summary: Summary) -> Table:
         "below match",
         "mid/side",
         "reduction",
+        "moves",
         "evaluations",
         "seconds",
     )
@@ -142,6 +143,7 @@ def _distances(summary: Summary) -> Table:
                     _span(found, "left_right_below_match"),
                     _span(found, "mid_side"),
                     reductions[1],
+                    f"{found['moves']:.1f}" if "moves" in found else NOTHING,
                     f"{found['evaluations']:.0f}",
                     f"{found['seconds']:.1f}",
                 )
@@ -149,7 +151,8 @@ def _distances(summary: Summary) -> Table:
     note = (
         "Multi-scale spectral distance of the result to the truth, mean over cases with a 95 % bootstrap interval. "
         "Reduction: by how much the input's distance shrank. Below match: by how much the distance is smaller than "
-        "that of `match`, case by case. Seconds are of one core; the first case of a process also loads what is needed."
+        "that of `match`, case by case. Moves: knobs off neutral, per stem. Seconds are of one core; the first case of "
+        "a process also loads what is needed."
     )
     return Table("Distance to the truth (Table 2 of Koo et al.)", heads, tuple(lines), note)
 
@@ -157,7 +160,9 @@ def _distances(summary: Summary) -> Table:
 def _measures(parts: Summary) -> Table:
     summary = parts["all"]
     shown = [
-        of for of in measures().values() if of.name not in MAIN and any(of.name in row for row in summary.values())
+        of
+        for of in measures().values()
+        if of.name not in (*MAIN, "moves") and any(of.name in row for row in summary.values())
     ]
     names = [of.name for of in shown]
     lines = tuple((method, *(figure(found.get(name, math.nan)) for name in names)) for method, found in summary.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from stito import registry
 from stito.effects.chain_files import load_chain
@@ -51,6 +51,7 @@ class TransferPlan:
         chain: what the searches set.
         predictor: a file of weights to predict settings with; "" for the installed ones.
         prior: how strongly settings are regularised towards the guess that a search starts from, see `stito.transfer`.
+        simplify: how far results may change for fewer moves, 0 to 1, or `off`, see `stito.transfer`.
         evaluation_encoder: an encoder, or a file of weights: measures how close results are to reference and truth.
         seed: same seed, same cases.
         data: in a sentence, the music that the cases are drawn from.
@@ -68,6 +69,7 @@ class TransferPlan:
     chain: str = field(default_factory=partial(registry.default, "chain of stems"))
     predictor: str = ""
     prior: float = TransferOptions.prior_weight
+    simplify: float | Literal["off"] = TransferOptions.simplify
     evaluation_encoder: str = field(default_factory=partial(registry.default, "trained encoder"))
     seed: int = 0
     data: str = ""

@@ -1,0 +1,305 @@
+"""One strip with fewer moves: knobs return to neutral as long as the rendering stays the same within a tolerance.
+
+As in the pruning of mixing graphs (Lee et al., "Searching for music mixing graphs: a pruning approach", DAFx 2024) what
+costs least goes first: equalisers get fewer bands, then whole effects and single knobs return to neutral, those that
+are left make up for them, and are rounded to steps that people use.
+
+```
+full settings ─▶ fewer bands ─▶ fewer effects ─▶ fewer knobs, refitted ─▶ rounded ─▶ bypass
+      └──────────────── each within the tolerance of this rendering ────────────┘
+```
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from stito.compute.cores import each_row
+from stito.console.strips import gain
+from stito.dsp.fourier import rfft
+from stito.effects.chain import Chain, ChainSettings, Slot
+from stito.effects.equivalence import fewer_bands, with_level_moved
+from stito.effects.param import Param
+from stito.engine.elimination import elimination_path
+from stito.search.objective import Candidates, MonoCandidates, Objective, StemCandidates
+
+__all__ = ["Strip"]
+
+INAUDIBLE_DB = 0.1
+"""A change of the rendering that is no larger than one of so many dB in its level is none."""
+BANDS_SHARE, EFFECTS_SHARE, KNOBS_SHARE = 0.5, 0.65, 0.8
+"""The shares of the tolerance that may be used up by fewer bands, then effects, then knobs; the rest is for rounding."""
+ROUNDS = 2
+"""How often knobs return to neutral while those that are left make up for them."""
+HEARD_S = 1.5
+"""Seconds of each excerpt on which renderings are compared."""
+POINTS, FRAMES, BANDS = 2048, 64, 32
+"""Renderings are compared in frames of so many samples, so many of them, in so many bands."""
+COMPRESSED = 0.8
+"""The power of amplitudes that are compared: at 1 only the loudest would count."""
+UNCHANGED = 1e-3
+"""Samples that differ by less are the same."""
+
+
+Rounding = Callable[[Param, float], float]
+
+
+class Strip:
+    """One stem's chain and its full settings, ready to be simplified on excerpts (2, t)."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        settings: ChainSettings,
+        excerpts: Sequence[Tensor],
+        sample_rate: int,
+        *,
+        mono: bool = False,
+        device: str = "cpu",
+    ) -> None:
+        self.chain, self.full = chain, settings
+        self._rate, self._mono, self._device = sample_rate, mono, torch.device(device)
+        self._x = torch.cat([_middle(excerpt, round(HEARD_S * sample_rate)) for excerpt in excerpts], dim=-1)
+        whole = self._candidates(chain)
+        (target,) = whole(chain.encode(settings)[None].to(self._device))
+        self._measure = _AtOneLevel(target[0])
+        self._objective = Objective(whole, self._measure, self._device)
+        self._neutral = chain.encode({})
+        self._span = _distances(self._objective, self._neutral[None])[0]
+        louder = self._measure.bare([gain(INAUDIBLE_DB) * target])
+        self._inaudible = float((louder - self._measure.wanted).abs().mean())
+        self._of_level = [
+            index for index, knob in enumerate(chain.knobs) if knob.param.name == self._slot(knob.label).effect.level
+        ]
+
+    def simplified(self, tolerance: float) -> ChainSettings:
+        """Settings with few moves; the rendering changes by no more than that share of what the full ones change."""
+        allowed = max(tolerance * self._span, self._inaudible)
+        theta = self._with_fewer_bands(BANDS_SHARE * allowed)
+        theta = self._with_fewer_effects(theta, EFFECTS_SHARE * allowed)
+        idle = {
+            label
+            for label in self._certainly_idle(self.chain.settings(theta))
+            if self._slot(label).effect.level is None
+        }
+        left = replace(self._objective, candidates=self._candidates(self.chain.bypassing(idle)))
+        for _ in range(ROUNDS):
+            theta = self._with_fewer_knobs(left, theta, KNOBS_SHARE * allowed)
+        return self._at_level(left, self._rounded(left, theta, allowed))
+
+    def playing(self, settings: ChainSettings) -> Chain:
+        """The chain with all that does nothing bypassed."""
+        idle = self._certainly_idle(settings)
+        theta = self.chain.encode(settings)[None].to(self._device)
+        for slot in self.chain.slots:
+            # without a depth, such as a limiter at 0 dBFS, it may still work on what is loud
+            at_neutral = all(
+                math.isclose(settings[slot.label][name], value, rel_tol=1e-6)
+                for name, value in slot.effect.neutral().items()
+            )
+            if slot.label not in idle and at_neutral:
+                ((now,), (without,)) = (
+                    self._candidates(self.chain.bypassing(some))(theta) for some in (idle, idle | {slot.label})
+                )
+                if float((now - without).abs().max()) < UNCHANGED:
+                    idle = idle | {slot.label}
+        return self.chain.bypassing(idle)
+
+    def _certainly_idle(self, settings: ChainSettings) -> set[str]:
+        """The effects whose depths are all at neutral."""
+        return {
+            slot.label
+            for slot in self.chain.slots
+            if (depths := [param for param in slot.effect.params if param.depth])
+            and all(settings[slot.label][param.name] == param.neutral for param in depths)
+        }
+
+    def _candidates(self, chain: Chain) -> Candidates:
+        rendered = StemCandidates([chain.prepare(self._x, self._rate)])
+        return MonoCandidates(rendered) if self._mono else rendered
+
+    def _slot(self, label: str) -> Slot:
+        return next(slot for slot in self.chain.slots if slot.label == label)
+
+    def _with_fewer_bands(self, allowed: float) -> Tensor:
+        """Theta with each equaliser's curve in the fewest bands that are allowed, and its level in the gain."""
+        settings = self.full
+        for index, slot in enumerate(self.chain.slots):
+            before = Chain("before", self.chain.slots[:index])
+            x = before.render_one(self._x.cpu(), settings, self._rate)
+            found = [
+                {**with_level_moved(self.chain, settings, slot.label, fewer.level_db), slot.label: fewer.settings}
+                for fewer in fewer_bands(slot, settings[slot.label], x, self._rate)
+            ]
+            if found:
+                thetas = torch.stack([self.chain.encode(other) for other in found])
+                distances = _distances(self._objective, thetas)
+                within = [other for other, distance in zip(found, distances, strict=True) if distance <= allowed]
+                settings = within[0] if within else settings
+        return self.chain.encode(settings)
+
+    def _with_fewer_effects(self, theta: Tensor, allowed: float) -> Tensor:
+        """Theta with as many effects at neutral as are allowed, those that cost least alone first; never the gain."""
+        by_label: dict[str, list[int]] = {}
+        for index in self._moved(theta):
+            by_label.setdefault(self.chain.knobs[index].label, []).append(index)
+        effects = list(by_label.values())
+        if not effects:
+            return theta
+        costs = _distances(self._objective, torch.stack([self._without(theta, effect) for effect in effects]))
+        ranked = sorted(zip(costs, effects, strict=True))
+        order = [effect for cost, effect in ranked if cost <= allowed]
+        for count in range(len(order), 0, -1):
+            fewer = self._without(theta, [index for effect in order[:count] for index in effect])
+            if count == 1 or _distances(self._objective, fewer[None])[0] <= allowed:
+                return fewer
+        return theta
+
+    def _with_fewer_knobs(self, objective: Objective, theta: Tensor, allowed: float) -> Tensor:
+        """Theta with as many knobs at neutral as are allowed, while those that are left make up for them."""
+        moved = self._moved(theta)
+        if not moved:
+            return theta
+        rows = torch.stack([theta, *(self._without(theta, [index]) for index in moved)])
+        features = each_row(
+            lambda rows: self._measure.features(objective.candidates(rows)), rows.to(self._device)
+        ).cpu()
+        path = elimination_path(features[1:] - features[0], features[0] - self._measure.wanted.cpu())
+        ways = (self._neutral - theta)[moved]
+        thetas = []
+        for shares in path:
+            changed = theta.clone()
+            changed[moved] = (theta[moved] + shares.to(theta) * ways).clamp(0, 1)
+            done = [index for index, share in zip(moved, shares.tolist(), strict=True) if share == 1]
+            thetas.append(self._without(changed, done))
+
+        def is_allowed(count: int) -> bool:
+            return _distances(objective, thetas[count][None])[0] <= allowed
+
+        # the cost rises along the path, nearly always: halving finds where it is too high
+        fewest, most = -1, len(thetas)
+        while most - fewest > 1:
+            middle = (fewest + most) // 2
+            fewest, most = (middle, most) if is_allowed(middle) else (fewest, middle)
+        return thetas[fewest] if fewest >= 0 else theta
+
+    def _moved(self, theta: Tensor) -> list[int]:
+        """The knobs off neutral, but for the gain, which the fader could as well be."""
+        return [index for index in (theta != self._neutral).nonzero()[:, 0].tolist() if index not in self._of_level]
+
+    def _without(self, theta: Tensor, knobs: Sequence[int]) -> Tensor:
+        """Theta with these knobs at neutral."""
+        changed = theta.clone()
+        changed[list(knobs)] = self._neutral[list(knobs)]
+        return changed
+
+    def _rounded(self, objective: Objective, theta: Tensor, allowed: float) -> ChainSettings:
+        """Settings at the knobs' usual steps; where that is not allowed some stand finely, at worst as they were."""
+        exact = self.chain.settings(theta)
+        moved = [index for index in range(self.chain.dim) if theta[index] != self._neutral[index]]
+
+        def settings(usual: Sequence[int], others: Rounding) -> ChainSettings:
+            made = self.chain.neutral()
+            for index in moved:
+                knob = self.chain.knobs[index]
+                rounding = _usual if index in usual else others
+                made[knob.label][knob.param.name] = rounding(knob.param, exact[knob.label][knob.param.name])
+            return made
+
+        def distances(choices: Sequence[ChainSettings]) -> list[float]:
+            return _distances(objective, torch.stack([self.chain.encode(choice) for choice in choices]))
+
+        choices = [settings(moved, _usual), settings([], _finely)]
+        usual, finely = (distance <= allowed for distance in distances(choices))
+        if usual or not moved:
+            return choices[0]
+        others = _finely if finely else _hardly
+        costs = distances([settings([index], others) for index in moved])
+        order = [index for _, index in sorted(zip(costs, moved, strict=True))]
+        choices = [settings(order[:count], others) for count in range(len(order))]
+        within = [choice for choice, cost in zip(choices, distances(choices), strict=True) if cost <= allowed]
+        return within[-1] if within else choices[0]
+
+    def _at_level(self, objective: Objective, settings: ChainSettings) -> ChainSettings:
+        """The same with the gain, if there is one, where the rendering is as loud as the full one."""
+        for index in self._of_level[-1:]:
+            knob = self.chain.knobs[index]
+            with torch.no_grad():
+                theta = self.chain.encode(settings)[None].to(self._device)
+                lift = 20 * float(torch.log10(self._measure.lift(objective.candidates(theta)))[0])
+            value = min(max(settings[knob.label][knob.param.name] + lift, knob.param.low), knob.param.high)
+            settings = {**settings, knob.label: {**settings[knob.label], knob.param.name: knob.param.rounded(value)}}
+        return settings
+
+
+def _usual(param: Param, value: float) -> float:
+    return param.rounded(value)
+
+
+def _finely(param: Param, value: float) -> float:
+    return param.rounded(value, finely=True)
+
+
+def _hardly(param: Param, value: float) -> float:
+    return min(max(float(f"{value:.4g}"), param.low), param.high)
+
+
+def _middle(x: Tensor, samples: int) -> Tensor:
+    begin = max(0, x.shape[-1] - samples) // 2
+    return x[:, begin : begin + samples].contiguous()
+
+
+def _distances(objective: Objective, thetas: Tensor) -> list[float]:
+    with torch.no_grad():
+        found: list[float] = objective.distance(thetas).tolist()
+    return found
+
+
+class _AtOneLevel:
+    """The distance of a sound to a target (2, t), each candidate as loud as that: level is one knob, and a fader.
+
+    Of the amplitudes of left, right, mid and side in bands of frequency and moments, each compressed, the mean
+    absolute difference: finer, a room's echoes would count that nobody can tell apart.
+    """
+
+    def __init__(self, target: Tensor) -> None:
+        self._energy = _energy(target[None])[0]
+        starts = torch.linspace(0, max(0, target.shape[-1] - POINTS), FRAMES).round().long()
+        places = (starts[:, None] + torch.arange(POINTS)).clamp_max(target.shape[-1] - 1)
+        self._places, self._window = places.to(target.device), torch.hann_window(POINTS, device=target.device)
+        edges = torch.logspace(math.log10(2), math.log10(POINTS / 2), BANDS + 1)
+        bins = torch.arange(POINTS // 2 + 1)[:, None]
+        within = (bins >= edges[:-1]) & (bins < edges[1:])
+        self._bands = (within / within.sum(0).clamp_min(1)).to(target)
+        self.wanted = self.features([target[None]])[0]
+
+    def features(self, excerpts: Sequence[Tensor]) -> Tensor:
+        """The sound of candidates (b, 2, t), each as loud as the target: (b, d)."""
+        (excerpt,) = excerpts
+        return self.bare([self.lift(excerpts)[:, None, None] * excerpt])
+
+    def bare(self, excerpts: Sequence[Tensor]) -> Tensor:
+        """The same, as loud as they are."""
+        (excerpt,) = excerpts
+        left, right = excerpt[..., self._places].unbind(1)
+        sounds = torch.stack([left, right, left + right, left - right], dim=1)
+        power = torch.view_as_real(rfft(sounds * self._window)).square().sum(-1) @ self._bands
+        return (power + 1e-9).pow(COMPRESSED / 2).flatten(1)
+
+    def lift(self, excerpts: Sequence[Tensor]) -> Tensor:
+        """The factors (b,) that make candidates (b, 2, t) as loud as the target."""
+        (excerpt,) = excerpts
+        return ((self._energy + 1e-12) / (_energy(excerpt) + 1e-12)).sqrt()
+
+    def __call__(self, excerpts: Sequence[Tensor]) -> Tensor:
+        """Distances (b,)."""
+        return (self.features(excerpts) - self.wanted).abs().mean(-1)
+
+
+def _energy(excerpt: Tensor) -> Tensor:
+    return excerpt.square().sum((-2, -1))

@@ -1,0 +1,152 @@
+"""Settings that an engineer would write down: few moves, level in the gain, what does nothing bypassed."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from conftest import song
+from stito import Mix, transfer
+from stito.effects.chain_files import load_chain
+from stito.effects.equivalence import fewer_bands
+from stito.effects.param import Param
+from stito.engine.elimination import elimination_path
+from stito.engine.pruning import Strip
+from stito.errors import SettingsError
+from stito.search import Budget
+
+RATE = 44_100
+QUICK = {"excerpt_seconds": 1.5, "excerpt_count": 1, "encoder": "features"}
+
+
+def excerpts(stem: str) -> list[Tensor]:
+    return [song("night", stems=(stem,)).stems[stem][:, : 2 * RATE]]
+
+
+def jittered(chain_name: str, truth: dict[str, dict[str, float]], seed: int = 0) -> Strip:
+    """A strip as a search leaves it: what matters, and every knob a little off."""
+    chain = load_chain(chain_name)
+    noise = 0.03 * torch.randn(chain.dim, generator=torch.Generator().manual_seed(seed))
+    return Strip(chain, chain.settings((chain.encode(truth) + noise).clamp(0, 1)), excerpts("vocals"), RATE)
+
+
+TWO = {"eq": {"mid_gain_db": -9.0, "mid_hz": 1700.0}, "compressor": {"threshold_db": -30.0, "ratio": 4.0}}
+
+
+def test_a_chain_whose_truth_moves_two_effects_comes_back_with_a_few() -> None:
+    strip = jittered("eq | compressor | panner | imager | gain", TWO)
+    settings = strip.simplified(0.15)
+    playing = [slot.label for slot in strip.playing(settings).slots if not slot.bypass]
+    assert {"eq", "compressor"} <= set(playing)
+    assert "panner" not in playing
+    assert "imager" not in playing
+    neutral = strip.chain.neutral()
+    moves = [
+        (label, knob) for label, knobs in settings.items() for knob in knobs if knobs[knob] != neutral[label][knob]
+    ]
+    assert len(moves) <= 6
+    assert settings["eq"]["mid_gain_db"] == pytest.approx(-9.0, abs=1.5)
+
+
+@pytest.mark.parametrize("tolerance", [0.02, 0.1, 0.3])
+def test_the_rendering_stays_within_the_tolerance(tolerance: float) -> None:
+    strip = jittered("eq | compressor | panner | imager | gain", TWO)
+    chain, x = strip.chain, excerpts("vocals")[0]
+
+    def bands(settings: dict[str, dict[str, float]]) -> Tensor:
+        y = chain.render_one(x, settings, RATE)
+        y = y / y.square().mean().sqrt()
+        return torch.stft(y, 1024, 512, window=torch.hann_window(1024), return_complex=True).abs().sqrt()
+
+    full, neutral, fewer = bands(strip.full), bands(chain.neutral()), bands(strip.simplified(tolerance))
+    # measured otherwise than where it was decided, so not to the last per cent
+    assert (fewer - full).abs().mean() < (1.3 * tolerance + 0.03) * (neutral - full).abs().mean()
+
+
+def test_level_that_an_equaliser_makes_belongs_to_the_gain() -> None:
+    chain = load_chain("eq | compressor | gain")
+    gains = dict.fromkeys(("low_gain_db", "low_mid_gain_db", "high_mid_gain_db", "high_gain_db"), 8.0)
+    truth = {"eq": {**gains, "mid_gain_db": 6.0}, "gain": {"gain_db": -9.0}}
+    full = chain.settings(chain.encode(truth))
+    settings = Strip(chain, full, excerpts("vocals"), RATE).simplified(0.15)
+    bands = [value for knob, value in settings["eq"].items() if knob.endswith("gain_db")]
+    assert not (min(bands) > 0 > settings["gain"]["gain_db"])
+    assert sum(map(abs, bands)) < 0.7 * sum(abs(gain) for gain in (*gains.values(), 6.0))
+    assert settings["gain"]["gain_db"] > -6.0
+
+
+def test_bands_that_cancel_are_merged_away() -> None:
+    (slot,) = load_chain("parametric_eq").slots
+    both = {"low_hz": 500.0, "low_gain_db": 9.0, "low_mid_hz": 500.0, "low_mid_gain_db": -6.0}
+    found = fewer_bands(slot, {**slot.neutral(), **both}, excerpts("drums")[0], RATE)
+    one = found[1].settings
+    moved = [one[band[0]] for band in slot.effect.bands if one[band[0]] != 0]
+    assert moved == pytest.approx([3.0], abs=0.7)
+
+
+def test_what_is_the_input_has_no_move() -> None:
+    chain = load_chain("mixing")
+    strip = Strip(chain, chain.neutral(), excerpts("vocals"), RATE)
+    settings = strip.simplified(0.15)
+    assert settings == chain.neutral()
+    assert all(slot.bypass for slot in strip.playing(settings).slots)
+
+
+def test_a_limiter_that_works_is_not_bypassed() -> None:
+    chain = load_chain("gain | limiter")
+    settings = chain.settings(chain.encode({"gain": {"gain_db": 24.0}}))
+    playing = Strip(chain, settings, excerpts("drums"), RATE).playing(settings)
+    assert not any(slot.bypass for slot in playing.slots)
+    quiet = chain.settings(chain.encode({"gain": {"gain_db": -24.0}}))
+    assert [slot.bypass for slot in Strip(chain, quiet, excerpts("drums"), RATE).playing(quiet).slots] == [False, True]
+
+
+def test_changes_that_cost_nothing_go_first_and_others_make_up() -> None:
+    alike = torch.tensor([1.0, 0.0, 0.0, 0.0])
+    changes = torch.stack([alike, -alike, torch.tensor([0.0, 1.0, 0.0, 0.0]), torch.zeros(4)])
+    path = elimination_path(changes, torch.zeros(4))
+    assert path[1].tolist().index(1) == 3, "a knob that does nothing"
+    assert float(path[2][0]) == pytest.approx(float(path[2][1]), abs=0.05), "of two that cancel one makes up for the other"
+    assert path[-1].tolist() == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high", "scale", "value", "rounded"),
+    [
+        ("gain_db", -15.0, 15.0, "linear", -6.8, -7.0),
+        ("mid_hz", 1000.0, 3000.0, "log", 1730.0, 1800.0),
+        ("mid_hz", 1000.0, 3000.0, "log", 2980.0, 3000.0),
+        ("ratio", 1.0, 20.0, "log", 3.3, 3.0),
+        ("attack_ms", 0.5, 100.0, "log", 34.0, 30.0),
+        ("mix", 0.0, 1.0, "linear", 0.33, 0.35),
+        ("mix", 0.0, 1.0, "linear", 0.024, 0.02),
+    ],
+)
+def test_knobs_stand_where_people_put_them(
+    name: str, low: float, high: float, scale: str, value: float, rounded: float
+) -> None:
+    param = Param(name, low, high, neutral=low, scale=scale)  # type: ignore[arg-type]
+    assert param.rounded(value) == rounded
+    assert abs(param.rounded(value, finely=True) - value) <= abs(rounded - value) + 1e-9
+
+
+@pytest.mark.parametrize("simplify", [-0.1, 1.5, "on", float("nan")])
+def test_other_strengths_are_refused(simplify: float) -> None:
+    with pytest.raises(SettingsError, match="simplify"):
+        transfer(Mix.from_arrays(torch.zeros(2, 100), RATE), "x.wav", simplify=simplify)
+
+
+def test_a_transfer_says_what_each_effect_is_worth_and_off_says_nothing() -> None:
+    stems = [song("night", stems=("bass",)), song("street", styled=True, stems=("bass",))]
+    options = {"chain": "eq | compressor | panner | imager | gain", "budget": Budget(evaluations=60), **QUICK}
+    fewer, full = (transfer(*stems, simplify=simplify, **options) for simplify in (0.5, "off"))
+    (found,), (as_found,) = fewer.solutions.values(), full.solutions.values()
+    assert fewer.preset.stems["bass"].moves < 0.6 * full.preset.stems["bass"].moves
+    playing = {entry.label for entry in fewer.preset.stems["bass"].chain if not entry.bypass}
+    assert found.worth["bass"].keys() == playing
+    assert not any(entry.bypass for entry in full.preset.stems["bass"].chain)
+    assert as_found.worth == {}
+    assert found.history[-1].loss == as_found.history[-1].loss, "the search is the same"
+    again = transfer(*stems, simplify=0.5, **options)
+    assert again.settings == fewer.settings
