@@ -33,7 +33,7 @@ __all__ = ["Strip"]
 INAUDIBLE_DB = 0.1
 """A change of the rendering that is no larger than one of so many dB in its level is none."""
 BANDS_SHARE, EFFECTS_SHARE, KNOBS_SHARE = 0.5, 0.65, 0.8
-"""The shares of the tolerance that may be used up by fewer bands, then effects, then knobs; the rest is for rounding."""
+"""The shares of the tolerance that fewer bands, then effects, then knobs may use up; the rest is for rounding."""
 ROUNDS = 2
 """How often knobs return to neutral while those that are left make up for them."""
 HEARD_S = 1.5

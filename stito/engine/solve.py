@@ -278,7 +278,9 @@ def _notes(task: Task, solutions: Mapping[str, Solution]) -> list[str]:
 def _strips(solutions: Mapping[str, Solution], amount: Amount) -> dict[str, StripPreset]:
     """The strip of every stem, that part of the way from neutral."""
     strips = {
-        stem: StripPreset.of(chain, settings if solution.simplified and amount == 1 else chain.blend(settings, amount))
+        stem: StripPreset.of(
+            chain, settings if solution.simplified and amount.is_all else chain.blend(settings, amount)
+        )
         for solution in solutions.values()
         for stem, (chain, settings) in solution.strips.items()
     }

@@ -107,7 +107,9 @@ def test_changes_that_cost_nothing_go_first_and_others_make_up() -> None:
     changes = torch.stack([alike, -alike, torch.tensor([0.0, 1.0, 0.0, 0.0]), torch.zeros(4)])
     path = elimination_path(changes, torch.zeros(4))
     assert path[1].tolist().index(1) == 3, "a knob that does nothing"
-    assert float(path[2][0]) == pytest.approx(float(path[2][1]), abs=0.05), "of two that cancel one makes up for the other"
+    assert float(path[2][0]) == pytest.approx(float(path[2][1]), abs=0.05), (
+        "of two that cancel one makes up for the other"
+    )
     assert path[-1].tolist() == [1, 1, 1, 1]
 
 
