@@ -59,16 +59,17 @@ class Outcome:
         accuracy, silhouette = self._estimates(self.agreement), self._estimates(self.silhouette)
         rows = tuple((encoder, _cell(accuracy[encoder]), _cell(silhouette[encoder])) for encoder in self.encoders)
         most = max(Counter(self.labels).values()) / len(self.labels)
+        near = "the nearest other sound is" if self.neighbours == 1 else f"most of the {self.neighbours} nearest are"
         note = (
-            f"Accuracy: how often most of the {self.neighbours} nearest other sounds are of a sound's class; whoever "
-            f"always says the largest class has {figure(most, digits=2)}. Silhouette: 1 where classes are far apart, 0 "
+            f"Accuracy: how often {near} of a sound's class; whoever always says the largest class has "
+            f"{figure(most, digits=2)}. Silhouette: 1 where classes are far apart, 0 "
             f"where they overlap. Intervals of 95 % over {len(self.labels)} sounds."
         )
         by_class = tuple(
             (name, *(_cell(self._of(encoder, name)) for encoder in self.encoders)) for name in self.classes
         )
         return [
-            Table("Clusters", ("encoder", f"accuracy of {self.neighbours} neighbours", "silhouette"), rows, note),
+            Table("Clusters", ("encoder", f"accuracy by {self.neighbours} nearest", "silhouette"), rows, note),
             Table("Accuracy by class", ("class", *self.encoders), by_class),
         ]
 
