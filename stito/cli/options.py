@@ -39,6 +39,7 @@ class SearchOptions(TypedDict):
 
     encoder: str
     chain: str | None
+    master: str
     stem: str | None
     separator: str
     init: str
@@ -91,6 +92,14 @@ def search_options(command: Command) -> Command:
             default=None,
             help='A chain: a name, "eq | compressor | reverb", or a .toml file.  '
             "[default: mixing for stems, mastering for a mix]",
+        ),
+        click.option(
+            "--master",
+            default=AUTO,
+            show_default=True,
+            metavar="CHAIN|none",
+            help="Stems against one mix: the chain of their sum, which gets what they have in common; auto is "
+            "mastering, and none where the reference is the same performance.",
         ),
         click.option("--stem", default=None, metavar="|".join(STEMS), help="What a single file is."),
         click.option(
@@ -154,6 +163,7 @@ def engine_of(*, method: str = "cma", on_step: OnStep | None = None, **options: 
     return Transfer(
         method=method,
         chain=options["chain"],
+        master=options["master"],
         encoder=options["encoder"],
         budget=None if evaluations is None and seconds is None else Budget(evaluations, seconds),
         patience=options["patience"],

@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from stito.search.objective import AudioObjective
     from stito.separation import Separator
 
-__all__ = ["AUTO", "CHANNELS", "ENSEMBLE", "INITS", "MATCH", "NEURAL", "NEUTRAL", "PREDICT", "TransferOptions"]
+__all__ = ["AUTO", "CHANNELS", "ENSEMBLE", "INITS", "MATCH", "NEURAL", "NEUTRAL", "NONE", "PREDICT", "TransferOptions"]
 
 INITS = ("auto", "ensemble", "predict", "neural", "match", "neutral")
 """Where a search may start; `auto` takes the one to trust, see `stito.engine.starts`."""
 
 AUTO, ENSEMBLE, PREDICT, NEURAL, MATCH, NEUTRAL = INITS
+
+NONE = "none"
+"""No master."""
 
 CHANNELS = (AUTO, "keep")
 """What becomes of a mono input; see `TransferOptions`."""
@@ -40,6 +43,9 @@ class TransferOptions:
             `neural[:FILE]` (audio from a network, no settings) and `ensemble` (the mean of predicted settings and of
             those that render what `neural` makes); or any `Method`.
         chain: a `Chain`, its name, text or TOML file; by default `mastering` for a whole mix, else `mixing`.
+        master: what the sum of several stems goes through when they are matched to one mix: a `Chain`, its name, text
+            or TOML file, or `none`. By default `mastering`, and none where both play the same performance. Nothing
+            else has a master.
         encoder: the metric of style: an installed name, a file of weights, or any `Encoder`; `auto` is the trained one
             between different songs, stem by stem, by effects that it has learnt, else measured features.
         budget: of each stem's search in evaluations; its seconds are shared by all stems. Without one a search gets
@@ -70,6 +76,7 @@ class TransferOptions:
 
     method: str | Method = "cma"
     chain: str | Path | Chain | None = None
+    master: str | Path | Chain = AUTO
     encoder: str | Path | Encoder = AUTO
     budget: Budget | None = None
     patience: int | None = None

@@ -73,13 +73,12 @@ class PairExcerpts:
         )
         return replace(self, inputs=inputs, references=references)
 
-    def of_result(self, stems: Mapping[str, Tensor]) -> list[Tensor]:
-        """The candidates' excerpts of what the stems (channels, t) have become, at the input's rate: summed, (2, n)."""
+    def of_result(self, result: Tensor) -> list[Tensor]:
+        """The candidates' excerpts (2, n) of what the stem or the sum has become (channels, t), at the input's rate."""
         excerpts = []
         for place in self.places:
             span = slice(place, place + round(self.seconds * self.input_rate))
-            total = add_up(to_stereo(stems[name][:, span]) for name in self.candidates)
-            excerpts.append(resample(total.contiguous(), self.input_rate, self.sample_rate))
+            excerpts.append(resample(to_stereo(result[:, span]).contiguous(), self.input_rate, self.sample_rate))
         return excerpts
 
     def __repr__(self) -> str:

@@ -10,21 +10,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 
-from torch import Tensor
-
 from stito import registry
 from stito.compute.cores import check_device
 from stito.compute.phases import phase
 from stito.console.preset import ConversionPreset, Preset, Provenance, StripPreset
+from stito.console.strips import Rendered
+from stito.effects.chain import Chain
 from stito.effects.chain_files import load_chain
 from stito.engine.context import Context
 from stito.engine.methods.base import Method, load_method
 from stito.engine.networks import Networks
-from stito.engine.options import AUTO, ENSEMBLE, PREDICT, TransferOptions
+from stito.engine.options import AUTO, ENSEMBLE, NONE, PREDICT, TransferOptions
 from stito.engine.pairs import ExcerptCutter, Pair, PairExcerpts
 from stito.engine.result import OnStep, Progress, Solved
 from stito.engine.routing import route
 from stito.engine.solution import Solution
+from stito.errors import SettingsError
 from stito.mix import Mix
 from stito.models.encoder import digest_of, has_learnt
 from stito.models.loading import load_encoder
@@ -55,9 +56,13 @@ class Task:
     reference_digests: Mapping[str, str]
     notes: Sequence[str]
 
-    def distance(self, pair: PairExcerpts, stems: Mapping[str, Tensor]) -> float:
-        """How far a pair is from its reference with what its stems (channels, t) have become, at the input's rate."""
-        return self.context.distance(pair, pair.of_result(stems))
+    def distance(self, pair: PairExcerpts, rendered: Rendered) -> float:
+        """How far a pair is from its reference with what its stems have become: several together, as they are written.
+
+        Their sum may have gone through a master.
+        """
+        (stem, *others) = pair.candidates
+        return self.context.distance(pair, pair.of_result(rendered.mix if others else rendered.stems[stem]))
 
 
 def prepare(mix: Mix, reference: Mix, options: TransferOptions) -> Task:
@@ -66,8 +71,9 @@ def prepare(mix: Mix, reference: Mix, options: TransferOptions) -> Task:
     method = load_method(options.method)
     if method.direct:  # what does not search starts nowhere
         options = replace(options, init=AUTO)
+    joint = any(len(inputs) > 1 for inputs, _ in routes.pairs.values())
     with phase("load"):
-        context = context_for(mix, options)
+        context = replace(context_for(mix, options), master=_master(options, joint=joint))
     if options.predictor is not None or options.init in (PREDICT, ENSEMBLE):
         context.networks.require_predictor()  # a file is checked in any case
     method.check(context)
@@ -122,6 +128,18 @@ def context_for(mix: Mix, options: TransferOptions) -> Context:
     return Context(options, chain, encoder, Networks(chain, options.predictor), seed=options.seed)
 
 
+def _master(options: TransferOptions, *, joint: bool) -> Chain | None:
+    """The chain of the sum: there is one only where several stems are matched to one mix."""
+    if options.master == NONE or (options.master == AUTO and not joint):
+        return None
+    if not joint:
+        raise SettingsError(
+            "A master is for several stems against one mix.",
+            hint="Leave --master out, or give a folder of stems and a reference that is one file.",
+        )
+    return load_chain(registry.default("chain of a mix") if options.master == AUTO else options.master)
+
+
 def solve(task: Task, *, on_step: OnStep | None = None) -> Solved:
     """Settings for every pair. Ctrl-C is not an error: the best so far is taken, and a second one gives up."""
     options = task.context.options
@@ -133,6 +151,7 @@ def solve(task: Task, *, on_step: OnStep | None = None) -> Solved:
         notes.append("The search was interrupted: the best settings so far were applied.")
     preset = Preset(
         stems=_strips(solutions, options.amount),
+        master=_master_strip(solutions, options.amount),
         widens=task.widened,
         target_lufs=dict(task.target_lufs),
         provenance=Provenance(
@@ -227,13 +246,21 @@ def _notes(task: Task, solutions: Mapping[str, Solution]) -> list[str]:
         for name, found in solutions.items()
         if not method.direct and options.init not in (AUTO, found.start)
     ]
+    notes += [
+        f"{name}: what the stems have in common is done by the master ({solution.master[0].name}); the stems are "
+        "written as they go into it."
+        for name, solution in solutions.items()
+        if solution.master is not None
+    ]
     return notes
 
 
 def _strips(solutions: Mapping[str, Solution], amount: float) -> dict[str, StripPreset]:
     """The strip of every stem, that part of the way from neutral."""
     strips = {
-        stem: StripPreset(chain=[]) if solution.kept else StripPreset.of(chain, chain.blend(settings, amount))
+        stem: StripPreset(chain=[])
+        if solution.kept
+        else StripPreset.of(chain, chain.blend(settings, amount), amount * solution.faders_db.get(stem, 0.0))
         for solution in solutions.values()
         for stem, (chain, settings) in solution.strips.items()
     }
@@ -242,6 +269,15 @@ def _strips(solutions: Mapping[str, Solution], amount: float) -> dict[str, Strip
             blended = ConversionPreset.of(conversion.blend(amount)) if amount > 0 else None
             strips[stem] = StripPreset(chain=[], conversion=blended)
     return strips
+
+
+def _master_strip(solutions: Mapping[str, Solution], amount: float) -> StripPreset | None:
+    """The master's strip, that part of the way from neutral; None where there is none."""
+    for solution in solutions.values():
+        if solution.master is not None:
+            chain, settings = solution.master
+            return StripPreset.of(chain, chain.blend(settings, amount))
+    return None
 
 
 def _measure_name(context: Context) -> str:

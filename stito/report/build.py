@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -172,20 +172,21 @@ def _facts(outcome: Outcome) -> list[Fact]:
     ]
 
 
-def _means(solutions: Iterable[Solution]) -> list[Fact]:
+def _means(solutions: Collection[Solution]) -> list[Fact]:
     """What rendered: a chain, or a converter; nothing where every input stayed as it was."""
     facts = []
     for solution in solutions:
         if not solution.kept:
             facts += [Fact("Chain", chain.name) for chain, _ in solution.strips.values()]
             facts += [Fact("Converter", conversion.source) for conversion in solution.conversions.values()]
-    return facts[:1]
+    masters = [Fact("Master", solution.master[0].name) for solution in solutions if solution.master]
+    return facts[:1] + masters
 
 
 def _row(name: str, source: Sound, made: Sound, reference: Sound | None, outcome: Outcome) -> ReportRow:
     solutions = outcome.solutions
     solution = solutions.get(name) or (solutions.get("sum") if name == "mix" else None)
-    strip = outcome.preset.stems.get(name)
+    strip = outcome.preset.stems.get(name) or (outcome.preset.master if name == "mix" else None)
     sounds = [sound for sound in (source, made, reference) if sound is not None]
     return ReportRow(
         name=name,

@@ -139,15 +139,17 @@ def files_of(result: TransferResult) -> list[str]:
 
 
 def _scripts(result: Outcome) -> dict[str, str]:
-    """`<stem>.<host>.py` for each stem whose effects all come from one host that offers to write such a script."""
+    """`<stem>.<host>.py` for each stem, and the master, if its effects come from one host that writes such a script."""
     scripts = {}
-    for name, strip in result.preset.stems.items():
+    output_db, master = result.preset.output_gain_db, result.preset.master
+    for name, strip in result.preset.strips().items():
         chain, settings = strip.build()
         hosts = {slot.effect.host for slot in chain.slots}
         if len(hosts) != 1 or (host := hosts.pop()) is None:
             continue
         steps = [(slot.effect.name, settings[slot.label]) for slot in chain.slots]
-        text = chain.slots[0].effect.script(steps, gain_db=strip.fader_db + result.preset.output_gain_db)
+        behind = output_db if master is None or strip is master else 0.0  # stems go into the master as they are
+        text = chain.slots[0].effect.script(steps, gain_db=strip.fader_db + behind)
         if text is not None:
             scripts[f"{name}.{host}.py"] = text
     return scripts
@@ -155,7 +157,7 @@ def _scripts(result: Outcome) -> dict[str, str]:
 
 def result_json(result: TransferResult, data: ReportData) -> dict[str, Any]:
     """What `result.json` holds: losses, metrics and levels, per search and per stem."""
-    provenance = result.preset.provenance
+    provenance, master = result.preset.provenance, result.preset.master
     return {
         "format": "stito.result",
         "version": 1,
@@ -165,6 +167,7 @@ def result_json(result: TransferResult, data: ReportData) -> dict[str, Any]:
         "interrupted": result.solved.interrupted,
         "output_gain_db": result.rendered.output_gain_db,
         "true_peak_dbtp": result.rendered.true_peak_db,
+        "master": None if master is None else {"settings": master.build()[1], "fader_db": master.fader_db},
         "searches": {
             name: {
                 "loss_before": found.loss_before,

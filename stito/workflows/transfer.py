@@ -38,6 +38,7 @@ TYPED = (
     "method",
     "encoder",
     "chain",
+    "master",
     "stem",
     "separator",
     "channels",

@@ -132,3 +132,14 @@ def test_an_impulse_response_is_found_from_any_folder(tmp_path: Path, monkeypatc
     (tmp_path / "preset.json").write_text(Preset(stems={"a": StripPreset.of(chain, chain.neutral())}).to_json())
     monkeypatch.chdir("/")
     assert load_preset(tmp_path / "preset.json").stems["a"].chain[0].options["ir"] == str(tmp_path / "hall.wav")
+
+
+def test_presets_of_before_there_was_a_master_load(tmp_path: Path) -> None:
+    document = json.loads(make().to_json())
+    del document["master"]
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(document))
+    assert load_preset(path) == make()
+    with_master = make().model_copy(update={"master": make(1, "mastering").stems["drums"]})
+    path.write_text(with_master.to_json())
+    assert load_preset(path) == with_master
