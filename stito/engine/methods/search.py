@@ -19,10 +19,13 @@ from stito.search.objective import Prior
 from stito.search.stages import Stage, minimise_in_stages
 from stito.streams import Purpose, derived_seed
 
-__all__ = ["EVALUATIONS", "SAME_STYLE", "SearchMethod"]
+__all__ = ["BUS_EVALUATIONS", "EVALUATIONS", "SAME_STYLE", "SearchMethod"]
 
 EVALUATIONS = 1000
 """Candidates of a search where no budget is named and no network guides it."""
+
+BUS_EVALUATIONS = 600
+"""The same for other music's stems under a master: its stages are short of the patience that ends longer searches."""
 
 PATIENCE = 150
 """Evaluations over which a search without a budget has to gain something."""
@@ -124,6 +127,6 @@ def _patience(problem: Problem, context: Context) -> Patience | None:
 def _allowance(problem: Problem, start: str) -> Budget | None:
     """The budget where none is named; None where the start is closer than other music in the same style."""
     if problem.guidance is None or problem.prior is None:
-        return Budget(EVALUATIONS)
+        return Budget(BUS_EVALUATIONS if problem.bus and problem.prior else EVALUATIONS)
     close = problem.distances[start] <= problem.same_style_distance
     return None if close else Budget(problem.guidance.evaluations)
