@@ -10,7 +10,7 @@ import torch
 
 from conftest import CHAIN, RATE, as_mix, solved, song
 from stito import transfer
-from stito.console.preset import Preset
+from stito.console.preset import Preset, load_preset
 from stito.console.strips import MOST_MOVED_DB, gain, loudness, render_preset, render_strip
 from stito.effects.chain_files import load_chain
 from stito.engine.options import TransferOptions
@@ -19,9 +19,11 @@ from stito.engine.result import Progress
 from stito.engine.solve import prepare
 from stito.engine.starts import pose
 from stito.errors import ChainError, SettingsError, UnknownNameError
-from stito.mix import Mix, add_up
+from stito.mix import Mix, add_up, read_mix
 from stito.search.base import Budget, StopReason
+from stito.workflows.apply import run_apply
 from stito.workflows.result import TransferResult, result_json
+from stito.workflows.transfer import Transfer, run_transfer
 
 QUICK = {"chain": CHAIN, "excerpt_seconds": 1.5, "excerpt_count": 1}
 MASTER = "eq | compressor | gain"
@@ -220,3 +222,22 @@ def test_the_report_has_the_master_first(searched: TransferResult, tmp_path: Pat
     assert {row[0] for row in searched.preset.rows()} == {*STEMS, "master"}
     searched.save(tmp_path / "out")
     assert "master" in (tmp_path / "out" / "preset.csv").read_text()
+
+
+def test_written_stems_through_the_presets_master_are_the_written_mix_and_apply_writes_both_again(
+    songs: Path, tmp_path: Path
+) -> None:
+    out, again = tmp_path / "out", tmp_path / "again"
+    engine = Transfer(method="match", master=MASTER, **QUICK)
+    result = run_transfer(engine, songs / "night", songs / "street.wav", out)
+    assert f'--master "{MASTER}"' in result.command or f"--master '{MASTER}'" in result.command
+    preset = load_preset(out / "preset.json")
+    assert preset.master is not None
+    behind = render_strip(read_mix(out / "stems").sum(), preset.master, RATE)
+    mixed = read_mix(out / "mix.wav").sum()
+    assert torch.allclose(behind * gain(preset.master.fader_db + preset.output_gain_db), mixed, atol=1e-3)
+    run_apply(out / "preset.json", songs / "night", again)
+    assert torch.allclose(read_mix(again / "mix.wav").sum(), mixed, atol=1e-3)
+    assert sorted(path.name for path in (again / "stems").iterdir()) == sorted(
+        path.name for path in (out / "stems").iterdir()
+    )
