@@ -73,6 +73,7 @@ class SearchOptions(TypedDict):
 
     encoder: str
     chain: str | None
+    master: str
     stem: str | None
     separator: str
     init: str
@@ -230,6 +231,14 @@ def search_options(command: Command) -> Command:
             metavar="REFERENCE[:WEIGHT]",
             help="A further reference, again and again; its weight is against 1 of the first. The target is the mean.",
         ),
+        click.option(
+            "--master",
+            default=AUTO,
+            show_default=True,
+            metavar="CHAIN|none",
+            help="Stems against one mix: the chain of their sum, which gets what they have in common; auto is "
+            "mastering, and none where the reference is the same performance.",
+        ),
         click.option("--stem", default=None, metavar="|".join(STEMS), help="What a single file is."),
         click.option(
             "--separator",
@@ -301,6 +310,7 @@ def engine_of(*, method: str = "cma", on_step: OnStep | None = None, **options: 
     return Transfer(
         method=method,
         chain=options["chain"],
+        master=options["master"],
         encoder=options["encoder"],
         budget=None if evaluations is None and seconds is None else Budget(evaluations, seconds),
         patience=options["patience"],

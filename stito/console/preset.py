@@ -212,7 +212,9 @@ class Preset(_Model):
     format: Literal["stito.preset"] = "stito.preset"
     version: Literal[1] = 1
     stems: dict[str, StripPreset] = Field(min_length=1)
-    master: StripPreset | None = None
+    master: StripPreset | None = Field(
+        default=None, description="What the sum of the stems, behind their faders, goes through; null is a wire."
+    )
     output_gain_db: float = Field(
         default=0.0,
         ge=-MOST_DB,

@@ -28,8 +28,10 @@ __all__ = [
     "gain",
     "headroom_db",
     "loudness",
+    "master_of",
     "mix_down",
     "render_preset",
+    "render_stems",
     "render_strip",
 ]
 
@@ -42,10 +44,11 @@ class Rendered:
     """The audio of a transfer or preset: stems and their sum.
 
     Attributes:
-        stems: (channels, t) each, as they stand in the sum.
+        stems: (channels, t) each, as they stand in the sum; where there is a master, as they go into it.
         mix: the sum (channels, t).
         sample_rate: of all of them, in Hz.
-        output_gain_db: the gain of the sum, in dB, that keeps it from clipping, or brings it to its loudness.
+        output_gain_db: the gain of the sum, in dB, that keeps it from clipping, or brings it to its loudness; behind
+            the master, if there is one.
         true_peak_db: of the sum, in dBTP.
         levels: of the stems, and of the sum as `mix`, where they were measured on the way.
         delivery: what was asked of the sum.
@@ -108,15 +111,18 @@ def mix_down(
     gain_db: float = 0.0,
     levels: Mapping[str, Levels] | None = None,
     delivery: Delivery = USUAL,
+    mastered: Tensor | None = None,
 ) -> Rendered:
     """Sum stems that carry their faders already; never above the ceiling, nor louder than `gain_db` asks.
 
     Where a loudness is asked for, the gain is the one that reaches it, whatever `gain_db` says. Stems get the gain of
-    their sum. With the `levels` of the stems, those of the sum are measured as well.
+    their sum; through a master they stay as they go into it. `mastered` is their sum behind its chain, if that has been
+    rendered already, and is modified. With the `levels` of the stems, those of the sum are measured as well.
     """
-    total = add_up(stems.values()) if len(stems) > 1 else next(iter(stems.values())).clone()
-    if master is not None:
-        total = render_strip(total, master, sample_rate) * gain(master.fader_db)
+    if mastered is None:
+        total = add_up(stems.values()) if len(stems) > 1 else next(iter(stems.values())).clone()
+        mastered = total if master is None else render_strip(total, master, sample_rate)
+    total = mastered if master is None else mastered.mul_(gain(master.fader_db))
     single = len(stems) == 1 and master is None
     of_sum = None
     if levels is not None:
@@ -128,9 +134,13 @@ def mix_down(
     output_gain_db = delivery.gain_db(peak, gain_db)
     factor = gain(output_gain_db)
     total.mul_(factor)
-    scaled = {name: total if single else stem.mul_(factor) for name, stem in stems.items()}
+    if master is None:
+        scaled = {name: total if single else stem.mul_(factor) for name, stem in stems.items()}
+    else:
+        scaled = dict(stems)
     measured = {**levels, "mix": of_sum} if levels and of_sum else {}
-    amplified = {name: level.amplified(output_gain_db) for name, level in measured.items()}
+    behind = {"mix"} if master else set(measured)
+    amplified = {name: level.amplified(output_gain_db) if name in behind else level for name, level in measured.items()}
     return Rendered(
         scaled,
         total,
@@ -157,18 +167,33 @@ def render_preset(mix: Mix, preset: Preset) -> Rendered:
 
     Returns:
         Stems and their sum at the mix's rate and channel count, or in stereo (`Preset.widens`), at the preset's
-        loudness if it has one; the true peak of the sum is at most its ceiling, by default -1 dBTP.
+        loudness if it has one; the true peak of the sum is at most its ceiling, by default -1 dBTP. A master renders
+        the sum of stems, and not a stem that comes alone.
     """
     mix = as_rendered(mix, preset)
+    stems = render_stems(mix, preset)
+    return mix_down(
+        stems,
+        mix.sample_rate,
+        master=master_of(mix, preset),
+        gain_db=preset.output_gain_db,
+        delivery=preset.delivery,
+    )
+
+
+def render_stems(mix: Mix, preset: Preset) -> dict[str, Tensor]:
+    """Each stem of a mix through its strip and fader; those that the preset does not hold as they are."""
 
     def render(name: str) -> Tensor:
         x, strip = mix.stems[name], preset.stems.get(name)
         return x.clone() if strip is None else render_strip(x, strip, mix.sample_rate).mul_(gain(strip.fader_db))
 
-    stems = dict(zip(mix.stems, side_by_side(render, list(mix.stems), numbers=mix.numbers), strict=True))
-    return mix_down(
-        stems, mix.sample_rate, master=preset.master, gain_db=preset.output_gain_db, delivery=preset.delivery
-    )
+    return dict(zip(mix.stems, side_by_side(render, list(mix.stems), numbers=mix.numbers), strict=True))
+
+
+def master_of(mix: Mix, preset: Preset) -> StripPreset | None:
+    """The master that a mix goes through: a stem that comes alone goes into somebody else's sum."""
+    return None if mix.kind == "stem" else preset.master
 
 
 def balance_faders(

@@ -12,7 +12,7 @@ from stito.console.strips import MOST_MOVED_DB
 from stito.effects.aspects import BALANCE, LEVEL
 from stito.effects.chain import Chain, ChainSettings
 from stito.engine.networks import Networks
-from stito.engine.options import TransferOptions
+from stito.engine.options import AUTO, TransferOptions
 from stito.engine.pairs import PairExcerpts
 from stito.engine.solution import Solution
 from stito.models.encoder import Encoder, embed_blend
@@ -47,6 +47,7 @@ class Context:
         on_step: to be called after every generation of a search.
         interrupted: the user wants an end: do what can be done at once.
         mono: whether the result is written in mono, and is judged as that.
+        master: the chain of the sum of several stems; None where there is none.
     """
 
     options: TransferOptions
@@ -58,7 +59,13 @@ class Context:
     on_step: Callable[[Step], None] | None = None
     interrupted: bool = False
     mono: bool = False
+    master: Chain | None = None
     _measures: dict[str, Measure] = field(default_factory=dict, repr=False)
+
+    def master_of(self, pair: PairExcerpts) -> Chain | None:
+        """The master's chain where this pair has one: several stems, and of the same performance only if asked for."""
+        asked = self.options.master != AUTO or not pair.same_performance
+        return self.master if pair.joint and asked else None
 
     def measure(self, pair: PairExcerpts) -> Measure:
         """How far audio is from the reference: the encoder's distance, or the objective that the user gave."""

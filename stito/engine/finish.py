@@ -62,7 +62,7 @@ def finish(task: Task, mix: Mix, solved: Solved, *, on_step: OnStep | None = Non
     notes += [f"{name}: {LEFT_OUT}" for name in written if name in further and name not in kept]
     notes += [
         f"{name}: raised by {strip.fader_db:.0f} dB, and its noise with it."
-        for name, strip in settled.preset.stems.items()
+        for name, strip in settled.preset.strips().items()
         if strip.fader_db > LOUD_RISE_DB
     ]
     found = settled.preset
@@ -88,4 +88,5 @@ def _without(task: Task, preset: Preset, kept: set[str], as_they_are: set[str]) 
             stems |= {stem: stems[stem].bypassed() for stem in pair.candidates}
         if pair.name in as_they_are:
             targets.pop("mix" if pair.name == "sum" else pair.name, None)
-    return preset.model_copy(update={"stems": stems, "target_lufs": targets})
+    master = None if any(pair.joint and pair.name in kept for pair in task.pairs) else preset.master
+    return preset.model_copy(update={"stems": stems, "master": master, "target_lufs": targets})

@@ -23,7 +23,19 @@ if TYPE_CHECKING:
 
     Reference = Mix | str | Path | tuple[Mix | str | Path, float]
 
-__all__ = ["AUTO", "CHANNELS", "ENSEMBLE", "INITS", "MATCH", "NEURAL", "NEUTRAL", "OFF", "PREDICT", "TransferOptions"]
+__all__ = [
+    "AUTO",
+    "CHANNELS",
+    "ENSEMBLE",
+    "INITS",
+    "MATCH",
+    "NEURAL",
+    "NEUTRAL",
+    "NONE",
+    "OFF",
+    "PREDICT",
+    "TransferOptions",
+]
 
 INITS = ("auto", "ensemble", "predict", "neural", "match", "neutral")
 """Where a search may start; `auto` takes the one to trust, see `stito.engine.starts`."""
@@ -32,6 +44,8 @@ AUTO, ENSEMBLE, PREDICT, NEURAL, MATCH, NEUTRAL = INITS
 
 OFF: Final = "off"
 """Solutions are not simplified."""
+NONE: Final = "none"
+"""No master."""
 
 CHANNELS = (AUTO, "keep")
 """What becomes of a mono input; see `TransferOptions`."""
@@ -49,6 +63,9 @@ class TransferOptions:
             `neural[:FILE]` (audio from a network, no settings) and `ensemble` (the mean of predicted settings and of
             those that render what `neural` makes); or any `Method`.
         chain: a `Chain`, its name, text or TOML file; by default `mastering` for a whole mix, else `mixing`.
+        master: what the sum of several stems goes through when they are matched to one mix: a `Chain`, its name, text
+            or TOML file, or `none`. By default `mastering`, and none where both play the same performance. Nothing
+            else has a master.
         encoder: the metric of style: an installed name, a file of weights, several of these
             (`fxencoder*0.7+features*0.3`: the weighted mean of their distances), or any `Encoder`; `auto` is the
             trained one between different songs, stem by stem, by effects that it has learnt, else measured features.
@@ -91,6 +108,7 @@ class TransferOptions:
 
     method: str | Method = "cma"
     chain: str | Path | Chain | None = None
+    master: str | Path | Chain = AUTO
     encoder: str | Path | Encoder = AUTO
     budget: Budget | None = None
     patience: int | None = None

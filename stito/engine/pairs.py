@@ -89,17 +89,16 @@ class PairExcerpts:
         )
         return replace(self, inputs=inputs, references=references)
 
-    def of_result(self, stems: Mapping[str, Tensor], gain: float = 1.0) -> list[Tensor]:
-        """The candidates' excerpts of what the stems (channels, t) have become, at the input's rate: summed, (2, n).
+    def of_result(self, result: Tensor, gain: float = 1.0) -> list[Tensor]:
+        """The candidates' excerpts (2, n) of what the stem or the sum has become (channels, t), at the input's rate.
 
         They are amplified by `gain`, a factor.
         """
         excerpts = []
         for place in self.places:
             span = slice(place, place + round(self.seconds * self.input_rate))
-            total = add_up(to_stereo(stems[name][:, span]) for name in self.candidates)
-            total = total.contiguous() if gain == 1 else gain * total
-            excerpts.append(resample(total, self.input_rate, self.sample_rate))
+            excerpt = to_stereo(result[:, span]).contiguous()
+            excerpts.append(resample(excerpt if gain == 1 else gain * excerpt, self.input_rate, self.sample_rate))
         return excerpts
 
     def __repr__(self) -> str:

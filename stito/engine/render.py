@@ -18,8 +18,10 @@ from stito.console.strips import (
     bounded_balance,
     gain,
     loudness,
+    master_of,
     mix_down,
     render_preset,
+    render_stems,
     render_strip,
 )
 from stito.dsp.levels import SILENT_LUFS, Levels
@@ -68,19 +70,22 @@ def settle(
             rendered[name], levels[name] = next(made)
     if amount is None:
         amount = preset.provenance.amount_by_aspect if preset.provenance else Amount()
-    faders = _faders(mix, rendered, levels, targets, amount)
+    faders = _faders(mix, preset, rendered, levels, targets, amount)
     for name, x in rendered.items():
         x.mul_(gain(faders[name]))
         levels[name] = levels[name].amplified(faders[name])
     with phase("measure"):
-        mixed = mix_down(rendered, rate, master=preset.master, levels=levels, delivery=preset.delivery)
+        master, mastered = preset.master, None
+        if master is not None and _is_of_the_sum(targets, rendered):
+            master, mastered = _levelled(mix, master, rendered, targets["mix"], amount)
+        mixed = mix_down(rendered, rate, master=master, levels=levels, delivery=preset.delivery, mastered=mastered)
     settled = {
         name: preset.stems[name].model_copy(update={"fader_db": faders[name]})
         if name in preset.stems
         else StripPreset(chain=[], fader_db=faders[name])
         for name in rendered
     }
-    changes = {"stems": settled, "output_gain_db": mixed.output_gain_db, "target_lufs": None}
+    changes = {"stems": settled, "master": master, "output_gain_db": mixed.output_gain_db, "target_lufs": None}
     return Settled(preset.model_copy(update=changes), mixed)
 
 
@@ -109,17 +114,45 @@ def render_part(mix: Mix, preset: Preset, amount: float | str | Amount) -> Rende
     mix = as_rendered(mix, preset)
     rate = mix.sample_rate
     settled = preset.target_lufs is None
+    if not settled and preset.master is not None:
+        preset, settled = settle(mix, preset).preset, True
     whole = render_preset(mix, preset) if settled else settle(mix, preset).rendered
     if amount.is_all:
         return whole
+    if (master := master_of(mix, preset)) is not None:
+        return _part_through(master, mix, preset, whole, amount)
     targets = {name: loudness(x, rate) - whole.output_gain_db for name, x in whole.stems.items()}
     changes = {
         "stems": {name: strip.blend(amount) for name, strip in preset.stems.items()},
-        "master": preset.master.blend(amount) if preset.master else None,
+        "master": None,
         "target_lufs": targets,
     }
     del whole
     return settle(mix, preset.model_copy(update=changes), amount=amount).rendered
+
+
+def _part_through(master: StripPreset, mix: Mix, preset: Preset, whole: Rendered, amount: Amount) -> Rendered:
+    """A part of a preset with a master: strips, faders and master that part of the way, and so the sum's loudness."""
+    stems = {name: strip.blend(amount) for name, strip in preset.stems.items()}
+    part = preset.model_copy(update={"stems": stems})
+    rendered = render_stems(mix, part)
+    target = loudness(whole.mix, mix.sample_rate) - whole.output_gain_db
+    levelled, mastered = _levelled(mix, master.blend(amount), rendered, target, amount)
+    return mix_down(rendered, mix.sample_rate, master=levelled, delivery=preset.delivery, mastered=mastered)
+
+
+def _levelled(
+    mix: Mix, master: StripPreset, stems: Mapping[str, Tensor], target_lufs: float, amount: Amount
+) -> tuple[StripPreset, Tensor]:
+    """A master whose fader brings the sum `amount` of the way from the mix's loudness to the target's.
+
+    And the sum (channels, t) of the stems behind its chain.
+    """
+    mastered = render_strip(add_up(stems.values()), master, mix.sample_rate)
+    before, after = mix.levels().balance_lufs, loudness(mastered, mix.sample_rate)
+    audible = min(before, after, target_lufs) > SILENT_LUFS
+    shift = before + amount.level * (target_lufs - before) - after if audible else 0.0
+    return master.model_copy(update={"fader_db": shift}), mastered
 
 
 def _is_of_the_sum(targets: Mapping[str, float], stems: Mapping[str, Tensor]) -> bool:
@@ -128,16 +161,26 @@ def _is_of_the_sum(targets: Mapping[str, float], stems: Mapping[str, Tensor]) ->
 
 
 def _faders(
-    mix: Mix, rendered: Mapping[str, Tensor], levels: Mapping[str, Levels], targets: Mapping[str, float], amount: Amount
+    mix: Mix,
+    preset: Preset,
+    rendered: Mapping[str, Tensor],
+    levels: Mapping[str, Levels],
+    targets: Mapping[str, float],
+    amount: Amount,
 ) -> dict[str, float]:
     """Fader gains for the rendered stems, which have those `levels`.
 
     With an amount, loudness goes that part of the way from the input's to the target, and stems against each other
-    that of the balance.
+    that of the balance. Where there is a master, the stems' faders are those that were found with it, in a bounded
+    balance, and the loudness is the master's matter.
     """
     before = {name: mix.levels(name).balance_lufs for name in rendered}
     after = {name: level.balance_lufs for name, level in levels.items()}
     if _is_of_the_sum(targets, rendered):
+        if preset.master is not None:
+            own = {name: preset.stems[name].fader_db if name in preset.stems else 0.0 for name in rendered}
+            moved = bounded_balance(before, {name: after[name] + own[name] for name in rendered})
+            return {name: own[name] + moved[name] for name in rendered}
         whole = mix.levels().balance_lufs
         bound = MOST_MOVED_DB if amount.balance is None else amount.balance * MOST_MOVED_DB
         faders = bounded_balance(before, after, bound)

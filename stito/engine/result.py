@@ -81,8 +81,8 @@ class Outcome:
 
     @property
     def settings(self) -> dict[str, ChainSettings]:
-        """Physical settings: by stem, by the effect's label in the chain, by knob."""
-        return {name: strip.build()[1] for name, strip in self.preset.stems.items()}
+        """Physical settings: by stem, and `master` if there is one, by the effect's label in the chain, by knob."""
+        return {name: strip.build()[1] for name, strip in self.preset.strips().items()}
 
     @property
     def audio(self) -> Tensor:
@@ -91,7 +91,7 @@ class Outcome:
 
     @property
     def stems(self) -> Mapping[str, Tensor]:
-        """The stems (channels, t) as they stand in the sum."""
+        """The stems (channels, t) as they stand in the sum; where there is a master, as they go into it."""
         return self.rendered.stems
 
     @property

@@ -27,6 +27,8 @@ class Solution:
         name: of the pair: a stem, `mix`, or `sum`.
         strips: by stem, a chain and its settings.
         conversions: by stem, what a converter renders instead.
+        master: the chain and settings of the sum of several stems; None where there are none.
+        faders_db: by stem, its level into the master.
         loss_before: the distance of the untouched input to the reference.
         loss_after: that of the solution.
         objective_before: the untouched input's objective, with the prior, as the losses in `history` are. Where the
@@ -51,6 +53,8 @@ class Solution:
     stop: str
     strips: Mapping[str, tuple[Chain, ChainSettings]] = field(default_factory=dict)
     conversions: Mapping[str, Conversion] = field(default_factory=dict)
+    master: tuple[Chain, ChainSettings] | None = None
+    faders_db: Mapping[str, float] = field(default_factory=dict)
     objective_before: float | None = None
     objective_start: float | None = None
     start: str = ""
@@ -79,6 +83,8 @@ class Solution:
             strips={stem: (chain.bypassed(), chain.neutral()) for stem, (chain, _) in self.strips.items()}
             | {stem: (Chain("wire", ()), {}) for stem in self.conversions},
             conversions={},
+            master=None,
+            faders_db={},
             loss_after=self.loss_before,
             kept=True,
             worth={},

@@ -21,12 +21,13 @@ from stito.effects.chain_files import load_chain
 from stito.engine.context import Context
 from stito.engine.methods.base import Method, load_method
 from stito.engine.networks import Networks
-from stito.engine.options import AUTO, ENSEMBLE, PREDICT, TransferOptions
+from stito.engine.options import AUTO, ENSEMBLE, NONE, PREDICT, TransferOptions
 from stito.engine.pairs import ExcerptCutter, Pair, PairExcerpts
 from stito.engine.result import OnStep, Progress, Solved
 from stito.engine.routing import route
 from stito.engine.simplify import simplified
 from stito.engine.solution import Solution
+from stito.errors import SettingsError
 from stito.mix import Mix
 from stito.models.encoder import digest_of, has_learnt
 from stito.models.loading import load_encoder
@@ -59,12 +60,15 @@ class Task:
     notes: Sequence[str]
 
     def distance(self, pair: PairExcerpts, rendered: Rendered) -> float:
-        """How far a pair is from its reference with what its stems have become.
+        """How far a pair is from its reference with what its stems have become: several together, as they are written.
 
-        A loudness or a ceiling that the user asked for says nothing of the reference: it is measured without.
+        Their sum may have gone through a master. A loudness or a ceiling that the user asked for says nothing of the
+        reference: it is measured without.
         """
+        (stem, *others) = pair.candidates
         undone = 0.0 if rendered.delivery.is_usual else -rendered.output_gain_db
-        return self.context.distance(pair, pair.of_result(rendered.stems, gain(undone)))
+        result = rendered.mix if others else rendered.stems[stem]
+        return self.context.distance(pair, pair.of_result(result, gain(undone)))
 
 
 def prepare(mix: Mix, reference: Mix, options: TransferOptions) -> Task:
@@ -73,8 +77,9 @@ def prepare(mix: Mix, reference: Mix, options: TransferOptions) -> Task:
     method = load_method(options.method)
     if method.direct:  # what does not search starts nowhere
         options = replace(options, init=AUTO)
+    joint = any(len(inputs) > 1 for inputs, _ in routes.pairs.values())
     with phase("load"):
-        context = context_for(mix, options)
+        context = replace(context_for(mix, options), master=_master(options, joint=joint))
     if options.predictor is not None or options.init in (PREDICT, ENSEMBLE):
         context.networks.require_predictor()  # a file is checked in any case
     method.check(context)
@@ -152,6 +157,18 @@ def context_for(mix: Mix, options: TransferOptions) -> Context:
     return Context(options, chain, encoder, Networks(chain, options.predictor), seed=options.seed)
 
 
+def _master(options: TransferOptions, *, joint: bool) -> Chain | None:
+    """The chain of the sum: there is one only where several stems are matched to one mix."""
+    if options.master == NONE or (options.master == AUTO and not joint):
+        return None
+    if not joint:
+        raise SettingsError(
+            "A master is for several stems against one mix.",
+            hint="Leave --master out, or give a folder of stems and a reference that is one file.",
+        )
+    return load_chain(registry.default("chain of a mix") if options.master == AUTO else options.master)
+
+
 def solve(task: Task, *, on_step: OnStep | None = None) -> Solved:
     """Settings for every pair. Ctrl-C is not an error: the best so far is taken, and a second one gives up."""
     options = task.context.options
@@ -163,6 +180,7 @@ def solve(task: Task, *, on_step: OnStep | None = None) -> Solved:
         notes.append("The search was interrupted: the best settings so far were applied.")
     preset = Preset(
         stems=_strips(solutions, options.amounts),
+        master=_master_strip(solutions, options.amounts),
         widens=task.widened,
         loudness_lufs=options.loudness,
         ceiling_dbtp=options.ceiling,
@@ -272,6 +290,12 @@ def _notes(task: Task, solutions: Mapping[str, Solution]) -> list[str]:
         for name, found in solutions.items()
         if not method.direct and options.init not in (AUTO, found.start)
     ]
+    notes += [
+        f"{name}: what the stems have in common is done by the master ({solution.master[0].name}); the stems are "
+        "written as they go into it."
+        for name, solution in solutions.items()
+        if solution.master is not None
+    ]
     return notes
 
 
@@ -279,7 +303,9 @@ def _strips(solutions: Mapping[str, Solution], amount: Amount) -> dict[str, Stri
     """The strip of every stem, that part of the way from neutral."""
     strips = {
         stem: StripPreset.of(
-            chain, settings if solution.simplified and amount.is_all else chain.blend(settings, amount)
+            chain,
+            settings if solution.simplified and amount.is_all else chain.blend(settings, amount),
+            _of_balance(amount) * solution.faders_db.get(stem, 0.0),
         )
         for solution in solutions.values()
         for stem, (chain, settings) in solution.strips.items()
@@ -289,6 +315,20 @@ def _strips(solutions: Mapping[str, Solution], amount: Amount) -> dict[str, Stri
             blended = ConversionPreset.of(conversion.blend(amount.whole)) if amount.whole > 0 else None
             strips[stem] = StripPreset(chain=[], conversion=blended)
     return strips
+
+
+def _of_balance(amount: Amount) -> float:
+    """How far faders go that a search has moved."""
+    return amount.whole if amount.balance is None else amount.balance
+
+
+def _master_strip(solutions: Mapping[str, Solution], amount: Amount) -> StripPreset | None:
+    """The master's strip, that part of the way from neutral; None where there is none."""
+    for solution in solutions.values():
+        if solution.master is not None:
+            chain, settings = solution.master
+            return StripPreset.of(chain, chain.blend(settings, amount))
+    return None
 
 
 def _measure_name(context: Context) -> str:

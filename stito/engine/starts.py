@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from stito.compute.phases import phase
+from stito.effects.chain import Chain
+from stito.engine.bus import Bus
 from stito.engine.context import Context
 from stito.engine.conversion import conversion_of, converted
 from stito.engine.options import AUTO, ENSEMBLE, MATCH, NEURAL, NEUTRAL, PREDICT
@@ -24,6 +26,7 @@ from stito.models.predictor import Guidance, Predictor
 from stito.search.base import Found, Step
 from stito.search.fit import fit
 from stito.search.objective import EmbeddingDistance, Objective, Prior, StemCandidates
+from stito.search.stages import Stage
 
 __all__ = ["Problem", "pose", "solution_from"]
 
@@ -42,11 +45,13 @@ class Problem:
     Attributes:
         objective: without a prior.
         prior: that of the chain; None for the same performance, where style and content need not be told apart.
-        starts: theta (stems * dim,) by name.
+        starts: theta (stems * dim,), or of a bus, by name.
         distances: of each start to the reference.
         same_style_distance: that of an encoder that has learnt effects: the mean distance between other music under the
             same ones; 0 for any other.
         guidance: of the predictor whose settings may be trusted here; None where there is none.
+        bus: how theta is laid out where the sum of stems goes through a master; None where there is none.
+        stages: in which a bus is searched.
     """
 
     objective: Objective
@@ -55,6 +60,8 @@ class Problem:
     distances: Mapping[str, float]
     same_style_distance: float = 0.0
     guidance: Guidance | None = None
+    bus: Bus | None = None
+    stages: Sequence[Stage] = ()
 
     def choose(self, init: str) -> str:
         """The start of that name; with `auto`, or where there is none of that name, the one to trust.
@@ -77,6 +84,14 @@ class Problem:
             return self.prior
         return self.prior.around(self.starts[start], self.guidance.prior_std if self.guidance else START_STD)
 
+    def stages_under(self, prior: Prior | None) -> list[Stage]:
+        """The stages with a prior in what they minimise."""
+
+        def under(stage: Stage) -> Stage:
+            return replace(stage, objective=lambda theta: stage.objective(theta).with_prior(prior))
+
+        return [under(stage) for stage in self.stages]
+
 
 def pose(pair: PairExcerpts, context: Context, *, wanted: str = AUTO) -> Problem:
     """Everything about a pair that does not change during a search, computed once.
@@ -89,18 +104,19 @@ def pose(pair: PairExcerpts, context: Context, *, wanted: str = AUTO) -> Problem
 
 
 def _posed(pair: PairExcerpts, context: Context, wanted: str) -> Problem:
+    bus = Bus.of(pair, context)
+    if bus is not None:
+        return _posed_on(bus, pair, context)
     stems = len(pair.candidates)
     objective = context.objective(pair)
     # several stems start from one closed form for their sum, the same for each: what is linear does the same to both
-    places = {NEUTRAL: context.chain.encode({}), MATCH: _closed_form(pair, context)}
+    places = {NEUTRAL: context.chain.encode({}), MATCH: _closed_form(pair, context.chain)}
     predictor = None
     if not pair.joint:
         predictor = context.networks.predictor if wanted in (AUTO, PREDICT, ENSEMBLE) else None
         places |= _learnt(pair, context, predictor, places[MATCH], wanted)
     places = {place: theta.repeat(stems) for place, theta in places.items()}
-    with torch.no_grad():
-        distances = objective.distance(torch.stack(list(places.values()))).tolist()
-    found = dict(zip(places, distances, strict=True))
+    found = _distances_of(places, objective)
     prior = Prior.of(context.chain, context.options.prior_weight * found[NEUTRAL])
     return Problem(
         objective=objective,
@@ -159,11 +175,36 @@ def reduces(
     return bool(there < neutral)
 
 
-def _closed_form(pair: PairExcerpts, context: Context) -> Tensor:
-    """Theta (dim,) of the chain's closed form."""
+def _closed_form(pair: PairExcerpts, chain: Chain) -> Tensor:
+    """Theta (dim,) of a chain's closed form."""
     source, target = torch.cat(list(pair.inputs), dim=-1).cpu(), pair.target.in_a_row()
     reference = target[0][0] if len(target) == 1 else target
-    return context.chain.encode(context.chain.initial_settings(source, reference, pair.sample_rate))
+    return chain.encode(chain.initial_settings(source, reference, pair.sample_rate))
+
+
+def _posed_on(bus: Bus, pair: PairExcerpts, context: Context) -> Problem:
+    """Several stems and a master: the closed form is the master's, for the sum; faders and strips are neutral."""
+    objective, stages = bus.objective(pair, context)
+    master = {NEUTRAL: bus.master.encode({}), MATCH: _closed_form(pair, bus.master)}
+    places = {place: bus.place(theta) for place, theta in master.items()}
+    found = _distances_of(places, objective)
+    prior = bus.prior(context.options.prior_weight * found[NEUTRAL]).to(context.options.device)
+    return Problem(
+        objective=objective,
+        prior=None if pair.same_performance else prior,
+        starts=places,
+        distances=found,
+        same_style_distance=_same_style(context),
+        bus=bus,
+        stages=stages,
+    )
+
+
+def _distances_of(places: Mapping[str, Tensor], objective: Objective) -> dict[str, float]:
+    """How far each place is from the reference."""
+    with torch.no_grad():
+        distances = objective.distance(torch.stack(list(places.values()))).tolist()
+    return dict(zip(places, distances, strict=True))
 
 
 def solution_from(
@@ -184,13 +225,16 @@ def solution_from(
         before, at_start = problem.objective.with_prior(prior)(torch.stack([problem.starts[NEUTRAL], theta])).tolist()
         theta = found.theta if found else theta
         after = float(problem.objective.distance(theta[None])[0])
+    bus = problem.bus
     return Solution(
         name=pair.name,
         loss_before=problem.distances[NEUTRAL],
         loss_after=after,
         seconds=time.perf_counter() - started,
         stop=stop,
-        strips=context.strips(pair, theta),
+        strips=bus.strips(theta) if bus else context.strips(pair, theta),
+        master=(bus.master, bus.master_settings(theta)) if bus else None,
+        faders_db=bus.faders(theta) if bus else {},
         objective_before=None if guided else before,
         objective_start=at_start,
         start=start,

@@ -16,10 +16,12 @@ __all__ = ["PEDALBOARD", "HostScripts", "scripts_of"]
 
 
 def scripts_of(preset: Preset) -> dict[tuple[str, str], str]:
-    """By stem and host, a script for each stem whose effects all come from one host that offers to write it."""
+    """By strip and host, a script for each whose effects all come from one host that offers to write it."""
     scripts = {}
-    for name, strip in preset.stems.items():
-        host, text = _script(strip, preset.output_gain_db)
+    for name, strip in preset.strips().items():
+        # stems go into a master as they are
+        behind_db = preset.output_gain_db if preset.master is None or strip is preset.master else 0.0
+        host, text = _script(strip, behind_db)
         if text is not None:
             scripts[name, host] = text
     return scripts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -220,14 +220,15 @@ def _asked(delivery: Delivery) -> list[Fact]:
     return facts if delivery.is_usual else [*facts, Fact("Ceiling", f"{delivery.ceiling_dbtp:g} dBTP")]
 
 
-def _means(solutions: Iterable[Solution]) -> list[Fact]:
+def _means(solutions: Collection[Solution]) -> list[Fact]:
     """What rendered: a chain, or a converter; nothing where every input stayed as it was."""
     facts = []
     for solution in solutions:
         if not solution.kept:
             facts += [Fact("Chain", chain.name) for chain, _ in solution.strips.values()]
             facts += [Fact("Converter", conversion.source) for conversion in solution.conversions.values()]
-    return facts[:1]
+    masters = [Fact("Master", solution.master[0].name) for solution in solutions if solution.master]
+    return facts[:1] + masters
 
 
 def _row(name: str, source: Sound, made: Sound, reference: Sound | None, outcome: Outcome) -> ReportRow:

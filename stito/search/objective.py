@@ -1,9 +1,9 @@
 """What a search minimises.
 
 An objective maps candidates theta (b, dim) to losses (b,). It is made of three parts: what renders the candidates
-(`StemCandidates`, `SumCandidates`), what measures how far they are from the reference (`EmbeddingDistance`,
-`SpectralDistance`, `AudioDistance`), and a `Prior`. Without a prior an embedding search overfits to the
-content of the reference (DiffVox, Yu et al. 2025, Table 2).
+(`StemCandidates`, `SumCandidates`, `BusCandidates`), what measures how far they are from the reference
+(`EmbeddingDistance`, `SpectralDistance`, `AudioDistance`), and a `Prior`. Without a prior an embedding search overfits
+to the content of the reference (DiffVox, Yu et al. 2025, Table 2).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from stito.models.encoder import Encoder, distance
 __all__ = [
     "AudioDistance",
     "AudioObjective",
+    "BusCandidates",
     "Candidates",
     "EmbeddingDistance",
     "LevelCandidates",
@@ -34,6 +35,7 @@ __all__ = [
     "SpectralDistance",
     "StemCandidates",
     "SumCandidates",
+    "faders_db",
 ]
 
 Candidates = Callable[[Tensor], list[Tensor]]
@@ -54,11 +56,15 @@ SILENT_ENERGY = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """A diagonal Gaussian over theta: `weight` times half the mean squared distance from `mean` in units of `std`."""
+    """A diagonal Gaussian over theta: `weight` times half the mean squared distance from `mean` in units of `std`.
+
+    With `shares` (dim,) the mean is a sum in which each knob counts that much.
+    """
 
     mean: Tensor
     std: Tensor
     weight: float
+    shares: Tensor | None = None
 
     @classmethod
     def of(cls, chain: Chain, weight: float) -> Prior:
@@ -79,17 +85,19 @@ class Prior:
 
     def around(self, theta: Tensor, share: float) -> Prior:
         """The prior around a start (dim,), with `share` of its standard deviations: a start is more certain."""
-        return Prior(theta.to(self.std), self.std * share, self.weight)
+        return replace(self, mean=theta.to(self.std), std=self.std * share)
 
     def to(self, device: str) -> Prior:
         """The same prior on a device."""
-        return Prior(self.mean.to(device), self.std.to(device), self.weight)
+        shares = None if self.shares is None else self.shares.to(device)
+        return replace(self, mean=self.mean.to(device), std=self.std.to(device), shares=shares)
 
     def __call__(self, theta: Tensor) -> Tensor:
         """The penalty (b,) of theta (b, dim)."""
         if not theta.shape[-1]:
             return theta.new_zeros(len(theta))
-        return 0.5 * self.weight * ((theta - self.mean) / self.std).square().mean(-1)
+        squares = ((theta - self.mean) / self.std).square()
+        return 0.5 * self.weight * (squares.mean(-1) if self.shares is None else (squares * self.shares).sum(-1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +140,10 @@ class StemCandidates:
         return [source.render(theta) for source in self.sources]
 
 
+Rendering = tuple[Sequence[Tensor], Tensor | None]
+"""A stem: its excerpts (b, 2, t) behind its chain, and its K-weighted energy in them together (b,), if it is asked."""
+
+
 class SumCandidates:
     """Several stems at once: each row of theta holds all their chains, and the stems are summed.
 
@@ -147,30 +159,97 @@ class SumCandidates:
 
     def __call__(self, theta: Tensor) -> list[Tensor]:
         """The audio (b, 2, t) of each excerpt of the sum."""
+        return self.summed(self.rendered(theta))
+
+    def rendered(self, theta: Tensor, held: Mapping[int, Rendering] | None = None) -> list[Rendering]:
+        """The stems through their chains; those that are `held`, by number, as they are."""
         parts = torch.split(theta, [sources[0].chain.dim for sources in self._stems], dim=1)
-        stems = [[source.render(part) for source in sources] for sources, part in zip(self._stems, parts, strict=True)]
-        if self._before is None:
-            return [torch.stack(together).sum(0) for together in zip(*stems, strict=True)]
-        gains = self._gains(stems)
+        return [
+            (held or {}).get(number) or self._rendered(sources, part)
+            for number, (sources, part) in enumerate(zip(self._stems, parts, strict=True))
+        ]
+
+    def _rendered(self, sources: Sequence[Prepared], theta: Tensor) -> Rendering:
+        sounds = [source.render(theta) for source in sources]
+        return sounds, None if self._before is None else _weighted_energy(sounds, sources[0].sample_rate)
+
+    def summed(self, stems: Sequence[Rendering], faders_db: Tensor | None = None) -> list[Tensor]:
+        """The sum (b, 2, t) of each excerpt in a balance that is bounded, behind faders (b, stems) if there are any."""
+        excerpts = list(zip(*(sounds for sounds, _ in stems), strict=True))
+        energies = [energy for _, energy in stems if energy is not None]
+        if not energies:
+            return [torch.stack(together).sum(0) for together in excerpts]
+        rows = max(len(energy) for energy in energies)  # stems that are held have one for all
+        gains = self._gains(torch.stack([energy.expand(rows) for energy in energies]), faders_db)
         return [
             torch.stack([gain * sound for gain, sound in zip(gains, together, strict=True)]).sum(0)
-            for together in zip(*stems, strict=True)
+            for together in excerpts
         ]
 
     def _energy(self, sources: Sequence[Prepared]) -> Tensor:
         return _weighted_energy([source.x for source in sources], sources[0].sample_rate)[0]
 
-    def _gains(self, stems: Sequence[Sequence[Tensor]]) -> Tensor:
-        """Gains (stems, b, 1, 1) that bring each stem back to where it may be in the balance."""
+    def _gains(self, after: Tensor, faders_db: Tensor | None) -> Tensor:
+        """Gains (stems, b, 1, 1): the faders, and what brings each stem back to where it may be in the balance."""
         assert self._before is not None
         assert self._most_db is not None
-        rate = self._stems[0][0].sample_rate
-        after = torch.stack([_weighted_energy(sounds, rate) for sounds in stems])
         moved = decibels(after) - decibels(self._before)[:, None]
+        if faders_db is not None:
+            moved = moved + faders_db.T
         ranked = moved.sort(0).values
         middle = (ranked[(len(moved) - 1) // 2] + ranked[len(moved) // 2]) / 2
         apart = moved - middle
-        return (10 ** ((apart.clamp(-self._most_db, self._most_db) - apart) / 20))[..., None, None]
+        gains_db = apart.clamp(-self._most_db, self._most_db) - apart
+        if faders_db is not None:
+            gains_db = gains_db + faders_db.T
+        return (10 ** (gains_db / 20))[..., None, None]
+
+
+class BusCandidates:
+    """Several stems through their chains and faders, and their sum through a master.
+
+    Each row of theta holds the master's knobs, a fader for each stem (`faders_db`), and all the stems' chains.
+
+    Args:
+        stems: for each stem its excerpts, ready to be rendered.
+        master: the chain of the sum.
+        most_moved_db: no stem gets further out of balance than that, as in `SumCandidates`.
+        held: by number, the stems whose chains are the same in all rows, as they were rendered once.
+    """
+
+    def __init__(
+        self,
+        stems: Sequence[Sequence[Prepared]],
+        master: Chain,
+        most_moved_db: float,
+        held: Mapping[int, Rendering] | None = None,
+    ) -> None:
+        self._stems, self._master, self._most_db, self._held = stems, master, most_moved_db, held or {}
+        self._sums = SumCandidates(stems, most_moved_db)
+
+    def holding(self, theta: Tensor, moving: int | None = None) -> BusCandidates:
+        """The same for rows in which all chains but that of one stem stand as in `theta` (dim,)."""
+        with torch.no_grad():
+            stems = self._sums.rendered(theta[None, self._master.dim + len(self._stems) :])
+        held = {number: stem for number, stem in enumerate(stems) if number != moving}
+        return BusCandidates(self._stems, self._master, self._most_db, held)
+
+    def __call__(self, theta: Tensor) -> list[Tensor]:
+        """The audio (b, 2, t) of each excerpt of the sum, behind the master."""
+        knobs, count = self._master.dim, len(self._stems)
+        stems = self._sums.rendered(theta[:, knobs + count :], self._held)
+        sums = self._sums.summed(stems, faders_db(theta[:, knobs : knobs + count], self._most_db))
+        settings, rate = self._master.decode(theta[:, :knobs]), self._stems[0][0].sample_rate
+        return [self._master.render(total, settings, rate) for total in sums]
+
+
+def faders_db(theta: Tensor, most_db: float) -> Tensor:
+    """Faders (b, stems) in dB of theta in [0, 1]: from -`most_db` to `most_db`, against their mean.
+
+    What they have in common would be the master's level.
+    """
+    faders = (2 * theta - 1) * most_db
+    return faders - faders.mean(-1, keepdim=True)
 
 
 def _weighted_energy(sounds: Sequence[Tensor], sample_rate: int) -> Tensor:

@@ -108,7 +108,9 @@ def _keep(compared: _Compared, method: str, result: TransferResult, whole_s: flo
     )
     rendered = result.rendered
     compared.sounds.append(sounds_of(rendered, sources.start_s))
-    compared.settings.append({name: effects_of(strip) for name, strip in result.preset.stems.items()})
+    master = {"mix": result.preset.master} if result.preset.master else {}
+    strips = master | dict(result.preset.stems)
+    compared.settings.append({name: effects_of(strip) for name, strip in strips.items()})
     compared.notes += [note for note in result.notes if note not in compared.notes]
     compared.rows += [
         {

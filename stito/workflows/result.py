@@ -162,7 +162,7 @@ def _scripts(result: Outcome) -> dict[str, str]:
 
 def result_json(result: TransferResult, data: ReportData) -> dict[str, Any]:
     """What `result.json` holds: losses, metrics and levels, per search and per stem."""
-    provenance = result.preset.provenance
+    provenance, master = result.preset.provenance, result.preset.master
     return {
         "format": "stito.result",
         "version": 1,
@@ -178,6 +178,7 @@ def result_json(result: TransferResult, data: ReportData) -> dict[str, Any]:
         "true_peak_dbtp": result.rendered.true_peak_db,
         "loudness_lufs": result.rendered.levels["mix"].integrated_lufs,
         "asked": asdict(result.rendered.delivery),
+        "master": None if master is None else {"settings": master.build()[1], "fader_db": master.fader_db},
         "searches": {
             name: {
                 "loss_before": found.loss_before,

@@ -41,6 +41,7 @@ TYPED = (
     "method",
     "encoder",
     "chain",
+    "master",
     "stem",
     "separator",
     "channels",

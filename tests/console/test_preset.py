@@ -138,3 +138,14 @@ def test_a_preset_from_before_bypass_is_as_if_nothing_were_bypassed(tmp_path: Pa
     path = tmp_path / "preset.json"
     path.write_text(edited(lambda d: [entry.pop("bypass") for entry in d["stems"]["drums"]["chain"]]))
     assert load_preset(path) == make()
+
+
+def test_presets_of_before_there_was_a_master_load(tmp_path: Path) -> None:
+    document = json.loads(make().to_json())
+    del document["master"]
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(document))
+    assert load_preset(path) == make()
+    with_master = make().model_copy(update={"master": make(1, "mastering").stems["drums"]})
+    path.write_text(with_master.to_json())
+    assert load_preset(path) == with_master
