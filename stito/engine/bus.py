@@ -7,7 +7,7 @@ each starts from another sum. Of a strip only the knobs that say how much there 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -54,6 +54,13 @@ class Bus:
     def place(self, master: Tensor) -> Tensor:
         """Theta with the master (dim,) there, faders at 0 dB and neutral strips."""
         return torch.cat([master, torch.full((len(self.stems),), 0.5), self._neutral_strips])
+
+    def encode(self, master: ChainSettings, faders: Mapping[str, float], strips: Mapping[str, ChainSettings]) -> Tensor:
+        """Theta at the master's settings, the faders in dB and the strips' settings."""
+        places = torch.tensor([0.5 + faders.get(stem, 0.0) / (2 * MOST_MOVED_DB) for stem in self.stems])
+        return torch.cat(
+            [self.master.encode(master), places, *(self.strip.encode(strips[stem]) for stem in self.stems)]
+        )
 
     def strips(self, theta: Tensor) -> dict[str, tuple[Chain, ChainSettings]]:
         """By stem, the chain and its settings at theta."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from stito.compute.phases import phase
+from stito.console.strips import gain
 from stito.effects.chain import Chain, ChainSettings
+from stito.engine.bus import Bus
 from stito.engine.context import Context
 from stito.engine.options import OFF
 from stito.engine.pairs import PairExcerpts
@@ -27,6 +30,9 @@ ATTEMPTS = 3
 """Tolerances that are tried, each half of the one before, until the distance to the reference allows it."""
 
 Found = Mapping[str, tuple[Chain, ChainSettings]]
+"""By strip its chain and settings; `MASTER` is the name of the master's."""
+
+MASTER = "master"
 
 
 def simplified(found: Solution, pair: PairExcerpts, context: Context) -> Solution:
@@ -41,17 +47,33 @@ def simplified(found: Solution, pair: PairExcerpts, context: Context) -> Solutio
         return found
     started = time.perf_counter()
     with phase("simplify", pair.name):
+        full = dict(found.strips) if found.master is None else {**found.strips, MASTER: found.master}
+        heard = dict(pair.candidates) if found.master is None else {**pair.candidates, MASTER: _sums(found, pair)}
         made = {
-            stem: Strip(
-                *found.strips[stem], excerpts, pair.sample_rate, mono=context.mono, device=context.options.device
-            )
-            for stem, excerpts in pair.candidates.items()
+            name: Strip(*strip, heard[name], pair.sample_rate, mono=context.mono, device=context.options.device)
+            for name, strip in full.items()
         }
-        judged = _Judged(context.chain, list(pair.candidates), context.objective(pair))
+        judged = _Judged.of(found, pair, context)
         strips, after = _within_reach(made, found, judged, float(strength))
         worth = _worth(strips, after, judged)
-    seconds = found.seconds + time.perf_counter() - started
-    return replace(found, strips=strips, loss_after=after, worth=worth, simplified=True, seconds=seconds)
+    return replace(
+        found,
+        strips={name: strip for name, strip in strips.items() if name != MASTER},
+        master=strips.get(MASTER),
+        loss_after=after,
+        worth=worth,
+        simplified=True,
+        seconds=found.seconds + time.perf_counter() - started,
+    )
+
+
+def _sums(found: Solution, pair: PairExcerpts) -> list[Tensor]:
+    """The excerpts (2, t) that go into the master: the stems through their full strips and faders."""
+    rendered = [
+        [gain(found.faders_db.get(stem, 0.0)) * chain.render_one(x, settings, pair.sample_rate) for x in excerpts]
+        for (stem, excerpts), (chain, settings) in zip(pair.candidates.items(), found.strips.values(), strict=True)
+    ]
+    return [torch.stack(together).sum(0) for together in zip(*rendered, strict=True)]
 
 
 def _within_reach(made: Mapping[str, Strip], found: Solution, judged: _Judged, strength: float) -> tuple[Found, float]:
@@ -69,29 +91,46 @@ def _within_reach(made: Mapping[str, Strip], found: Solution, judged: _Judged, s
 
 
 def _worth(strips: Found, after: float, judged: _Judged) -> dict[str, dict[str, float]]:
-    """By stem and effect, how far the distance to the reference rises where that effect alone is taken back."""
-    asked = [(stem, slot.label) for stem, (chain, _) in strips.items() for slot in chain.slots if not slot.bypass]
-    neutral = judged.chain.neutral()
-    without = [{**strips, stem: (strips[stem][0], {**strips[stem][1], label: neutral[label]})} for stem, label in asked]
-    worth: dict[str, dict[str, float]] = {stem: {} for stem in strips}
-    for (stem, label), distance in zip(asked, judged.distances(without), strict=True):
-        worth[stem][label] = distance - after
+    """By strip and effect, how far the distance to the reference rises where that effect alone is taken back."""
+    asked = [(name, slot.label) for name, (chain, _) in strips.items() for slot in chain.slots if not slot.bypass]
+    without = []
+    for name, label in asked:
+        chain, settings = strips[name]
+        without.append({**strips, name: (chain, {**settings, label: chain.neutral()[label]})})
+    worth: dict[str, dict[str, float]] = {name: {} for name in strips}
+    for (name, label), distance in zip(asked, judged.distances(without), strict=True):
+        worth[name][label] = distance - after
     return worth
 
 
 @dataclass(frozen=True, eq=False)
 class _Judged:
-    """How far strips of these stems, each through the same chain, are from the reference."""
+    """How far strips, and a master where there is one, are from the reference."""
 
-    chain: Chain
-    stems: Sequence[str]
     objective: Objective
+    encode: Callable[[Found], Tensor]
+
+    @classmethod
+    def of(cls, found: Solution, pair: PairExcerpts, context: Context) -> _Judged:
+        """As the solution was judged: the stems alone, or with their faders into the master."""
+        bus = Bus.of(pair, context) if found.master is not None else None
+        if bus is None:
+            stems = list(pair.candidates)
+            return cls(
+                context.objective(pair),
+                lambda choice: torch.cat([context.chain.encode(choice[stem][1]) for stem in stems]),
+            )
+
+        def encode(choice: Found) -> Tensor:
+            strips = {stem: choice[stem][1] for stem in pair.candidates}
+            return bus.encode(choice[MASTER][1], found.faders_db, strips)
+
+        return cls(bus.objective(pair, context)[0], encode)
 
     def distances(self, choices: Sequence[Found]) -> list[float]:
         """That of each choice of strips."""
         if not choices:
             return []
-        rows = [torch.cat([self.chain.encode(choice[stem][1]) for stem in self.stems]) for choice in choices]
         with torch.no_grad():
-            found: list[float] = self.objective.distance(torch.stack(rows)).tolist()
+            found: list[float] = self.objective.distance(torch.stack([self.encode(each) for each in choices])).tolist()
         return found

@@ -77,7 +77,7 @@ def prepare(mix: Mix, reference: Mix, options: TransferOptions) -> Task:
     method = load_method(options.method)
     if method.direct:  # what does not search starts nowhere
         options = replace(options, init=AUTO)
-    joint = any(len(inputs) > 1 for inputs, _ in routes.pairs.values())
+    joint = any(len(way.inputs) > 1 for way in routes.pairs.values())
     with phase("load"):
         context = replace(context_for(mix, options), master=_master(options, joint=joint))
     if options.predictor is not None or options.init in (PREDICT, ENSEMBLE):
@@ -166,7 +166,8 @@ def _master(options: TransferOptions, *, joint: bool) -> Chain | None:
             "A master is for several stems against one mix.",
             hint="Leave --master out, or give a folder of stems and a reference that is one file.",
         )
-    return load_chain(registry.default("chain of a mix") if options.master == AUTO else options.master)
+    chain = load_chain(registry.default("chain of a mix") if options.master == AUTO else options.master)
+    return chain.keeping(options.kept)
 
 
 def solve(task: Task, *, on_step: OnStep | None = None) -> Solved:
@@ -327,7 +328,8 @@ def _master_strip(solutions: Mapping[str, Solution], amount: Amount) -> StripPre
     for solution in solutions.values():
         if solution.master is not None:
             chain, settings = solution.master
-            return StripPreset.of(chain, chain.blend(settings, amount))
+            as_found = solution.simplified and amount.is_all
+            return StripPreset.of(chain, settings if as_found else chain.blend(settings, amount))
     return None
 
 
