@@ -117,7 +117,8 @@ def desk_of(session: Session) -> Desk:
         rendered = wet.stems.get(name) if wet is not None else None
         if wet is not None and rendered is not None:
             muted = track.audio is not None
-            level_db = -preset.output_gain_db  # which the master has
+            # the master has the output gain; into a preset's own master stems are rendered without it
+            level_db = 0.0 if preset.master else -preset.output_gain_db
             tracks.append(Track(f"{name} (rendered)", (), level_db, 0.0, muted, rendered, wet.sample_rate))
         where = "it is missing" if rendered is None else "it is only in the rendered track"
         notes.add(name, [*channel.notes, *_left_out(channel, strip, where)])
