@@ -24,6 +24,10 @@ WORDS = {
     ("evaluation/transfers/page.py", "reverb"): "the cases whose truth has a room",
     ("evaluation/transfers/summary.py", "reverb"): "the cases whose truth has a room",
     ("engine/solve.py", "pedalboard"): "the Python package",
+    ("effects/aspects.py", "delay"): "the aspect of a mix, whatever effect declares it",
+    ("effects/aspects.py", "eq"): "the aspect of a mix, whatever effect declares it",
+    ("effects/aspects.py", "reverb"): "the aspect of a mix, whatever effect declares it",
+    ("effects/aspects.py", "saturation"): "the aspect of a mix, whatever effect declares it",
 }
 """Names of something installed that are also plain words, and what they mean where they stand."""
 PLAIN = {"stem"}
