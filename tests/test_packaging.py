@@ -26,6 +26,10 @@ WORDS = {
     ("engine/solve.py", "pedalboard"): "the Python package",
     ("exporters/scripts.py", "pedalboard"): "the Python package",
     ("manifest.py", "pedalboard"): "the Python package",
+    ("effects/aspects.py", "delay"): "the aspect of a mix, whatever effect declares it",
+    ("effects/aspects.py", "eq"): "the aspect of a mix, whatever effect declares it",
+    ("effects/aspects.py", "reverb"): "the aspect of a mix, whatever effect declares it",
+    ("effects/aspects.py", "saturation"): "the aspect of a mix, whatever effect declares it",
 }
 """Names of something installed that are also plain words, and what they mean where they stand."""
 PLAIN = {"stem"}
