@@ -16,7 +16,7 @@ from stito.compute.cores import side_by_side
 from stito.compute.phases import phase
 from stito.console.delivery import Delivery
 from stito.console.preset import StripPreset
-from stito.console.strips import Rendered, gain, loudness
+from stito.console.strips import Rendered, loudness
 from stito.console.words import Reductions, StripWords, explain, reductions_of
 from stito.dsp.levels import Levels
 from stito.dsp.statistics import log_grid, long_term_spectrum
