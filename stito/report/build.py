@@ -16,7 +16,7 @@ from stito.compute.cores import side_by_side
 from stito.compute.phases import phase
 from stito.console.delivery import Delivery
 from stito.console.preset import StripPreset
-from stito.console.strips import Rendered, gain, loudness
+from stito.console.strips import Rendered, loudness
 from stito.console.words import Reductions, StripWords, explain, reductions_of
 from stito.dsp.levels import Levels
 from stito.dsp.statistics import log_grid, long_term_spectrum
@@ -172,7 +172,7 @@ def _words(sources: Sources, outcome: Outcome) -> dict[str, StripWords]:
         if name == "master":
             start, rate = round(sources.start_s * rendered.sample_rate), rendered.sample_rate
             stems = [to_stereo(stem[:, start : start + round(NEEDLE_S * rate)]) for stem in rendered.stems.values()]
-            x = add_up(stems) * gain(-rendered.output_gain_db)
+            x = add_up(stems)  # into a master they go without the output gain
         else:
             sound = inputs.get(name)
             if sound is None or sound.compared is None:
