@@ -172,7 +172,7 @@ def _words(sources: Sources, outcome: Outcome) -> dict[str, StripWords]:
         if name == "master":
             start, rate = round(sources.start_s * rendered.sample_rate), rendered.sample_rate
             stems = [to_stereo(stem[:, start : start + round(NEEDLE_S * rate)]) for stem in rendered.stems.values()]
-            x = add_up(stems)
+            x = add_up(stems)  # into a master they go without the output gain
         else:
             sound = inputs.get(name)
             if sound is None or sound.compared is None:

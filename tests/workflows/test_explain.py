@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,9 +15,12 @@ from click.testing import CliRunner, Result
 from conftest import CHAIN, song
 from stito.cli import cli
 from stito.console.preset import Preset, StripPreset, load_preset
+from stito.console.strips import render_preset
 from stito.console.words import MOST_MOVES, explain, reductions_of, words_of
 from stito.effects.chain_files import load_chain
 from stito.errors import StitoError
+from stito.mix import add_up
+from stito.report.build import build_report
 from stito.workflows.explain import explain_source, read_source
 from stito.workflows.export import run_export
 from stito.workflows.transfer import Transfer, run_transfer
@@ -111,6 +115,21 @@ def test_a_wire_is_left_as_it_is_and_the_master_comes_last() -> None:
     assert list(words) == ["bass", "master"]
     assert words["bass"].sentences == ["Leave it as it is."]
     assert words["master"].sentences == ["Turn it up 3 dB."]
+
+
+def test_the_gain_reduction_of_a_master_is_that_on_the_sum_which_goes_into_it() -> None:
+    mix, reference = song("night", seconds=2.0), song("street", styled=True, seconds=2.0)
+    result = Transfer(method="match", chain="gain").run(mix, reference)
+    chain = load_chain("compressor")
+    settings = chain.neutral()
+    settings["compressor"] |= {"threshold_db": -30.0, "ratio": 4.0}
+    master = StripPreset.of(chain, settings)
+    preset = result.preset.model_copy(update={"master": master})
+    rendered = render_preset(mix, preset)
+    words = build_report("", result.sources, replace(result, preset=preset, rendered=rendered)).words["master"]
+    expected = reductions_of(master, add_up(rendered.stems.values()), mix.sample_rate)["compressor"]
+    assert words.reductions["compressor"].mean_db == pytest.approx(expected.mean_db, abs=0.01)
+    assert expected.mean_db > 3
 
 
 def test_a_session_of_a_result_has_its_input_and_its_rendered_stems(outdir: Path, tmp_path: Path) -> None:
