@@ -19,7 +19,7 @@ from stito.search.objective import Objective
 
 __all__ = ["simplified"]
 
-TOLERANCE = 0.3
+TOLERANCE = 0.4
 """At full strength the rendering may change by this share of what the solution changes of the input."""
 RISE = 0.1
 """At full strength the distance to the reference may rise by this share of the input's."""
