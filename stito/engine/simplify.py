@@ -35,7 +35,7 @@ def simplified(found: Solution, pair: PairExcerpts, context: Context) -> Solutio
     Conversions have no knobs, and what is further from the reference than the input is not used: they stay as they are.
     """
     strength = context.options.simplify
-    if strength == OFF or found.is_further or not found.strips:
+    if strength == OFF or found.is_further or not found.strips or not context.chain.dim:
         return found
     if any(chain is not context.chain for chain, _ in found.strips.values()):
         return found
