@@ -304,7 +304,7 @@ class _AtOneLoudness:
 
     def inaudible(self, change_db: float) -> float:
         """The distance of the target to itself at another level."""
-        return float(self.wanted.mean()) * (gain(change_db) ** COMPRESSED - 1)
+        return float(self.wanted.mean() * (gain(change_db) ** COMPRESSED - 1))
 
     def lift_db(self, excerpts: Sequence[Tensor]) -> Tensor:
         """The gains (b,) in dB that make candidates (b, 2, t) as loud as the target."""
