@@ -56,8 +56,8 @@ def as_mix(stems: Mix) -> Mix:
 
 
 def solved(mix: Mix, reference: Mix, *, on_step: OnStep | None = None, **options: Any) -> Solved:
-    """The settings of a transfer with these options; nothing is rendered at length."""
-    return solve(prepare(mix, reference, TransferOptions(**options)), on_step=on_step)
+    """The settings of a transfer with these options, as they were found; nothing is rendered at length."""
+    return solve(prepare(mix, reference, TransferOptions(**{"simplify": "off", **options})), on_step=on_step)
 
 
 def write_song(folder: Path, mix: Mix) -> Path:

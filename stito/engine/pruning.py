@@ -1,11 +1,11 @@
 """One strip with fewer moves: knobs return to neutral as long as the rendering stays the same within a tolerance.
 
 As in the pruning of mixing graphs (Lee et al., "Searching for music mixing graphs: a pruning approach", DAFx 2024) what
-costs least goes first: equalisers get fewer bands, then whole effects and single knobs return to neutral, those that
-are left make up for them, and are rounded to steps that people use.
+costs least goes first: whole effects return to neutral, equalisers get fewer bands, single knobs return while those
+that are left make up for them, and these are rounded to steps that people use.
 
 ```
-full settings ─▶ fewer bands ─▶ fewer effects ─▶ fewer knobs, refitted ─▶ rounded ─▶ bypass
+full settings ─▶ fewer effects ─▶ fewer bands ─▶ fewer knobs, refitted ─▶ rounded ─▶ bypass
       └──────────────── each within the tolerance of this rendering ────────────┘
 ```
 """
@@ -22,6 +22,7 @@ from torch import Tensor
 from stito.compute.cores import each_row
 from stito.console.strips import gain
 from stito.dsp.fourier import rfft
+from stito.dsp.loudness import k_weighting
 from stito.effects.chain import Chain, ChainSettings, Slot
 from stito.effects.equivalence import fewer_bands, with_level_moved
 from stito.effects.param import Param
@@ -30,10 +31,10 @@ from stito.search.objective import Candidates, MonoCandidates, Objective, StemCa
 
 __all__ = ["Strip"]
 
-INAUDIBLE_DB = 0.1
-"""A change of the rendering that is no larger than one of so many dB in its level is none."""
-BANDS_SHARE, EFFECTS_SHARE, KNOBS_SHARE = 0.5, 0.65, 0.8
-"""The shares of the tolerance that fewer bands, then effects, then knobs may use up; the rest is for rounding."""
+INAUDIBLE_DB = 0.4
+"""A change of the rendering that is no larger on average than one of so many dB in its level is none."""
+EFFECTS_SHARE, BANDS_SHARE, KNOBS_SHARE = 0.7, 0.8, 0.9
+"""What may be used up of the tolerance by fewer effects, then bands, then knobs; the rest is for rounding."""
 ROUNDS = 2
 """How often knobs return to neutral while those that are left make up for them."""
 HEARD_S = 1.5
@@ -67,12 +68,11 @@ class Strip:
         self._x = torch.cat([_middle(excerpt, round(HEARD_S * sample_rate)) for excerpt in excerpts], dim=-1)
         whole = self._candidates(chain)
         (target,) = whole(chain.encode(settings)[None].to(self._device))
-        self._measure = _AtOneLevel(target[0])
+        self._measure = _AtOneLoudness(target[0], sample_rate)
         self._objective = Objective(whole, self._measure, self._device)
         self._neutral = chain.encode({})
         self._span = _distances(self._objective, self._neutral[None])[0]
-        louder = self._measure.bare([gain(INAUDIBLE_DB) * target])
-        self._inaudible = float((louder - self._measure.wanted).abs().mean())
+        self._inaudible = self._measure.inaudible(INAUDIBLE_DB)
         self._of_level = [
             index for index, knob in enumerate(chain.knobs) if knob.param.name == self._slot(knob.label).effect.level
         ]
@@ -80,14 +80,16 @@ class Strip:
     def simplified(self, tolerance: float) -> ChainSettings:
         """Settings with few moves; the rendering changes by no more than that share of what the full ones change."""
         allowed = max(tolerance * self._span, self._inaudible)
-        theta = self._with_fewer_bands(BANDS_SHARE * allowed)
-        theta = self._with_fewer_effects(theta, EFFECTS_SHARE * allowed)
+        theta = self._with_fewer_effects(self.chain.encode(self.full), EFFECTS_SHARE * allowed)
         idle = {
             label
             for label in self._certainly_idle(self.chain.settings(theta))
             if self._slot(label).effect.level is None
         }
         left = replace(self._objective, candidates=self._candidates(self.chain.bypassing(idle)))
+        theta = self._with_fewer_bands(left, theta, BANDS_SHARE * allowed)
+        theta = self._without(theta, [index for index, knob in enumerate(self.chain.knobs) if knob.label in idle])
+        allowed = max(allowed, _distances(left, theta[None])[0] / BANDS_SHARE)
         for _ in range(ROUNDS):
             theta = self._with_fewer_knobs(left, theta, KNOBS_SHARE * allowed)
         return self._at_level(left, self._rounded(left, theta, allowed))
@@ -126,9 +128,9 @@ class Strip:
     def _slot(self, label: str) -> Slot:
         return next(slot for slot in self.chain.slots if slot.label == label)
 
-    def _with_fewer_bands(self, allowed: float) -> Tensor:
+    def _with_fewer_bands(self, objective: Objective, theta: Tensor, allowed: float) -> Tensor:
         """Theta with each equaliser's curve in the fewest bands that are allowed, and its level in the gain."""
-        settings = self.full
+        settings = self.chain.settings(theta)
         for index, slot in enumerate(self.chain.slots):
             before = Chain("before", self.chain.slots[:index])
             x = before.render_one(self._x.cpu(), settings, self._rate)
@@ -138,10 +140,24 @@ class Strip:
             ]
             if found:
                 thetas = torch.stack([self.chain.encode(other) for other in found])
-                distances = _distances(self._objective, thetas)
+                distances = _distances(objective, thetas)
                 within = [other for other, distance in zip(found, distances, strict=True) if distance <= allowed]
-                settings = within[0] if within else settings
+                sane = [
+                    other
+                    for _, _, other in sorted(zip(distances, range(len(found)), found, strict=True))
+                    if not self._is_lopsided(slot, other)
+                ]
+                if within:
+                    settings = within[0]
+                elif self._is_lopsided(slot, settings) and sane:
+                    settings = sane[0]
         return self.chain.encode(settings)
+
+    def _is_lopsided(self, slot: Slot, settings: ChainSettings) -> bool:
+        """Whether all bands go one way and the gain goes the other: nobody would set it so."""
+        bands = [settings[slot.label][band[0]] for band in slot.effect.bands]
+        gains = [settings[knob.label][knob.param.name] for knob in (self.chain.knobs[i] for i in self._of_level)]
+        return any(min(bands) > 0 > gain or max(bands) < 0 < gain for gain in gains)
 
     def _with_fewer_effects(self, theta: Tensor, allowed: float) -> Tensor:
         """Theta with as many effects at neutral as are allowed, those that cost least alone first; never the gain."""
@@ -231,7 +247,7 @@ class Strip:
             knob = self.chain.knobs[index]
             with torch.no_grad():
                 theta = self.chain.encode(settings)[None].to(self._device)
-                lift = 20 * float(torch.log10(self._measure.lift(objective.candidates(theta)))[0])
+                lift = float(self._measure.lift_db(objective.candidates(theta))[0])
             value = min(max(settings[knob.label][knob.param.name] + lift, knob.param.low), knob.param.high)
             settings = {**settings, knob.label: {**settings[knob.label], knob.param.name: knob.param.rounded(value)}}
         return settings
@@ -260,46 +276,54 @@ def _distances(objective: Objective, thetas: Tensor) -> list[float]:
     return found
 
 
-class _AtOneLevel:
+class _AtOneLoudness:
     """The distance of a sound to a target (2, t), each candidate as loud as that: level is one knob, and a fader.
 
-    Of the amplitudes of left, right, mid and side in bands of frequency and moments, each compressed, the mean
-    absolute difference: finer, a room's echoes would count that nobody can tell apart.
+    Of the amplitudes of left and right in bands of frequency and moments, compressed, the mean absolute difference:
+    finer, a room's echoes would count that nobody can tell apart.
     """
 
-    def __init__(self, target: Tensor) -> None:
-        self._energy = _energy(target[None])[0]
+    def __init__(self, target: Tensor, sample_rate: int) -> None:
         starts = torch.linspace(0, max(0, target.shape[-1] - POINTS), FRAMES).round().long()
         places = (starts[:, None] + torch.arange(POINTS)).clamp_max(target.shape[-1] - 1)
         self._places, self._window = places.to(target.device), torch.hann_window(POINTS, device=target.device)
-        edges = torch.logspace(math.log10(2), math.log10(POINTS / 2), BANDS + 1)
+        edges = torch.linspace(1, (POINTS / 2) ** 0.5, BANDS + 1).square()  # finer in the lows, yet highs count
         bins = torch.arange(POINTS // 2 + 1)[:, None]
         within = (bins >= edges[:-1]) & (bins < edges[1:])
         self._bands = (within / within.sum(0).clamp_min(1)).to(target)
-        self.wanted = self.features([target[None]])[0]
+        self._loud = k_weighting(POINTS, sample_rate, target.dtype, target.device).abs().square().flatten()
+        power = self._power(target[None])
+        self._energy = self._loudness(power)[0]
+        self.wanted = self._compressed(power)[0]
 
     def features(self, excerpts: Sequence[Tensor]) -> Tensor:
         """The sound of candidates (b, 2, t), each as loud as the target: (b, d)."""
         (excerpt,) = excerpts
-        return self.bare([self.lift(excerpts)[:, None, None] * excerpt])
+        power = self._power(excerpt)
+        return self._compressed(power * self._lift(power).square()[:, None, None, None])
 
-    def bare(self, excerpts: Sequence[Tensor]) -> Tensor:
-        """The same, as loud as they are."""
-        (excerpt,) = excerpts
-        left, right = excerpt[..., self._places].unbind(1)
-        sounds = torch.stack([left, right, left + right, left - right], dim=1)
-        power = torch.view_as_real(rfft(sounds * self._window)).square().sum(-1) @ self._bands
-        return (power + 1e-9).pow(COMPRESSED / 2).flatten(1)
+    def inaudible(self, change_db: float) -> float:
+        """The distance of the target to itself at another level."""
+        return float(self.wanted.mean() * (gain(change_db) ** COMPRESSED - 1))
 
-    def lift(self, excerpts: Sequence[Tensor]) -> Tensor:
-        """The factors (b,) that make candidates (b, 2, t) as loud as the target."""
+    def lift_db(self, excerpts: Sequence[Tensor]) -> Tensor:
+        """The gains (b,) in dB that make candidates (b, 2, t) as loud as the target."""
         (excerpt,) = excerpts
-        return ((self._energy + 1e-12) / (_energy(excerpt) + 1e-12)).sqrt()
+        return 20 * torch.log10(self._lift(self._power(excerpt)))
 
     def __call__(self, excerpts: Sequence[Tensor]) -> Tensor:
         """Distances (b,)."""
         return (self.features(excerpts) - self.wanted).abs().mean(-1)
 
+    def _power(self, excerpt: Tensor) -> Tensor:
+        spectra = rfft(excerpt[..., self._places] * self._window)
+        return torch.view_as_real(spectra).square().sum(-1)
 
-def _energy(excerpt: Tensor) -> Tensor:
-    return excerpt.square().sum((-2, -1))
+    def _loudness(self, power: Tensor) -> Tensor:
+        return (power @ self._loud).sum((-2, -1))
+
+    def _lift(self, power: Tensor) -> Tensor:
+        return ((self._energy + 1e-9) / (self._loudness(power) + 1e-9)).sqrt()
+
+    def _compressed(self, power: Tensor) -> Tensor:
+        return (power @ self._bands + 1e-9).pow(COMPRESSED / 2).flatten(1)

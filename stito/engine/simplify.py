@@ -22,7 +22,7 @@ from stito.search.objective import Objective
 
 __all__ = ["simplified"]
 
-TOLERANCE = 0.3
+TOLERANCE = 0.4
 """At full strength the rendering may change by this share of what the solution changes of the input."""
 RISE = 0.1
 """At full strength the distance to the reference may rise by this share of the input's."""
@@ -41,7 +41,7 @@ def simplified(found: Solution, pair: PairExcerpts, context: Context) -> Solutio
     Conversions have no knobs, and what is further from the reference than the input is not used: they stay as they are.
     """
     strength = context.options.simplify
-    if strength == OFF or found.is_further or not found.strips:
+    if strength == OFF or found.is_further or not found.strips or not context.chain.dim:
         return found
     if any(chain is not context.chain for chain, _ in found.strips.values()):
         return found

@@ -246,18 +246,28 @@ def _row(name: str, source: Sound, made: Sound, reference: Sound | None, outcome
         loss_before=solution.objective_before if solution else None,
         loss_after=solution.history[-1].loss if solution and solution.history else None,
         loss_start=solution.objective_start if solution else None,
-        settings=effects_of(strip) if strip else [],
+        settings=effects_of(strip, _worth(name, solutions)) if strip else [],
     )
 
 
-def effects_of(strip: StripPreset) -> list[EffectSettings]:
-    """The effects of a strip as they were set."""
+def _worth(stem: str, solutions: Mapping[str, Solution]) -> Mapping[str, float]:
+    """What each effect of a stem is worth, where that was measured."""
+    found = (solution.worth[stem] for solution in solutions.values() if stem in solution.worth)
+    return next(found, {})
+
+
+def effects_of(strip: StripPreset, worth: Mapping[str, float] | None = None) -> list[EffectSettings]:
+    """The effects of a strip as they were set, and what each is `worth`, if that is known."""
     chain, settings = strip.build()
+    moves = strip.moves_of()
     return [
         EffectSettings(
             effect=slot.effect.name,
             label=slot.label,
-            neutral=_does_nothing(slot, settings[slot.label]),
+            neutral=slot.bypass or _does_nothing(slot, settings[slot.label]),
+            bypass=slot.bypass,
+            moves=moves[slot.label],
+            worth=(worth or {}).get(slot.label),
             knobs=[
                 Knob(
                     param.name,

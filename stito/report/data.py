@@ -159,12 +159,18 @@ class Knob:
 
 @dataclass(frozen=True)
 class EffectSettings:
-    """One effect of a chain as it was set; `neutral` if these settings do nothing."""
+    """One effect of a chain as it was set; `neutral` if these settings do nothing, as they do where it is bypassed.
+
+    `worth` is how far the distance to the reference rises where it is taken back, None where that was not measured.
+    """
 
     effect: str
     label: str
     neutral: bool
     knobs: Sequence[Knob]
+    bypass: bool = False
+    moves: int = 0
+    worth: float | None = None
 
 
 @dataclass(frozen=True)

@@ -199,6 +199,7 @@ def result_json(result: TransferResult, data: ReportData) -> dict[str, Any]:
             for row in data.rows
         },
         "words": as_document(data.words),
+        "moves": _moves(result),
         "notes": list(result.notes),
         "findings": asdict(result.findings),
         "files": files_of(result),
@@ -206,6 +207,28 @@ def result_json(result: TransferResult, data: ReportData) -> dict[str, Any]:
             name: {"seconds": round(spent.seconds, 3), "cpu_seconds": round(spent.cpu_seconds, 3)}
             for name, spent in result.phases.spent.items()
         },
+    }
+
+
+def _moves(result: TransferResult) -> dict[str, Any]:
+    """By stem, how many knobs are off neutral, and by effect whether it is bypassed, its moves, and what it is worth.
+
+    That is how far the distance to the reference rises where the effect is taken back; null where it was not measured.
+    """
+    worth = {stem: effects for found in result.solutions.values() for stem, effects in found.worth.items()}
+    return {
+        name: {
+            "moves": strip.moves,
+            "effects": {
+                entry.label: {
+                    "bypass": entry.bypass,
+                    "moves": strip.moves_of()[entry.label],
+                    "worth": worth.get(name, {}).get(entry.label),
+                }
+                for entry in strip.chain
+            },
+        }
+        for name, strip in result.preset.stems.items()
     }
 
 

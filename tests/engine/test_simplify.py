@@ -12,7 +12,7 @@ from stito.effects.chain_files import load_chain
 from stito.effects.equivalence import fewer_bands
 from stito.effects.param import Param
 from stito.engine.elimination import elimination_path
-from stito.engine.pruning import Strip
+from stito.engine.pruning import INAUDIBLE_DB, Strip
 from stito.errors import SettingsError
 from stito.search import Budget
 
@@ -54,14 +54,22 @@ def test_the_rendering_stays_within_the_tolerance(tolerance: float) -> None:
     strip = jittered("eq | compressor | panner | imager | gain", TWO)
     chain, x = strip.chain, excerpts("vocals")[0]
 
-    def bands(settings: dict[str, dict[str, float]]) -> Tensor:
+    def amplitudes(settings: dict[str, dict[str, float]], level_db: float = 0.0) -> Tensor:
         y = chain.render_one(x, settings, RATE)
-        y = y / y.square().mean().sqrt()
-        return torch.stft(y, 1024, 512, window=torch.hann_window(1024), return_complex=True).abs().sqrt()
+        y = y * (10 ** (level_db / 20) / y.square().mean().sqrt())
+        return torch.stft(y, 2048, 1024, window=torch.hann_window(2048), return_complex=True).abs().pow(0.8)
 
-    full, neutral, fewer = bands(strip.full), bands(chain.neutral()), bands(strip.simplified(tolerance))
+    full = amplitudes(strip.full)
+    moved, allowed, inaudible = (
+        float((other - full).abs().mean())
+        for other in (
+            amplitudes(strip.simplified(tolerance)),
+            amplitudes(chain.neutral()),
+            amplitudes(strip.full, INAUDIBLE_DB),
+        )
+    )
     # measured otherwise than where it was decided, so not to the last per cent
-    assert (fewer - full).abs().mean() < (1.3 * tolerance + 0.03) * (neutral - full).abs().mean()
+    assert moved < 1.3 * max(tolerance * allowed, inaudible)
 
 
 def test_level_that_an_equaliser_makes_belongs_to_the_gain() -> None:
@@ -82,7 +90,7 @@ def test_bands_that_cancel_are_merged_away() -> None:
     found = fewer_bands(slot, {**slot.neutral(), **both}, excerpts("drums")[0], RATE)
     one = found[1].settings
     moved = [one[band[0]] for band in slot.effect.bands if one[band[0]] != 0]
-    assert moved == pytest.approx([3.0], abs=0.7)
+    assert moved == pytest.approx([3.0], abs=1.0)
 
 
 def test_what_is_the_input_has_no_move() -> None:
@@ -107,9 +115,7 @@ def test_changes_that_cost_nothing_go_first_and_others_make_up() -> None:
     changes = torch.stack([alike, -alike, torch.tensor([0.0, 1.0, 0.0, 0.0]), torch.zeros(4)])
     path = elimination_path(changes, torch.zeros(4))
     assert path[1].tolist().index(1) == 3, "a knob that does nothing"
-    assert float(path[2][0]) == pytest.approx(float(path[2][1]), abs=0.05), (
-        "of two that cancel one makes up for the other"
-    )
+    assert float(path[2][0]) == pytest.approx(float(path[2][1]), abs=0.05), "one that cancels takes the other along"
     assert path[-1].tolist() == [1, 1, 1, 1]
 
 
