@@ -25,7 +25,7 @@ from stito.workflows.apply import run_apply
 from stito.workflows.result import TransferResult, result_json
 from stito.workflows.transfer import Transfer, run_transfer
 
-QUICK = {"chain": CHAIN, "excerpt_seconds": 1.5, "excerpt_count": 1}
+QUICK = {"chain": CHAIN, "excerpt_seconds": 1.5, "excerpt_count": 1, "simplify": "off"}
 MASTER = "eq | compressor | gain"
 STEMS = ("drums", "bass", "other")
 
@@ -62,6 +62,23 @@ def test_a_hidden_master_is_found_on_the_master_and_not_on_the_strips() -> None:
     for stem in STEMS:
         gains = [value for name, value in found.stems[stem].build()[1]["eq"].items() if name.endswith("gain_db")]
         assert max(map(abs, gains)) < 2.0
+
+
+def test_master_and_strips_are_simplified_together(searched: TransferResult) -> None:
+    """Fewer knobs are off neutral, on the master too, and the distance to the reference rises by less than a tenth."""
+    options = {**QUICK, "simplify": 0.5, "budget": Budget(evaluations=100)}
+    fewer = transfer(stems(), as_mix(stems("street", styled=True)), **options)
+
+    def moves(result: TransferResult) -> dict[str, int]:
+        strips = result.preset.strips()
+        return {name: strip.moves for name, strip in strips.items()}
+
+    before, after = moves(searched), moves(fewer)
+    assert set(before) == set(after) == {*STEMS, "master"}
+    assert sum(after.values()) < sum(before.values()) / 2
+    solution, full = fewer.solutions["sum"], searched.solutions["sum"]
+    assert set(solution.worth) == {*STEMS, "master"}
+    assert solution.loss_after < full.loss_after + 0.1 * full.loss_before
 
 
 def test_no_two_strips_are_the_same_and_all_are_close_to_neutral(searched: TransferResult) -> None:
