@@ -27,9 +27,20 @@ from stito.models.converter import Conversion
 from stito.models.encoder import digest_of
 from stito.models.loading import load_converter
 
-__all__ = ["ConversionPreset", "EffectPreset", "Preset", "Provenance", "StripPreset", "load_preset", "preset_schema"]
+__all__ = [
+    "MASTER",
+    "ConversionPreset",
+    "EffectPreset",
+    "Preset",
+    "Provenance",
+    "StripPreset",
+    "load_preset",
+    "preset_schema",
+]
 
 
+MASTER = "master"
+"""The name of the strip of the sum."""
 MOST_DB = 200.0
 """No fader moves further: what does is a lost decimal point, or no number."""
 
@@ -281,7 +292,7 @@ class Preset(_Model):
 
     def strips(self) -> Mapping[str, StripPreset]:
         """Every strip by name, the master's last."""
-        return dict(self.stems) | ({"master": self.master} if self.master else {})
+        return dict(self.stems) | ({MASTER: self.master} if self.master else {})
 
 
 def load_preset(path: str | Path) -> Preset:
@@ -307,7 +318,7 @@ def load_preset(path: str | Path) -> Preset:
             if strip.conversion is not None:
                 strip.conversion.build()
         except StitoError as error:
-            place = ["master"] if name == "master" else ["stems", name]
+            place = [MASTER] if name == MASTER else ["stems", name]
             line = line_of_json(text, [*place, "chain", *_guilty(strip, error)])
             raise PresetError(f"{path}, line {line}: {'.'.join(place)}: {error.message}", hint=error.hint) from error
     return preset

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from stito.compute.phases import phase
+from stito.console.preset import MASTER
 from stito.console.strips import gain
 from stito.effects.chain import Chain, ChainSettings
 from stito.engine.bus import Bus
@@ -31,8 +32,6 @@ ATTEMPTS = 3
 
 Found = Mapping[str, tuple[Chain, ChainSettings]]
 """By strip its chain and settings; `MASTER` is the name of the master's."""
-
-MASTER = "master"
 
 
 def simplified(found: Solution, pair: PairExcerpts, context: Context) -> Solution:

@@ -14,7 +14,7 @@ from pathlib import Path
 from torch import Tensor
 
 from stito.audio import peak_of, write_audio
-from stito.console.preset import StripPreset
+from stito.console.preset import MASTER, StripPreset
 from stito.console.words import placed
 from stito.effects.devices import Balance, Device, Equalizer, Gate, Trim
 from stito.exporters.session import Session
@@ -127,10 +127,10 @@ def desk_of(session: Session) -> Desk:
     fader_db = (preset.master.fader_db if preset.master else 0.0) + preset.output_gain_db + master.waiting_db
     if preset.master is not None:
         left_out = _left_out(master, preset.master, "set it by hand, or use the rendered mix")
-        notes.add("master", [*master.notes, *left_out])
-        device_notes.add("master", master.device_notes)
+        notes.add(MASTER, [*master.notes, *left_out])
+        device_notes.add(MASTER, master.device_notes)
     missing = [] if dry is not None else ["There is no input audio in it: name it with --input."]
-    the_master = Track("master", tuple(master.devices), fader_db, master.pan)
+    the_master = Track(MASTER, tuple(master.devices), fader_db, master.pan)
     return Desk(tuple(tracks), the_master, (*notes, *missing), tuple(device_notes))
 
 

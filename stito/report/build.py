@@ -15,7 +15,7 @@ from stito.audio import is_silent, resample, to_stereo
 from stito.compute.cores import side_by_side
 from stito.compute.phases import phase
 from stito.console.delivery import Delivery
-from stito.console.preset import StripPreset
+from stito.console.preset import MASTER, StripPreset
 from stito.console.strips import Rendered, loudness
 from stito.console.words import Reductions, StripWords, explain, reductions_of
 from stito.dsp.levels import Levels
@@ -169,7 +169,7 @@ def _words(sources: Sources, outcome: Outcome) -> dict[str, StripWords]:
     inputs, rendered = sources.sounds[0], outcome.rendered
 
     def measured(name: str) -> Reductions:
-        if name == "master":
+        if name == MASTER:
             start, rate = round(sources.start_s * rendered.sample_rate), rendered.sample_rate
             stems = [to_stereo(stem[:, start : start + round(NEEDLE_S * rate)]) for stem in rendered.stems.values()]
             x = add_up(stems)  # into a master they go without the output gain
@@ -234,7 +234,8 @@ def _means(solutions: Collection[Solution]) -> list[Fact]:
 def _row(name: str, source: Sound, made: Sound, reference: Sound | None, outcome: Outcome) -> ReportRow:
     solutions = outcome.solutions
     solution = solutions.get(name) or (solutions.get("sum") if name == "mix" else None)
-    strip = outcome.preset.stems.get(name) or (outcome.preset.master if name == "mix" else None)
+    own = outcome.preset.stems.get(name)
+    strip, of = (own, name) if own else (outcome.preset.master if name == "mix" else None, MASTER)
     sounds = [sound for sound in (source, made, reference) if sound is not None]
     return ReportRow(
         name=name,
@@ -246,13 +247,13 @@ def _row(name: str, source: Sound, made: Sound, reference: Sound | None, outcome
         loss_before=solution.objective_before if solution else None,
         loss_after=solution.history[-1].loss if solution and solution.history else None,
         loss_start=solution.objective_start if solution else None,
-        settings=effects_of(strip, _worth(name, solutions)) if strip else [],
+        settings=effects_of(strip, _worth(of, solutions)) if strip else [],
     )
 
 
-def _worth(stem: str, solutions: Mapping[str, Solution]) -> Mapping[str, float]:
-    """What each effect of a stem is worth, where that was measured."""
-    found = (solution.worth[stem] for solution in solutions.values() if stem in solution.worth)
+def _worth(strip: str, solutions: Mapping[str, Solution]) -> Mapping[str, float]:
+    """What each effect of a strip is worth, where that was measured."""
+    found = (solution.worth[strip] for solution in solutions.values() if strip in solution.worth)
     return next(found, {})
 
 

@@ -211,7 +211,7 @@ def result_json(result: TransferResult, data: ReportData) -> dict[str, Any]:
 
 
 def _moves(result: TransferResult) -> dict[str, Any]:
-    """By stem, how many knobs are off neutral, and by effect whether it is bypassed, its moves, and what it is worth.
+    """By strip, how many knobs are off neutral, and by effect whether it is bypassed, its moves, and what it is worth.
 
     That is how far the distance to the reference rises where the effect is taken back; null where it was not measured.
     """
@@ -228,7 +228,7 @@ def _moves(result: TransferResult) -> dict[str, Any]:
                 for entry in strip.chain
             },
         }
-        for name, strip in result.preset.stems.items()
+        for name, strip in result.preset.strips().items()
     }
 
 

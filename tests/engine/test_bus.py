@@ -79,6 +79,13 @@ def test_master_and_strips_are_simplified_together(searched: TransferResult) -> 
     solution, full = fewer.solutions["sum"], searched.solutions["sum"]
     assert set(solution.worth) == {*STEMS, "master"}
     assert solution.loss_after < full.loss_after + 0.1 * full.loss_before
+    data = fewer.report()
+    said = result_json(fewer, data)["moves"]
+    assert {name: strip["moves"] for name, strip in said.items()} == after
+    (of_mix,) = (row for row in data.rows if row.name == "mix")
+    assert [effect.worth for effect in of_mix.settings] == [
+        strip["worth"] for strip in said["master"]["effects"].values()
+    ]
 
 
 def test_no_two_strips_are_the_same_and_all_are_close_to_neutral(searched: TransferResult) -> None:
