@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from stito.errors import AudioError, MissingFileError, WeightsError
+from stito.errors import AudioError, WeightsError
 from stito.models.stem_batch import MixEmbedding, StemBatch
 from stito.models.weights import digest_of_weights, freeze, load_weights
 from stito_encoders.stem_transformer import StemTransformer
@@ -45,11 +45,6 @@ class StemEncoder:
 
     def __init__(self, weights: str | Path = SHIPPED) -> None:
         path = Path(weights)
-        if path == SHIPPED and not path.is_file():
-            raise MissingFileError(
-                "The package has no weights of the stem encoder.",
-                hint="Train it by recipes/stem_encoder, and name the file: --encoder runs/NAME/best.safetensors",
-            )
         state, self.header = load_weights(path)
         self.digest = digest_of_weights(path)
         self.same_style_distance = float(self.header.get("same_style_distance", 0.0))

@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from stito.errors import AudioError, MissingFileError, UnknownNameError, WeightsError
+from stito.errors import AudioError, UnknownNameError, WeightsError
 from stito.models.encoder import FaultFinder, MixEncoder, TrainedEncoder
 from stito.models.loading import load_encoder
 from stito.models.stem_batch import MixEmbedding, StemBatch, mix_distance
 from stito.models.weights import save_weights
 from stito.testing import check_encoder
 from stito_encoders.mixing_families import FAMILIES, family_dims, mixing_families
-from stito_encoders.stem import SHIPPED, StemEncoder
+from stito_encoders.stem import StemEncoder
 from stito_encoders.stem_transformer import StemTransformer, _Usual
 
 RATE = 44_100
@@ -126,14 +126,6 @@ def test_unknown_stems_and_other_shapes_are_refused(encoder: StemEncoder, mix: d
         encoder.embed_mix({**mix, "bass": noise(3, rows=1)})
     with pytest.raises(AudioError, match="stereo"):
         encoder.embed(torch.zeros(1, 1, RATE))
-
-
-def test_without_weights_it_says_where_they_come_from() -> None:
-    if SHIPPED.is_file():
-        pytest.skip("the package has weights")
-    with pytest.raises(MissingFileError, match="no weights") as error:
-        load_encoder("stem")
-    assert "recipes/stem_encoder" in (error.value.hint or "")
 
 
 @pytest.mark.parametrize(
