@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from stito.engine.solve import prepare, solve
 from stito.mix import Mix
 
 torch.set_num_threads(1)
+for one, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(one) is signal.SIG_IGN:  # of tests in the background, under nohup; programs would inherit it
+        signal.signal(one, usual)
 settings.register_profile("stito", deadline=None)  # a busy machine is no bug
 settings.load_profile("stito")
 
