@@ -30,9 +30,9 @@ from stito.search.stages import Stage
 
 __all__ = ["Problem", "pose", "solution_from"]
 
-FITTED, FITTED_S = 12, 3.0
-"""Evaluations spent on settings that render what a converter made, and the seconds that they are fitted to: neither
-more of them, nor more of an excerpt or of the song, came closer to the truth in 24 transfers with a known one."""
+FITTED, FITTED_S = 20, 3.0
+"""Evaluations spent on settings that render what a converter made, and the seconds that they are fitted to: in 40
+transfers with a known truth 12 evaluations lost .005 of the distance, and 20 on 6 s gained nothing over 3 s."""
 
 START_STD = 3**-0.5
 """The standard deviation of the prior around a closed form, as a share of that of the chain's prior."""
