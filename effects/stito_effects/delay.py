@@ -16,12 +16,10 @@ from stito.dsp.reduction import GainReduction
 from stito.dsp.spectrum import Response
 from stito.effects.effect import LinearEffect
 from stito.effects.param import Param
-from stito.effects.words import Move, milliseconds, percent
+from stito.effects.words import Move, echoes
 
 __all__ = ["Delay"]
 
-WHOLE_DB = 25.0
-"""What echoes alone count for among other changes."""
 RING_S = 0.1
 """Room for the last repeat to ring out inside the tail."""
 INAUDIBLE = 1e-6
@@ -53,12 +51,7 @@ class Delay(LinearEffect):
     @classmethod
     def describe(cls, settings: Mapping[str, float], reduction: GainReduction | None = None) -> list[Move]:
         """Echoes: how often, how loud, how many."""
-        if settings["mix"] < 0.015:
-            return []
-        text = f"An echo every {milliseconds(settings['time_ms'])} at {percent(settings['mix'])}"
-        text += f", {percent(settings['feedback'])} fed back"
-        text += ", from side to side" if settings["ping_pong"] > 0.5 else ""
-        return [Move(f"{text}.", WHOLE_DB * settings["mix"])]
+        return echoes(settings["time_ms"], settings["feedback"], settings["mix"], jumping=settings["ping_pong"] > 0.5)
 
     def response(self, p: Mapping[str, Tensor], n: int, sample_rate: int) -> Response:
         return self.factor(p, n, sample_rate).whole()

@@ -17,7 +17,7 @@ from stito.dsp.reduction import GainReduction
 from stito.dsp.spectrum import unit_circle
 from stito.effects.effect import Effect, batch_of, column
 from stito.effects.param import Param
-from stito.effects.words import Move, decibels, percent
+from stito.effects.words import DRY, Move, decibels, percent
 
 __all__ = ["Saturation"]
 
@@ -59,7 +59,7 @@ class Saturation(Effect):
     def describe(cls, settings: Mapping[str, float], reduction: GainReduction | None = None) -> list[Move]:
         """How hard it is driven, and its share."""
         drive, mix = settings["drive_db"], settings["mix"]
-        if mix < 0.015:
+        if mix < DRY:
             return []
         how = "Warm up" if drive < WARM_DB else "Saturate" if drive < HOT_DB else "Distort"
         text = f"{how}: a tanh curve driven by {decibels(drive)}, at {percent(mix)}"

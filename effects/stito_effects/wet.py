@@ -11,15 +11,11 @@ from torch import Tensor
 
 from stito.dsp.blockwise import Formula
 from stito.dsp.phase import delay_block, delay_tables, nyquist_fade
-from stito.effects.words import Move, hertz, milliseconds, percent, time
+from stito.effects.words import DRY, WHOLE_DB, Move, hertz, milliseconds, percent, time
 
 __all__ = ["wet_move", "wet_response"]
 
-DRY = 0.015
-"""A room of a smaller share is none."""
 LATE_MS, DARK_HZ = 15.0, 5000.0
-WHOLE_DB = 25.0
-"""What a room alone counts for among other changes."""
 
 
 def wet_move(

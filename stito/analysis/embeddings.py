@@ -71,7 +71,12 @@ def distances(
     """
     of = load_encoder(encoder)
     ours, theirs = (embed(of, sounds, sample_rate=sample_rate) for sounds in (sounds_a, sounds_b))
-    return torch.stack([distance(of, row.expand_as(theirs), theirs) for row in ours])
+    return pairwise(of, ours, theirs)
+
+
+def pairwise(encoder: Encoder, ours: Tensor, theirs: Tensor) -> Tensor:
+    """How far embeddings (n, dim) and (m, dim) lie apart, each from each: (n, m)."""
+    return torch.stack([distance(encoder, row.expand_as(theirs), theirs) for row in ours])
 
 
 def _mixes(sounds: Iterable[Mix | str | Path | ArrayLike], sample_rate: int | None) -> Iterator[Mix]:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stito.audio import is_silent
+from stito.analysis.sounding import sounding_stems
 from stito.data.degradation.fault import load_fault
 from stito.dsp.loudness import FLOOR, decibels
 from stito.dsp.stft import stereo_bands
 from stito.engine.excerpts import active_starts
-from stito.errors import AudioError, SettingsError
+from stito.errors import SettingsError
 from stito.features.masking import LOUDNESS_EXPONENT
 from stito.mix import Mix
 from stito.models.encoder import Combined, Described, Encoder, FaultFinder, MixEncoder
@@ -141,32 +141,17 @@ def severities(mix: Mix, encoder: Encoder) -> dict[str, dict[str, float]]:
     """
     if not isinstance(encoder, FaultFinder) or not isinstance(encoder, MixEncoder) or not encoder.faults:
         raise SettingsError(f"The encoder '{encoder.name}' finds no faults.", hint="Use one that was trained to.")
-    mix = mix.at(encoder.sample_rate)
-    known = {name: mix.stereo(name) for name in mix.stems if name in encoder.stems}
-    if not known:
-        raise AudioError(
-            f"{mix.name} has none of the stems {', '.join(encoder.stems)}.",
-            hint="Give a folder of stems, named like these, or take the mix apart with `stito separate`.",
-        )
     found: dict[tuple[str, str], list[float]] = {}
-    length = round(EXCERPT_S * encoder.sample_rate)
-    for start in active_starts(mix.stereo_sum(), encoder.sample_rate, seconds=EXCERPT_S, count=EXCERPTS):
-        stems = {name: x[None, :, start : start + length] for name, x in known.items()}
-        _collect(found, encoder, {name: x for name, x in stems.items() if not is_silent(x)})
-    predicted: dict[str, dict[str, float]] = {}
-    for (stem, fault), values in found.items():
-        predicted.setdefault(stem, {})[fault] = sum(values) / len(values)
-    return predicted
-
-
-def _collect(found: dict[tuple[str, str], list[float]], encoder: FaultFinder, stems: Mapping[str, Tensor]) -> None:
-    """Add what is found in one excerpt."""
-    if not stems:
-        return
-    with torch.no_grad():
-        for stem, faults in encoder.find_faults(stems).items():
+    for stems in sounding_stems(mix, encoder.stems, encoder.sample_rate, seconds=EXCERPT_S, count=EXCERPTS):
+        with torch.no_grad():
+            predicted = encoder.find_faults(stems)
+        for stem, faults in predicted.items():
             for fault, severity in faults.items():
                 found.setdefault((stem, fault), []).append(float(severity[0]))
+    means: dict[str, dict[str, float]] = {}
+    for (stem, fault), values in found.items():
+        means.setdefault(stem, {})[fault] = sum(values) / len(values)
+    return means
 
 
 def _active(mix: Mix, seconds: float) -> dict[str, Tensor]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stito.audio import is_silent
-from stito.engine.excerpts import active_starts
-from stito.errors import AudioError, SettingsError
+from stito.analysis.sounding import sounding_stems
+from stito.engine.excerpts import active_starts, cut
+from stito.errors import SettingsError
 from stito.mix import Mix
-from stito.models.encoder import Encoder
+from stito.models.encoder import Encoder, embed_excerpts
 from stito.models.quality import FittedHead, mix_vectors
 from stito.stems import STEMS
 
@@ -56,21 +56,10 @@ def vectors_of(encoder: Encoder, mix: Mix, *, seconds: float, count: int) -> Ten
     A mix of stems by these; a released mix, whose stems are not known, as a whole. `AudioError` for stems of which none
     is one of the four kinds.
     """
-    mix = mix.at(encoder.sample_rate)
-    whole = mix.stereo_sum()
-    starts = active_starts(whole, encoder.sample_rate, seconds=seconds, count=count)
-    excerpts = [slice(start, start + round(seconds * encoder.sample_rate)) for start in starts]
+    rate = encoder.sample_rate
     if mix.kind == "mix":
-        with torch.no_grad():
-            return torch.stack([encoder.embed(whole[None, :, part])[0] for part in excerpts]).mean(0)
-    known = {name: mix.stereo(name) for name in mix.stems if name in STEMS}
-    found = []
-    for part in excerpts:
-        stems = {name: x[None, :, part] for name, x in known.items() if not is_silent(x[:, part])}
-        if stems:
-            found.append(mix_vectors(encoder, stems, STEMS)[0])
-    if not found:
-        raise AudioError(
-            f"{mix.name} has none of the stems {', '.join(STEMS)}.", hint="Name the files of stems after these."
-        )
-    return torch.stack(found).nanmean(0)
+        whole = mix.at(rate).stereo_sum()
+        starts = active_starts(whole, rate, seconds=seconds, count=count)
+        return embed_excerpts(encoder, cut(whole, rate, starts, seconds=seconds))[0]
+    excerpts = sounding_stems(mix, STEMS, rate, seconds=seconds, count=count)
+    return torch.stack([mix_vectors(encoder, stems, STEMS)[0] for stems in excerpts]).nanmean(0)

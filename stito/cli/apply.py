@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -12,19 +11,13 @@ from stito.cli.options import amount_of, amount_option, delivery_options
 __all__ = ["apply"]
 
 
-def _delivery(command: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(delivery_options(ceiling=None)):
-        command = option(command)
-    return command
-
-
 @click.command()
 @click.argument("preset", metavar="PRESET", type=click.Path(path_type=Path))
 @click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
 @click.option("-o", "--output", "outdir", metavar="OUT", required=True, type=click.Path(path_type=Path))
 @click.option("--stem", default=None, metavar="NAME", help="What a single file is (vocals, drums, bass, other).")
 @amount_option
-@_delivery
+@delivery_options(ceiling=None)
 @click.option("--force", is_flag=True, help="Overwrite what is in OUT.")
 def apply(
     preset: Path,

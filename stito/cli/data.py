@@ -58,7 +58,7 @@ def build(
 
     DIR holds a folder of stems (vocals, drums, bass, other) or a .stem.mp4 for each song, or train/, valid/ and test/
     with such songs. MUSDB18's published validation songs are recognised by name. With --separator it holds released
-    mixes; the tracks of FMA keep its splits, and their artists' licences.
+    mixes; the tracks of FMA keep its splits (mind the licences of their artists).
 
     \b
     Examples:
@@ -68,7 +68,10 @@ def build(
     from stito.data.cache import build_cache
     from stito.data.released import find_released
     from stito.data.songs import find_songs
+    from stito.separation import loaded_separator
 
+    if separator:
+        loaded_separator(separator)  # an error now, not in the middle
     songs = (find_released if separator else find_songs)(*folders, split_file=split_file)
     prepare = _normalization() if normalize else None
     _print_totals(

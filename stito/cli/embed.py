@@ -18,7 +18,7 @@ __all__ = ["embed"]
     "--encoder",
     default=lambda: registry.default("measured encoder"),
     show_default="measured features",
-    help="The encoder: a name or a file of weights.",
+    help="The encoder: a name, a file of weights, or several joined by +.",
 )
 @click.option("--stem", default=None, metavar="NAME", help="What a single file is (vocals, drums, bass, other).")
 @click.option("--force", is_flag=True, help="Overwrite FILE.")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
+
+from stito.cli.evaluated import print_outcome, say, study_options
 
 __all__ = ["ablation"]
 
@@ -27,9 +28,7 @@ __all__ = ["ablation"]
 @click.option("--places", type=click.IntRange(1), default=1, show_default=True, help="Excerpts of each song.")
 @click.option("--excerpt", "seconds", type=float, default=5.0, show_default=True, help="Seconds of an excerpt.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to train.")
-@click.option("-o", "--output", "outdir", metavar="OUTDIR", required=True, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@click.option("--smoke", is_flag=True, help="A little of everything, on songs that stito composes.")
+@study_options(force=False)
 def ablation(
     recipe: Path,
     data: Path | None,
@@ -82,14 +81,12 @@ def ablation(
         learn=learn,
         split=split,
         device=device,
-        on_step=lambda text: click.echo(text, err=True),
+        on_step=say,
     )
     given: dict[str, object] = {"data": data, "steps": steps, "seeds": seeds, "variants": variants, "set": changes}
     if not smoke:
         given |= {"learn": learn, "split": split, "places": places, "excerpt": seconds}
+        given |= {} if device == "auto" else {"device": device}
     command = command_line("evaluate", "ablation", str(recipe), **given, smoke=smoke, o="out")
     write_study(outdir, outcome, command=command)
-    if as_json:
-        click.echo(json.dumps(outcome.as_json(), indent=2))
-        return
-    click.echo("\n\n".join([table.text() for table in outcome.tables()] + [f"Data: {outcome.data}"]))
+    print_outcome(outcome, as_json=as_json)

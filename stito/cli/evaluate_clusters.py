@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from stito.cli.evaluated import encoders_option, load_encoders
+from stito.cli.evaluated import encoders_option, load_encoders, print_outcome, say, study_options
 
 __all__ = ["clusters"]
 
@@ -25,10 +24,7 @@ __all__ = ["clusters"]
 @click.option("--per-class", type=click.IntRange(2), default=50, show_default=True, help="The most sounds of a class.")
 @click.option("--neighbours", type=click.IntRange(1), default=5, show_default=True, help="That say what a sound is.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same sounds.")
-@click.option("-o", "--output", "outdir", metavar="OUTDIR", required=True, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@click.option("--force", is_flag=True, help="Overwrite what is in OUTDIR.")
-@click.option("--smoke", is_flag=True, help="A little of everything, on songs that stito composes.")
+@study_options()
 def clusters(
     encoders: tuple[str, ...],
     data: Path | None,
@@ -69,12 +65,9 @@ def clusters(
         sentence,
         neighbours=neighbours,
         seed=seed,
-        on_step=lambda text: click.echo(text, err=True),
+        on_step=say,
     )
     given: dict[str, object] = {"encoder": encoders, "data": data, "split": split}
     given |= {"per-class": None if smoke else per_class, "neighbours": neighbours, "seed": seed}
     write_study(outdir, outcome, command=command_line("evaluate", "clusters", **given, smoke=smoke, o="out"))
-    if as_json:
-        click.echo(json.dumps(outcome.as_json(), indent=2))
-        return
-    click.echo("\n\n".join([table.text() for table in outcome.tables()] + [f"Data: {outcome.data}"]))
+    print_outcome(outcome, as_json=as_json)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from stito.cli.evaluated import encoders_option, load_encoders
+from stito.cli.evaluated import encoders_option, load_encoders, print_outcome, say, study_options
 
 __all__ = ["degradations"]
 
@@ -21,10 +20,7 @@ __all__ = ["degradations"]
 @click.option("--excerpts", type=click.IntRange(1), default=1, show_default=True, help="Heard of each place, in a row.")
 @click.option("--seconds", type=float, default=5.0, show_default=True, help="Length of an excerpt.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same result.")
-@click.option("-o", "--output", "outdir", metavar="OUTDIR", required=True, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@click.option("--force", is_flag=True, help="Overwrite what is in OUTDIR.")
-@click.option("--smoke", is_flag=True, help="A little of everything, on songs that stito composes.")
+@study_options()
 def degradations(
     encoders: tuple[str, ...],
     data: Path | None,
@@ -65,12 +61,9 @@ def degradations(
     prepare(outdir, force=force, names=NAMES)
     sources = demo_sources() if data is None else cache_sources(data, learn, split)
     plan = Plan(places=places, excerpts=excerpts, seconds=seconds, seed=seed)
-    outcome = study_degradations(loaded, *sources, plan, smoke=smoke, on_step=lambda text: click.echo(text, err=True))
+    outcome = study_degradations(loaded, *sources, plan, smoke=smoke, on_step=say)
     given: dict[str, object] = {"encoder": encoders, "data": data, "seed": seed}
     if not smoke:
         given |= {"learn": learn, "split": split, "places": places, "excerpts": excerpts, "seconds": seconds}
     write_study(outdir, outcome, command=command_line("evaluate", "degradations", **given, smoke=smoke, o="out"))
-    if as_json:
-        click.echo(json.dumps(outcome.as_json(), indent=2))
-        return
-    click.echo("\n\n".join([table.text() for table in outcome.tables()] + [f"Data: {outcome.data}"]))
+    print_outcome(outcome, as_json=as_json)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from stito.cli.evaluated import encoders_option, load_encoders
+from stito.cli.evaluated import encoders_option, load_encoders, say, study_options
 
 __all__ = ["disentanglement"]
 
@@ -22,10 +22,7 @@ __all__ = ["disentanglement"]
 @click.option("--seconds", type=float, default=6.0, show_default=True, help="Length of a segment.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result.")
 @click.option("--device", default="cpu", show_default=True, help="Where to render and embed: cpu, cuda, ...")
-@click.option("-o", "--output", "outdir", metavar="OUTDIR", required=True, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@click.option("--force", is_flag=True, help="Overwrite what is in OUTDIR.")
-@click.option("--smoke", is_flag=True, help="A little of everything; without --data, on songs that stito composes.")
+@study_options(smoke="A little of everything; without --data, on songs that stito composes.")
 def disentanglement(
     encoders: tuple[str, ...],
     data: Path | None,
@@ -62,9 +59,7 @@ def disentanglement(
     loaded = load_encoders(encoders)
     prepare(outdir, force=force, names=NAMES)
     material, sentence = cache_material(data, split) if data else (DemoSongs(), DemoSongs.sentence)
-    outcome = study_encoders(
-        loaded, material, sentence, plan, smoke=smoke, on_step=lambda text: click.echo(text, err=True)
-    )
+    outcome = study_encoders(loaded, material, sentence, plan, smoke=smoke, on_step=say)
     names = ("seed", "device") if smoke else ("segments", "configurations", "seeds", "seconds", "seed", "device")
     given = {"encoder": encoders, "data": data, "split": split if data else None}
     given |= {name: getattr(outcome.plan, name) for name in names}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from stito.cli.evaluated import encoders_option, load_encoders
+from stito.cli.evaluated import encoders_option, load_encoders, say, study_options
 
 __all__ = ["quality"]
 
@@ -20,10 +20,7 @@ __all__ = ["quality"]
 @click.option("--folds", type=click.IntRange(2), default=5, show_default=True, help="Of songs, for cross-validation.")
 @click.option("--ranking", type=click.FloatRange(0), default=0.0, show_default=True, help="Weight of the ranking loss.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same result.")
-@click.option("-o", "--output", "outdir", metavar="OUTDIR", required=True, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@click.option("--force", is_flag=True, help="Overwrite what is in OUTDIR.")
-@click.option("--smoke", is_flag=True, help="On composed songs with faults, whose score is their severity.")
+@study_options(smoke="On composed songs with faults, whose score is their severity.")
 def quality(
     encoders: tuple[str, ...],
     scores: Path | None,
@@ -71,7 +68,7 @@ def quality(
             folds=folds,
             plan=HeadPlan(ranking=ranking),
             seed=seed,
-            on_step=lambda text: click.echo(text, err=True),
+            on_step=say,
         )
     given: dict[str, object] = {"encoder": encoders, "scores": scores, "folds": folds, "seed": seed}
     given |= {"column": None if smoke else column, "ranking": ranking or None}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from stito.cli.evaluated import study_options
 from stito.cli.options import predictor_option, simplify_option
 
 if TYPE_CHECKING:
@@ -78,9 +79,7 @@ __all__ = ["transfer"]
 @click.option("--workers", type=int, default=None, help="Processes side by side.  [default: as many as cores]")
 @click.option("--scheduler", default=None, metavar="ADDRESS", help="Run on the workers of a dask scheduler instead.")
 @click.option("--audio", is_flag=True, help="Keep what methods made in OUTDIR/audio, for `stito listen build`.")
-@click.option("-o", "--output", "outdir", metavar="OUTDIR", required=True, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@click.option("--smoke", is_flag=True, help="A little of everything, on songs that stito composes.")
+@study_options(force=False)
 def transfer(
     data: Path | None,
     split: str,

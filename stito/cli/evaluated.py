@@ -1,16 +1,27 @@
-"""What evaluations of encoders share on the command line: which encoders, and loading them by their labels."""
+"""What evaluations share on the command line: which encoders, where a study goes, and how it is told."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
+from stito.cli.options import together
+
 if TYPE_CHECKING:
+    from stito.evaluation.table import Table
     from stito.models.encoder import Encoder
 
-__all__ = ["encoders_option", "load_encoders"]
+__all__ = ["encoders_option", "load_encoders", "print_outcome", "say", "study_options"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+say = partial(click.echo, err=True)
+"""Tells on stderr how far a study is."""
 
 encoders_option = click.option(
     "--encoder",
@@ -30,3 +41,39 @@ def load_encoders(names: Sequence[str]) -> dict[str, Encoder]:
     if len(loaded) < len(names):
         raise click.UsageError("Two encoders have one name: rename a file.")
     return loaded
+
+
+def study_options(
+    *, force: bool = True, smoke: str = "A little of everything, on songs that stito composes."
+) -> Callable[[Command], Command]:
+    """Where a study goes, and how: the last options of each."""
+    options: list[Callable[[Command], Command]] = [
+        click.option("-o", "--output", "outdir", metavar="OUTDIR", required=True, type=click.Path(path_type=Path)),
+        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+        *([click.option("--force", is_flag=True, help="Overwrite what is in OUTDIR.")] if force else []),
+        click.option("--smoke", is_flag=True, help=smoke),
+    ]
+    return together(options)
+
+
+class Outcome(Protocol):
+    """What came of a study."""
+
+    @property
+    def data(self) -> str:
+        """What it was made of, in a sentence."""
+        ...
+
+    def as_json(self) -> dict[str, Any]:
+        """All figures."""
+        ...
+
+    def tables(self) -> list[Table]:
+        """As they are shown."""
+        ...
+
+
+def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
+    """The answer on stdout: tables, and what they were made of."""
+    text = "\n\n".join([*(table.text() for table in outcome.tables()), f"Data: {outcome.data}"])
+    click.echo(json.dumps(outcome.as_json(), indent=2) if as_json else text)

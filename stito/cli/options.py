@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack
 
@@ -30,6 +31,7 @@ __all__ = [
     "predictor_option",
     "search_options",
     "simplify_option",
+    "together",
 ]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -169,26 +171,33 @@ def amount_of(given: tuple[str, ...]) -> float | str:
     return str(amount) if amount.aspects else amount.whole
 
 
-def delivery_options(ceiling: float | None) -> list[Callable[[Command], Command]]:
+def together(options: Sequence[Callable[[Command], Command]]) -> Callable[[Command], Command]:
+    """Several options as one decorator, in the order in which help shows them."""
+    return lambda command: reduce(lambda made, option: option(made), reversed(options), command)
+
+
+def delivery_options(ceiling: float | None) -> Callable[[Command], Command]:
     """How loud the sum goes out; `ceiling` is that where none is named, with None that of a preset."""
-    return [
-        click.option(
-            "--loudness",
-            type=float,
-            default=None,
-            metavar="LUFS",
-            help="The integrated loudness of the sum, such as -14.  [default: as it comes]",
-        ),
-        click.option(
-            "--ceiling",
-            type=float,
-            default=ceiling,
-            show_default=ceiling is not None,
-            metavar="DBTP",
-            help="The highest true peak of the sum; it wins where --loudness needs more."
-            + ("" if ceiling is not None else "  [default: the preset's]"),
-        ),
-    ]
+    return together(
+        [
+            click.option(
+                "--loudness",
+                type=float,
+                default=None,
+                metavar="LUFS",
+                help="The integrated loudness of the sum, such as -14.  [default: as it comes]",
+            ),
+            click.option(
+                "--ceiling",
+                type=float,
+                default=ceiling,
+                show_default=ceiling is not None,
+                metavar="DBTP",
+                help="The highest true peak of the sum; it wins where --loudness needs more."
+                + ("" if ceiling is not None else "  [default: the preset's]"),
+            ),
+        ]
+    )
 
 
 simplify_option = click.option(
@@ -290,15 +299,13 @@ def search_options(command: Command) -> Command:
             metavar="ASPECT,...",
             help="Aspects that do not move: the search does without their knobs; level keeps each stem's loudness too.",
         ),
-        *delivery_options(ceiling=CEILING_DBTP),
+        delivery_options(ceiling=CEILING_DBTP),
         simplify_option,
         click.option("--device", default="cpu", show_default=True, help="Where to render and embed: cpu, cuda, ..."),
         click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
         click.option("--force", is_flag=True, help="Overwrite what is in OUTDIR."),
     ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return together(options)(command)
 
 
 def engine_of(*, method: str = "cma", on_step: OnStep | None = None, **options: Unpack[SearchOptions]) -> Transfer:

@@ -143,17 +143,8 @@ class StripPreset(_Model):
     @property
     def moves(self) -> int:
         """How many knobs are off neutral, those of bypassed effects and the fader not counted."""
-        return sum(self.moves_of().values())
-
-    def moves_of(self) -> dict[str, int]:
-        """How many knobs of each effect, by its label, are off neutral; none where it is bypassed."""
         chain, settings = self.build()
-        return {
-            slot.label: 0
-            if slot.bypass
-            else sum(settings[slot.label][param.name] != param.neutral for param in slot.effect.params)
-            for slot in chain.slots
-        }
+        return sum(chain.moves(settings).values())
 
     @property
     def is_wire(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from stito.console.preset import EffectPreset, Preset, StripPreset
+from stito.console.preset import Preset, StripPreset
 from stito.dsp.reduction import GainReduction, gain_reduction
 from stito.effects.chain import Chain, Slot
 from stito.effects.param import Settings
@@ -45,11 +45,15 @@ Reductions = Mapping[str, GainReduction]
 
 @dataclass(frozen=True)
 class Placed:
-    """An effect in its place in a strip, with its settings; whether it is switched off is said, too."""
+    """An effect in its place in a strip, with its settings."""
 
     slot: Slot
     settings: Settings
-    bypass: bool
+
+    @property
+    def bypass(self) -> bool:
+        """Whether it is switched off."""
+        return self.slot.bypass
 
 
 @dataclass(frozen=True)
@@ -88,13 +92,9 @@ class StripWords:
 
 def placed(strip: StripPreset) -> Iterator[Placed]:
     """The effects of a strip, those that are switched off included."""
-    for entry in strip.chain:
-        yield _placed(entry)
-
-
-def _placed(entry: EffectPreset) -> Placed:
-    slot = Slot.of(entry.effect, label=entry.label, options=entry.options)
-    return Placed(slot, {param.name: entry.settings[param.name] for param in slot.effect.params}, entry.bypass)
+    chain, settings = strip.build()
+    for slot in chain.slots:
+        yield Placed(slot, settings[slot.label])
 
 
 def words_of(strip: StripPreset, reductions: Reductions | None = None) -> StripWords:

@@ -128,6 +128,11 @@ class Cache:
             raise AudioError(f"{folder / AUDIO} is cut short.", hint="Delete the folder and build the cache again.")
         return cls(folder, pieces, index.sample_rate, index.prepared)
 
+    @property
+    def preparation(self) -> str:
+        """What was done to its audio, in words."""
+        return f"prepared by {self.prepared}" if self.prepared != "none" else "not normalised"
+
     def read(self, piece: int, start: int, samples: int) -> np.ndarray:
         """Some of a piece as float32 (2, samples), as loud as it was prepared; `SettingsError` beyond its ends."""
         here = self.pieces[piece]

@@ -12,7 +12,7 @@ artists, many of which allow no commercial use: `licence` says which.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def find_fma_tracks(folder: Path) -> list[FmaTrack]:
     files = {int(path.stem): path for path in _files(folder)}
     if not files:
         raise AudioError(f"{folder} holds no tracks.", hint="Unpack fma_small.zip there: fma_small/000/000002.mp3.")
-    found = list(_read(metadata, files))
+    found = _read(metadata, files)
     if not found:
         raise AudioError(f"{metadata} names none of the tracks in {folder}.", hint="Are both of one data set?")
     return sorted(found, key=lambda track: track.number)
@@ -78,23 +78,22 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (path for path in sorted(base.glob("[0-9][0-9][0-9]/*.mp3")) if path.stem.isdecimal())
 
 
-def _read(metadata: Path, files: dict[int, Path]) -> Iterator[FmaTrack]:
-    """The rows of the tracks that are there."""
+def _read(metadata: Path, files: Mapping[int, Path]) -> list[FmaTrack]:
+    """The rows of the tracks that are there; the file is long, and is read row by row."""
     try:
         with metadata.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file)
             columns = list(zip(next(rows, []), next(rows, []), strict=False))
-            places = {name: columns.index(name) for name in (GENRE, SPLIT, ARTIST, LICENCE) if name in columns}
-            if GENRE not in places:
+            if GENRE not in columns:
                 raise SettingsError(
                     f"{metadata} has no column track, genre_top.", hint="Its first two lines name groups and columns."
                 )
-            for row in rows:
-                if row and row[0].isdecimal() and (number := int(row[0])) in files:
-                    genre, split, artist, licence = (
-                        row[places[name]].strip() if name in places and places[name] < len(row) else ""
-                        for name in (GENRE, SPLIT, ARTIST, LICENCE)
-                    )
-                    yield FmaTrack(number, files[number], genre, SPLITS.get(split, split), artist, licence)
+            here = (row for row in rows if row and row[0].isdecimal() and int(row[0]) in files)
+            return [_track(dict(zip(columns, row, strict=False)), int(row[0]), files) for row in here]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SettingsError(f"{metadata} cannot be read: {error}.", hint="Unpack fma_metadata.zip again.") from error
+
+
+def _track(row: Mapping[tuple[str, str], str], number: int, files: Mapping[int, Path]) -> FmaTrack:
+    genre, split, artist, licence = (row.get(name, "").strip() for name in (GENRE, SPLIT, ARTIST, LICENCE))
+    return FmaTrack(number, files[number], genre, SPLITS.get(split, split), artist, licence)

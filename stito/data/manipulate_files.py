@@ -12,7 +12,7 @@ from torch import Tensor
 
 from stito import streams
 from stito.audio import check_writable, in_pairs, write_atomic, write_audio
-from stito.console.strips import headroom_db
+from stito.console.strips import gain, headroom_db
 from stito.data.manipulation import Manipulation, Manipulator, load_manipulator
 from stito.mix import Mix, read_mix
 from stito.stems import STEMS
@@ -74,7 +74,7 @@ def manipulate_files(
     }
     taken_db = headroom_db(rendered.values(), mix.sample_rate)
     for name, audio in rendered.items():
-        audio = audio.mul_(10 ** (taken_db / 20))
+        audio = audio.mul_(gain(taken_db))
         write_audio(targets[name], audio, mix.sample_rate, subtype=mix.format_of(name).subtype, overwrite=force)
     document = {
         "format": "stito.manipulation",

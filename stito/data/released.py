@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from stito.audio import is_audio_file, read_audio, resample
 from stito.data.fma import find_fma_tracks, is_fma
-from stito.data.songs import SAMPLE_RATE, SPLITS, Song, check_names, read_splits
+from stito.data.songs import SAMPLE_RATE, SPLITS, Song, check_named, check_names, read_splits, splits_beside
 from stito.errors import AudioError, MissingFileError, SettingsError
-from stito.separation import Separator, load_separator
+from stito.separation import loaded_separator, separate_audio
 from stito.stems import STEMS
 
 __all__ = ["find_released", "separated_stems"]
@@ -25,17 +23,27 @@ MIX = "mix"
 def find_released(*roots: Path, split_file: Path | None = None) -> list[Song]:
     """The released mixes in these folders, those of each ordered by name: one song for each audio file.
 
-    Splits are those of FMA, of the folders `train`, `valid` and `test`, or of `split_file` as in `find_songs`.
+    Splits are those of `split_file`, else of `split.json` in the folder, else those of FMA, or of the folders `train`,
+    `valid` and `test`.
 
     Raises:
         MissingFileError: there is no such folder or split file.
         AudioError: a folder holds no audio file.
-        SettingsError: two files have one name, or the split file cannot be read.
+        SettingsError: two files have one name, or the split file cannot be read or names none of the songs.
     """
-    songs = [song for root in roots for song in _songs_of(root)]
-    check_names(songs)
     by_name = read_splits(split_file) if split_file else {}
-    return [replace(song, split=by_name.get(song.name, song.split)) for song in songs]
+    songs = [song for root in roots for song in _in_splits(root, by_name)]
+    check_names(songs)
+    if split_file:
+        check_named(split_file, by_name, songs)
+    return songs
+
+
+def _in_splits(root: Path, by_name: Mapping[str, str]) -> list[Song]:
+    """The mixes of one folder in the given splits, or in those of the folder's own split file."""
+    found = _songs_of(root)
+    by_name = by_name or splits_beside(root, found)
+    return [replace(song, split=by_name.get(song.name, song.split)) for song in found]
 
 
 def _songs_of(root: Path) -> list[Song]:
@@ -57,20 +65,11 @@ def _songs_of(root: Path) -> list[Song]:
 
 def separated_stems(song: Song, separator: str) -> Iterator[tuple[str, Tensor]]:
     """The stems that a separator, by its name, makes of a released mix: (2, t) at 44.1 kHz."""
-    of = _separator(separator)
+    of = loaded_separator(separator)
+    if of is None:
+        raise SettingsError("Released mixes need a separator.", hint="Such as --separator demucs.")
     audio = read_audio(song.stems[MIX])
     x = resample(audio.stereo(), audio.sample_rate, of.sample_rate)
-    with torch.no_grad():
-        stems = of.separate(x)
-    for stem, made in stems.items():
+    for stem, made in separate_audio(x, of).items():
         if stem in STEMS:
             yield stem, resample(made, of.sample_rate, SAMPLE_RATE)
-
-
-@lru_cache(maxsize=1)
-def _separator(name: str) -> Separator:
-    """Loaded once in each process."""
-    loaded = load_separator(name)
-    if loaded is None:
-        raise SettingsError("Released mixes need a separator.", hint="Such as --separator demucs.")
-    return loaded

@@ -80,8 +80,8 @@ def find_songs(*roots: Path, split_file: Path | None = None) -> list[Song]:
     """
     splits_by_name = read_splits(split_file) if split_file else {}
     songs = [song for root in roots for song in _songs_of(root, splits_by_name)]
-    if split_file and not splits_by_name.keys() & {song.name for song in songs}:
-        raise _unknown(split_file, songs)
+    if split_file:
+        check_named(split_file, splits_by_name, songs)
     return songs
 
 
@@ -99,14 +99,27 @@ def _songs_of(root: Path, splits_by_name: Mapping[str, str]) -> list[Song]:
         )
     check_names(found)
     musdb = _parse_splits((files("stito.data") / "splits" / "musdb18.json").read_text(encoding="utf-8"), "musdb18")
-    beside = root / SPLIT_FILE
-    if not splits_by_name and beside.is_file():
-        splits_by_name = read_splits(beside)
-        if splits_by_name and not splits_by_name.keys() & {song.name for song in found}:
-            raise _unknown(beside, found)
-    by_name = musdb | dict(splits_by_name)
+    by_name = musdb | dict(splits_by_name or splits_beside(root, found))
     songs = [replace(song, split=by_name.get(song.name, song.split)) for song in found]
     return sorted(songs, key=lambda song: song.name)
+
+
+def splits_beside(root: Path, songs: Sequence[Song]) -> dict[str, str]:
+    """The splits that a folder's own `split.json` names, if there is one; `SettingsError` if it names none of them."""
+    beside = root / SPLIT_FILE
+    by_name = read_splits(beside) if beside.is_file() else {}
+    if by_name:
+        check_named(beside, by_name, songs)
+    return by_name
+
+
+def check_named(split_file: Path, by_name: Mapping[str, str], songs: Sequence[Song]) -> None:
+    """Raise `SettingsError` if a split file names none of the songs."""
+    if not by_name.keys() & {song.name for song in songs}:
+        raise SettingsError(
+            f"{split_file} names none of the songs.",
+            hint=f"Songs are called after their folders or files, such as {songs[0].name!r}.",
+        )
 
 
 def check_names(songs: Iterable[Song]) -> None:
@@ -143,13 +156,6 @@ def read_splits(split_file: Path) -> dict[str, str]:
     if not split_file.is_file():
         raise MissingFileError(f"{split_file} does not exist.", hint='It would hold JSON: {"valid": [names]}.')
     return _parse_splits(read_document(split_file, error=SettingsError), str(split_file))
-
-
-def _unknown(split_file: Path, songs: Sequence[Song]) -> SettingsError:
-    return SettingsError(
-        f"{split_file} names none of the songs.",
-        hint=f"Songs are called after their folders, such as {songs[0].name!r}.",
-    )
 
 
 def _parse_splits(text: str, source: str) -> dict[str, str]:

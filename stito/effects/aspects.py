@@ -111,6 +111,11 @@ class Amount:
         return self.aspects.get(BALANCE, self.aspects.get(LEVEL))
 
     @property
+    def faders(self) -> float:
+        """How far faders go that were found with a master."""
+        return self.whole if self.balance is None else self.balance
+
+    @property
     def is_all(self) -> bool:
         """Whether it is all of the way in everything."""
         return self.whole == 1 and all(value == 1 for value in self.aspects.values())

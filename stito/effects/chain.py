@@ -180,6 +180,15 @@ class Chain:
         """The settings at which the chain does nothing."""
         return {slot.label: slot.neutral() for slot in self.slots}
 
+    def moves(self, settings: Mapping[str, Mapping[str, float]]) -> dict[str, int]:
+        """How many knobs of each effect, by its label, are off neutral; none where it is bypassed."""
+        return {
+            slot.label: 0
+            if slot.bypass
+            else sum(settings[slot.label][param.name] != param.neutral for param in slot.effect.params)
+            for slot in self.slots
+        }
+
     def bypassing(self, labels: Collection[str]) -> Chain:
         """The same chain with the effects of these labels bypassed, and no others."""
         return replace(self, slots=tuple(replace(slot, bypass=slot.label in labels) for slot in self.slots))

@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stito.dsp.reduction import GainReduction
-from stito.effects.words import Move, decibels, hertz, milliseconds, percent, ratio
+from stito.effects.words import AUDIBLE_DB, Move, decibels, hertz, milliseconds, percent, ratio
 
 __all__ = ["Balance", "Band", "BandShape", "Compressor", "Device", "Equalizer", "Gate", "Limiter", "Trim"]
 
 BandShape = Literal["low_shelf", "bell", "high_shelf", "high_pass", "low_pass"]
 
-AUDIBLE_DB = 0.75
-"""A band, and a gain, that moves less is not worth a word."""
 WORKING_DB = 0.5
 """Less gain reduction than this is none."""
 WIDE, NARROW = 1.4, 0.6

@@ -23,6 +23,8 @@ PROBE_DB = 3.0
 RIDGE = 0.01
 QUIET = 0.02
 """The weight of bins in which there is nothing, beside the mean of 1: a curve is not to run wild there."""
+MOST_BANDS = 8
+"""An equaliser of more is left as it is: all choices of its bands would take too long."""
 TRIED = 2
 """Choices of bands of each number that are fitted closely."""
 STEPS, RATE = 40, 0.04
@@ -49,7 +51,7 @@ def fewer_bands(slot: Slot, settings: Mapping[str, float], x: Tensor, sample_rat
     """
     effect, free = slot.effect, {param.name: param for param in slot.free}
     bands = [band for band in effect.bands if band[0] in free and settings[band[0]] != free[band[0]].neutral]
-    if not isinstance(effect, LinearEffect) or not bands:
+    if not isinstance(effect, LinearEffect) or not 0 < len(bands) <= MOST_BANDS:
         return []
     weights = _weights(x)
     flat = {**settings, **{name: free[name].neutral for band in bands for name in band if name in free}}
@@ -66,9 +68,8 @@ def fewer_bands(slot: Slot, settings: Mapping[str, float], x: Tensor, sample_rat
     moving = [{name for index in choice for name in bands[index] if name in free} for choice, _ in chosen]
     every = tuple(range(len(bands)))
     middle = float(torch.tensor([settings[band[0]] for band in bands]).median())
-    if (
-        len(bands) > 1
-    ):  # what all have in common is level; their sum is nearly flat, so that this is close to a solution
+    if len(bands) > 1:
+        # what all have in common is level; their sum is nearly flat, so that this is close to a solution
         rows.append({**settings, **{band[0]: settings[band[0]] - middle for band in bands}})
         moving.append({name for band in bands for name in band if name in free})
         chosen.append((every, []))
@@ -190,10 +191,14 @@ def _fitted(
                 theta.clamp_(0, 1)
     with torch.no_grad():
         theta = torch.where(mask > 0, theta, places)
-        apart, level = errors(physical(theta))
-        apart = apart + EACH_DB * torch.stack([physical(theta)[name].abs() for name in gains]).sum(0)
+        p = physical(theta)
+        apart, level = errors(p)
+        apart = apart + EACH_DB * torch.stack([p[name].abs() for name in gains]).sum(0)
     found: list[Settings] = []
     for i, row in enumerate(rows):
-        at = {name: p.check(float(p.from_unit(theta[i, j].item()))) for j, (name, p) in enumerate(free.items())}
+        at = {
+            name: param.check(float(param.from_unit(theta[i, j].item())))
+            for j, (name, param) in enumerate(free.items())
+        }
         found.append({name: at[name] if name in moving[i] else value for name, value in row.items()})
     return found, apart.tolist(), level.tolist()

@@ -11,8 +11,28 @@ from dataclasses import dataclass
 
 from stito.effects.param import Param
 
-__all__ = ["Move", "decibels", "generic", "hertz", "milliseconds", "percent", "plain", "ratio", "time"]
+__all__ = [
+    "AUDIBLE_DB",
+    "DRY",
+    "WHOLE_DB",
+    "Move",
+    "decibels",
+    "echoes",
+    "generic",
+    "hertz",
+    "milliseconds",
+    "percent",
+    "plain",
+    "ratio",
+    "time",
+]
 
+DRY = 0.015
+"""Less of an effect than this is none."""
+WHOLE_DB = 25.0
+"""About how much a room, or an echo, changes that is all there is to hear."""
+AUDIBLE_DB = 0.75
+"""A band, and a gain, that moves less is not worth a word."""
 SMALL = 0.02
 """A knob that is closer to its neutral place, as a share of its range, has not been moved."""
 MOST_KNOBS = 4
@@ -88,6 +108,21 @@ def ratio(value: float) -> str:
     ('2:1', '3.5:1', '∞:1')
     """
     return f"{_short(value, 1) if value < 100 else '∞'}:1"
+
+
+def echoes(every_ms: float, feedback: float, mix: float, *, jumping: bool = False) -> list[Move]:
+    """A delay in one sentence: how often, how loud, how many; none where it is dry.
+
+    >>> [move.text for feedback in (0.3, 0.0) for move in echoes(250.0, feedback, 0.2)]
+    ['An echo every 250 ms at 20 %, 30 % fed back.', 'An echo after 250 ms at 20 %.']
+    """
+    if mix < DRY:
+        return []
+    several = feedback >= 0.005
+    text = f"An echo {'every' if several else 'after'} {milliseconds(every_ms)} at {percent(mix)}"
+    text += f", {percent(feedback)} fed back" if several else ""
+    text += ", from side to side" if jumping else ""
+    return [Move(f"{text}.", WHOLE_DB * mix)]
 
 
 def plain(value: float) -> str:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stito.console.strips import MOST_MOVED_DB
+from stito.console.preset import MASTER
 from stito.effects.chain import Chain, ChainSettings
 from stito.engine.context import Context
 from stito.engine.pairs import PairExcerpts
-from stito.search.objective import BusCandidates, Candidates, MonoCandidates, Objective, Prior, faders_db
+from stito.search.objective import BusCandidates, Objective, Prior, faders_db
 from stito.search.stages import Stage
 
 __all__ = ["Bus"]
@@ -39,12 +39,13 @@ class Bus:
     master: Chain
     strip: Chain
     stems: tuple[str, ...]
+    most_moved_db: float
 
     @classmethod
     def of(cls, pair: PairExcerpts, context: Context) -> Bus | None:
         """The console of a pair; None where there is no master."""
         master = context.master_of(pair)
-        return None if master is None else cls(master, context.chain, tuple(pair.candidates))
+        return None if master is None else cls(master, context.chain, tuple(pair.candidates), context.most_moved_db)
 
     @property
     def first_strip(self) -> int:
@@ -57,7 +58,8 @@ class Bus:
 
     def encode(self, master: ChainSettings, faders: Mapping[str, float], strips: Mapping[str, ChainSettings]) -> Tensor:
         """Theta at the master's settings, the faders in dB and the strips' settings."""
-        places = torch.tensor([0.5 + faders.get(stem, 0.0) / (2 * MOST_MOVED_DB) for stem in self.stems])
+        reach = 2 * self.most_moved_db or 1.0  # where no fader moves, any
+        places = torch.tensor([0.5 + faders.get(stem, 0.0) / reach for stem in self.stems])
         return torch.cat(
             [self.master.encode(master), places, *(self.strip.encode(strips[stem]) for stem in self.stems)]
         )
@@ -69,7 +71,7 @@ class Bus:
 
     def faders(self, theta: Tensor) -> dict[str, float]:
         """By stem, the fader at theta in dB."""
-        found = faders_db(theta[None, self.master.dim : self.first_strip].double(), MOST_MOVED_DB)[0]
+        found = faders_db(theta[None, self.master.dim : self.first_strip].double(), self.most_moved_db)[0]
         return dict(zip(self.stems, found.tolist(), strict=True))
 
     def master_settings(self, theta: Tensor) -> ChainSettings:
@@ -78,22 +80,17 @@ class Bus:
 
     def objective(self, pair: PairExcerpts, context: Context) -> tuple[Objective, list[Stage]]:
         """What is minimised, without a prior, and the stages in which it is searched."""
-        prepared = [[self.strip.prepare(x, pair.sample_rate) for x in part] for part in pair.candidates.values()]
-        whole = BusCandidates(prepared, self.master, MOST_MOVED_DB)
-        device = torch.device(context.options.device)
-
-        def objective(candidates: Candidates) -> Objective:
-            heard = MonoCandidates(candidates) if context.mono else candidates
-            return Objective(heard, context.measure(pair), device)
+        whole = BusCandidates(context.sums(pair), self.master)
 
         def holding(moving: int | None) -> Callable[[Tensor], Objective]:
-            return lambda theta: objective(whole.holding(theta.to(device), moving))
+            return lambda theta: context.judged(pair, whole.holding(theta.to(context.options.device), moving))
 
-        stages = [Stage("master", holding(None), torch.arange(self.first_strip), MASTER_SHARE)]
+        console = self.first_strip if self.most_moved_db else self.master.dim
+        stages = [Stage(MASTER, holding(None), torch.arange(console), MASTER_SHARE)]
         for number, stem in enumerate(self.stems):
             knobs = self._depths + self.first_strip + number * self.strip.dim
             stages.append(Stage(stem, holding(number), knobs, 1 / (len(self.stems) - number)))
-        return objective(whole), stages
+        return context.judged(pair, whole), stages
 
     def prior(self, weight: float) -> Prior:
         """Around a neutral console: the master with its faders counts as much as all the strips together."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stito.console.strips import MOST_MOVED_DB
 from stito.effects.aspects import BALANCE, LEVEL
-from stito.effects.chain import Chain, ChainSettings
+from stito.effects.chain import Chain, ChainSettings, Prepared
 from stito.engine.networks import Networks
 from stito.engine.options import AUTO, TransferOptions
 from stito.engine.pairs import PairExcerpts
@@ -90,15 +90,27 @@ class Context:
 
     def objective(self, pair: PairExcerpts) -> Objective:
         """What is minimised, without a prior: theta (b, stems * dim) to the distance of the rendered excerpts."""
-        prepared = [[self.chain.prepare(x, pair.sample_rate) for x in part] for part in pair.candidates.values()]
-        kept = self.options.kept
-        most_db = 0.0 if LEVEL in kept or BALANCE in kept else MOST_MOVED_DB
-        candidates: Candidates = SumCandidates(prepared, most_db) if pair.joint else StemCandidates(prepared[0])
+        return self.judged(pair, self.sums(pair) if pair.joint else StemCandidates(self._prepared(pair)[0]))
+
+    def sums(self, pair: PairExcerpts) -> SumCandidates:
+        """Several stems through the chain, in a balance that is bounded as it will be when they are written."""
+        return SumCandidates(self._prepared(pair), self.most_moved_db)
+
+    def judged(self, pair: PairExcerpts, candidates: Candidates) -> Objective:
+        """What is minimised: how far such candidates are from the reference, heard as they will be written."""
         if self.mono:
             candidates = MonoCandidates(candidates)
-        if LEVEL in kept:
+        if LEVEL in self.options.kept:
             candidates = LevelCandidates(candidates, pair.summed, pair.sample_rate)
         return Objective(candidates, self.measure(pair), torch.device(self.options.device))
+
+    @property
+    def most_moved_db(self) -> float:
+        """How far a stem may move in the balance."""
+        return 0.0 if {LEVEL, BALANCE} & {*self.options.kept} else MOST_MOVED_DB
+
+    def _prepared(self, pair: PairExcerpts) -> list[list[Prepared]]:
+        return [[self.chain.prepare(x, pair.sample_rate) for x in part] for part in pair.candidates.values()]
 
     def strips(self, pair: PairExcerpts, theta: Tensor) -> dict[str, tuple[Chain, ChainSettings]]:
         """By stem, the chain and its settings at theta (stems * dim,)."""

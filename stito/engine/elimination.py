@@ -30,8 +30,8 @@ def elimination_path(changes: Tensor, residual: Tensor) -> list[Tensor]:
     made: list[int] = []
     path = [_made_up(products, towards, ridge, made)]
     for _ in range(count):
-        options = [_made_up(products, towards, ridge, [*made, index]) for index in range(count) if index not in made]
         added = [index for index in range(count) if index not in made]
+        options = [_made_up(products, towards, ridge, [*made, index]) for index in added]
         costs = [float(2 * towards @ shares + shares @ products @ shares) for shares in options]
         cheapest = costs.index(min(costs))
         made.append(added[cheapest])

@@ -133,7 +133,10 @@ def render_part(mix: Mix, preset: Preset, amount: float | str | Amount) -> Rende
 
 def _part_through(master: StripPreset, mix: Mix, preset: Preset, whole: Rendered, amount: Amount) -> Rendered:
     """A part of a preset with a master: strips, faders and master that part of the way, and so the sum's loudness."""
-    stems = {name: strip.blend(amount) for name, strip in preset.stems.items()}
+    stems = {
+        name: strip.blend(amount).model_copy(update={"fader_db": amount.faders * strip.fader_db})
+        for name, strip in preset.stems.items()
+    }
     part = preset.model_copy(update={"stems": stems})
     rendered = render_stems(mix, part)
     target = loudness(whole.mix, mix.sample_rate) - whole.output_gain_db
@@ -177,12 +180,12 @@ def _faders(
     before = {name: mix.levels(name).balance_lufs for name in rendered}
     after = {name: level.balance_lufs for name, level in levels.items()}
     if _is_of_the_sum(targets, rendered):
+        bound = MOST_MOVED_DB if amount.balance is None else amount.balance * MOST_MOVED_DB
         if preset.master is not None:
             own = {name: preset.stems[name].fader_db if name in preset.stems else 0.0 for name in rendered}
-            moved = bounded_balance(before, {name: after[name] + own[name] for name in rendered})
+            moved = bounded_balance(before, {name: after[name] + own[name] for name in rendered}, bound)
             return {name: own[name] + moved[name] for name in rendered}
         whole = mix.levels().balance_lufs
-        bound = MOST_MOVED_DB if amount.balance is None else amount.balance * MOST_MOVED_DB
         faders = bounded_balance(before, after, bound)
         scaled = [x * gain(faders[name]) for name, x in rendered.items()] if any(faders.values()) else rendered.values()
         have, want = loudness(add_up(scaled), mix.sample_rate), targets["mix"]

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from stito.audio import is_silent
 from stito.dsp.levels import SILENT_LUFS
+from stito.engine.pairs import Target
 from stito.errors import AudioError
 from stito.mix import Mix
 
@@ -27,11 +28,11 @@ class Route:
     stem: str | None
     references: Sequence[tuple[Mix, float]]
 
-    def targets(self) -> list[tuple[Tensor, int, float]]:
-        """The audio (2, t') of each reference, its rate in Hz, and its weight; weights add up to 1."""
+    def targets(self) -> list[Target]:
+        """What each reference has to be matched."""
         total = sum(weight for _, weight in self.references)
         return [
-            (one.stereo_sum() if self.stem is None else one.stereo(self.stem), one.sample_rate, weight / total)
+            Target(one.stereo_sum() if self.stem is None else one.stereo(self.stem), one.sample_rate, weight / total)
             for one, weight in self.references
         ]
 

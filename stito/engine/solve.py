@@ -88,9 +88,7 @@ def prepare(mix: Mix, reference: Mix, options: TransferOptions) -> Task:
     pairs = []
     for name, way in routes.pairs.items():
         with phase("excerpts", name):
-            (target, other_rate, weight), *also = way.targets()
-            pair = cutter.cut(Pair(name, way.inputs, target, mix.sample_rate, other_rate, weight, also))
-            del target, also
+            pair = cutter.cut(Pair(name, way.inputs, mix.sample_rate, way.targets()))
         pairs.append(pair)
     if options.encoder == AUTO:
         context = _with_trained_encoder(context, pairs)
@@ -137,10 +135,8 @@ def _cancelled(mix: Mix) -> list[str]:
 def _without_knobs(mix: Mix, options: TransferOptions) -> list[str]:
     """A note on each aspect that is named, and that the chain has no knob of."""
     named = set(options.amounts.aspects) - {LEVEL, BALANCE}
-    return [
-        f"{aspect}: the chain has no knob of it to leave alone."
-        for aspect in sorted(named - _chain(mix, options).aspects)
-    ]
+    lacking = sorted(named - _chain(mix, options).aspects) if named else []
+    return [f"{aspect}: the chain has no knob of it to leave alone." for aspect in lacking]
 
 
 def _chain(mix: Mix, options: TransferOptions) -> Chain:
@@ -306,7 +302,7 @@ def _strips(solutions: Mapping[str, Solution], amount: Amount) -> dict[str, Stri
         stem: StripPreset.of(
             chain,
             settings if solution.simplified and amount.is_all else chain.blend(settings, amount),
-            _of_balance(amount) * solution.faders_db.get(stem, 0.0),
+            amount.faders * solution.faders_db.get(stem, 0.0),
         )
         for solution in solutions.values()
         for stem, (chain, settings) in solution.strips.items()
@@ -316,11 +312,6 @@ def _strips(solutions: Mapping[str, Solution], amount: Amount) -> dict[str, Stri
             blended = ConversionPreset.of(conversion.blend(amount.whole)) if amount.whole > 0 else None
             strips[stem] = StripPreset(chain=[], conversion=blended)
     return strips
-
-
-def _of_balance(amount: Amount) -> float:
-    """How far faders go that a search has moved."""
-    return amount.whole if amount.balance is None else amount.balance
 
 
 def _master_strip(solutions: Mapping[str, Solution], amount: Amount) -> StripPreset | None:

@@ -6,7 +6,6 @@ Written by its published schema, version 1.0. Units are those of its reference: 
 
 from __future__ import annotations
 
-import re
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -15,10 +14,10 @@ from itertools import count
 from pathlib import Path
 from xml.etree import ElementTree
 
+from stito.audio import check_writable
 from stito.console.strips import gain
 from stito.effects.devices import Band, BandShape, Compressor, Device, Equalizer, Gate, Limiter
-from stito.errors import SettingsError
-from stito.exporters.desk import Desk, DeskDevice, Track, desk_of, write_track
+from stito.exporters.desk import Desk, DeskDevice, Track, audio_names, desk_of, write_track
 from stito.exporters.exporter import Exported, require_suffix
 from stito.exporters.session import Session
 from stito.files.atomic import replacing
@@ -68,8 +67,8 @@ class _Project:
         structure = ElementTree.SubElement(root, "Structure")
         arrangement = ElementTree.SubElement(root, "Arrangement", id=self._id())
         lanes = ElementTree.SubElement(arrangement, "Lanes", id=self._id(), timeUnit="seconds")
-        for track in self.desk.tracks:
-            self._clip(lanes, track, self._track(structure, track, "regular"))
+        for track, file in zip(self.desk.tracks, audio_names(self.desk), strict=True):
+            self._clip(lanes, track, file, self._track(structure, track, "regular"))
         self._track(structure, self.desk.master, "master")
         return root
 
@@ -129,11 +128,11 @@ class _Project:
         self._real(element, "Q", band.q, "linear")
         self._bool(element, "Enabled", True)
 
-    def _clip(self, lanes: Element, track: Track, track_id: str) -> None:
+    def _clip(self, lanes: Element, track: Track, name: str, track_id: str) -> None:
         """The audio of a track, from its start to its end."""
         if track.audio is None:
             return
-        file = f"audio/{_file_name(track.name, set(self.files))}"
+        file = f"audio/{name}"
         self.files[file] = track
         seconds = f"{track.seconds:.9f}"
         own = ElementTree.SubElement(lanes, "Lanes", id=self._id(), track=track_id)
@@ -176,13 +175,6 @@ def _percent(ratio: float) -> float:
     return 100 * (1 - 1 / ratio)
 
 
-def _file_name(name: str, taken: set[str]) -> str:
-    """A name that every file system takes, and that no other track has."""
-    base = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "track"
-    names = (f"{base}{f'-{number}' if number > 1 else ''}.wav" for number in count(1))
-    return next(found for found in names if f"audio/{found}" not in taken)
-
-
 def _text(root: Element) -> bytes:
     ElementTree.indent(root)
     found: bytes = ElementTree.tostring(root, encoding="UTF-8", xml_declaration=True)
@@ -206,9 +198,8 @@ class DawProject:
     def export(self, session: Session, out: Path, *, force: bool = False) -> Exported:
         """Write it; without audio there are devices and faders, and no clips."""
         require_suffix(out, self.suffix)
+        check_writable(out, overwrite=force)
         desk = desk_of(session)
-        if not desk.tracks:
-            raise SettingsError("This preset has no stems.", hint="Give a preset that a transfer wrote.")
         project = _Project(desk)
         document, notes = _text(project.document()), (*MAPPED, *desk.notes, *desk.device_notes)
         words = (f"{name}: {strip.text}" for name, strip in session.words.items())

@@ -15,11 +15,13 @@ from torch import Tensor
 
 from stito.audio import peak_of, write_audio
 from stito.console.preset import MASTER, StripPreset
+from stito.console.strips import as_rendered
 from stito.console.words import placed
-from stito.effects.devices import Balance, Device, Equalizer, Gate, Trim
+from stito.effects.devices import Balance, Device, Equalizer, Gate, Limiter, Trim
 from stito.exporters.session import Session
+from stito.files.names import file_names
 
-__all__ = ["Desk", "DeskDevice", "Track", "desk_of", "write_track"]
+__all__ = ["Desk", "DeskDevice", "Track", "audio_names", "desk_of", "write_track"]
 
 FLAT_DB = 0.005
 """A band, or a gain, of less is none."""
@@ -51,7 +53,7 @@ class Track:
     @property
     def input_gains_db(self) -> float:
         """What is turned up inside its devices: where these are left out, it belongs to the fader."""
-        return sum(device.input_gain_db for device in self.devices if device.enabled)
+        return sum(device.input_gain_db for device in self.devices)
 
     @property
     def seconds(self) -> float:
@@ -102,7 +104,9 @@ class _Notes:
 
 def desk_of(session: Session) -> Desk:
     """Lay out a session: for each stem its input with devices and fader, and what was rendered of it, muted."""
-    preset, dry, wet = session.preset, session.dry, session.wet
+    preset, wet = session.preset, session.wet
+    dry = as_rendered(session.dry, preset) if session.dry is not None else None
+    output_gain_db = preset.output_gain_db if wet is None else wet.output_gain_db
     tracks: list[Track] = []
     notes, device_notes = _Notes(), _Notes()
     others = dry.stems if dry is not None else {}
@@ -112,19 +116,20 @@ def desk_of(session: Session) -> Desk:
         track = Track(name, tuple(channel.devices), strip.fader_db + channel.waiting_db, channel.pan)
         if dry is not None and name in dry.stems:
             subtype = dry.format_of(name).subtype
-            track = replace(track, audio=dry.stems[name], sample_rate=dry.sample_rate, subtype=subtype)
+            pan = 0.0 if dry.is_mono else track.pan  # what stays mono has none
+            track = replace(track, audio=dry.stems[name], sample_rate=dry.sample_rate, subtype=subtype, pan=pan)
         tracks.append(track)
         rendered = wet.stems.get(name) if wet is not None else None
         if wet is not None and rendered is not None:
             muted = track.audio is not None
             # the master has the output gain; into a preset's own master stems are rendered without it
-            level_db = 0.0 if preset.master else -preset.output_gain_db
+            level_db = 0.0 if wet.mastered else -output_gain_db
             tracks.append(Track(f"{name} (rendered)", (), level_db, 0.0, muted, rendered, wet.sample_rate))
         where = "it is missing" if rendered is None else "it is only in the rendered track"
         notes.add(name, [*channel.notes, *_left_out(channel, strip, where)])
         device_notes.add(name, channel.device_notes)
     master = _laid_out(preset.master or StripPreset(chain=[]))
-    fader_db = (preset.master.fader_db if preset.master else 0.0) + preset.output_gain_db + master.waiting_db
+    fader_db = (preset.master.fader_db if preset.master else 0.0) + output_gain_db + master.waiting_db
     if preset.master is not None:
         left_out = _left_out(master, preset.master, "set it by hand, or use the rendered mix")
         notes.add(MASTER, [*master.notes, *left_out])
@@ -136,7 +141,8 @@ def desk_of(session: Session) -> Desk:
 
 def _left_out(channel: _Channel, strip: StripPreset, where: str) -> Iterator[str]:
     if channel.left_out:
-        yield f"{', '.join(channel.left_out)} has no device that all DAWs share, {where}"
+        have = "has" if len(channel.left_out) == 1 else "have"
+        yield f"{', '.join(channel.left_out)} {have} no device that all DAWs share, {where}"
     if strip.conversion is not None:
         yield f"a network renders it, {where}"
 
@@ -171,7 +177,7 @@ def _add(channel: _Channel, label: str, device: Device, *, enabled: bool) -> Non
             if bands:  # a gain before an equalizer may as well come after it
                 channel.devices.append(DeskDevice(label, replace(device, bands=bands), enabled))
                 channel.device_notes += told
-        case _ if not device.moves():
+        case _ if not device.moves() and not (enabled and isinstance(device, Limiter)):  # one at 0 dBFS may work
             pass
         case Gate() if enabled:  # in the formats a gate takes no gain: its threshold goes down instead
             shifted = replace(device, threshold_db=device.threshold_db - channel.waiting_db)
@@ -185,6 +191,11 @@ def _add(channel: _Channel, label: str, device: Device, *, enabled: bool) -> Non
             channel.device_notes += told
         case _:
             channel.devices.append(DeskDevice(label, device, enabled))
+
+
+def audio_names(desk: Desk) -> list[str]:
+    """For each track the name of a WAV file, all different."""
+    return file_names((track.name for track in desk.tracks), ".wav")
 
 
 def write_track(path: Path, track: Track) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from stito.audio import write_audio
+from stito.audio import check_writable, write_audio
 from stito.console.preset import StripPreset
 from stito.console.words import Placed, placed
 from stito.effects.chain import Chain
@@ -16,6 +16,7 @@ from stito.effects.effect import LinearEffect
 from stito.errors import OutputError, SettingsError
 from stito.exporters.exporter import Exported
 from stito.exporters.session import Session
+from stito.files.names import file_names
 
 __all__ = ["IMPULSE", "Impulse", "ImpulseResponses", "impulse_of"]
 
@@ -96,18 +97,21 @@ class ImpulseResponses:
         strips = session.preset.strips()
         if out.suffix.lower() == ".wav" and len(strips) > 1:
             raise OutputError(f"{out} is one file, and there are {len(strips)} strips.", hint="Name a folder with -o.")
-        files, notes = [], []
-        for name, strip in strips.items():
+        notes: list[str] = []
+        files = [out] if out.suffix.lower() == ".wav" else [out / file for file in file_names(strips, ".wav")]
+        for file in files:
+            check_writable(file, overwrite=force)
+        for file, (name, strip) in zip(files, strips.items(), strict=True):
             impulse = impulse_of(strip, rate)
-            files.append(out if out.suffix.lower() == ".wav" else out / f"{name}.wav")
-            write_audio(files[-1], impulse.samples, rate, subtype="FLOAT", overwrite=force)
+            write_audio(file, impulse.samples, rate, subtype="FLOAT", overwrite=force)
             notes += [f"{name}: {note}" for note in _notes(strip, impulse, rate)]
         order = "Channels are left to left, left to right, right to left, right to right. Faders are not in them."
         return Exported(tuple(files), (order, *notes))
 
 
 def _notes(strip: StripPreset, impulse: Impulse, rate: int) -> list[str]:
-    notes = [f"{', '.join(impulse.left_out)} is not linear, and left out."] if impulse.left_out else []
+    are = "is" if len(impulse.left_out) == 1 else "are"
+    notes = [f"{', '.join(impulse.left_out)} {are} not linear, and left out."] if impulse.left_out else []
     if strip.conversion is not None:
         notes.append("what the network renders is left out.")
     if impulse.latency:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from stito.audio import check_writable
 from stito.console.strips import gain
 from stito.errors import MissingDependencyError, OutputExistsError
-from stito.exporters.desk import Desk, Track, desk_of, write_track
+from stito.exporters.desk import Desk, Track, audio_names, desk_of, write_track
 from stito.exporters.exporter import Exported, require_suffix
 from stito.exporters.session import Session
 from stito.files.atomic import write_atomic
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["REAPER", "Reaper"]
 
 NAMESPACE = uuid.UUID("5f0b2d4e-3f34-4f6e-9d0e-6a1f0c6b7a11")
-"""Identities of tracks follow from their names, so that the same session makes the same file."""
+"""Identities of tracks follow from their places and names, so that the same session makes the same file."""
 NO_BREAK = "\N{NO-BREAK SPACE}"
 NOTE = "Devices are not part of it: the project's notes have them in words."
 
@@ -50,16 +51,18 @@ class Reaper:
         folder = out.with_name(f"{out.stem}-audio")
         if folder.exists() and not force:
             raise OutputExistsError(f"{folder} exists.", hint="Choose another name, or overwrite with --force.")
-        sounding = [track for track in desk.tracks if track.audio is not None]
-        places = {track.name: folder / f"{track.name}.wav" for track in sounding}
-        for track in sounding:
-            write_track(places[track.name], track)
-        project = _project(session, desk, {name: f"{folder.name}/{path.name}" for name, path in places.items()})
+        files = [
+            None if track.audio is None else file for track, file in zip(desk.tracks, audio_names(desk), strict=True)
+        ]
+        for track, file in zip(desk.tracks, files, strict=True):
+            if file is not None:
+                write_track(folder / file, track)
+        project = _project(session, desk, [file and f"{folder.name}/{file}" for file in files])
         write_atomic(out, rppxml.dumps(project), overwrite=force)
-        return Exported((out, *places.values()), (NOTE, *desk.notes))
+        return Exported((out, *(folder / file for file in files if file)), (NOTE, *desk.notes))
 
 
-def _project(session: Session, desk: Desk, files: dict[str, str]) -> rppxml.RPPXML:
+def _project(session: Session, desk: Desk, files: Sequence[str | None]) -> rppxml.RPPXML:
     from rppxml import RPPXML
 
     master, rates = desk.master, [track.sample_rate for track in desk.tracks if track.audio is not None]
@@ -82,15 +85,15 @@ def _project(session: Session, desk: Desk, files: dict[str, str]) -> rppxml.RPPX
                 -1,
                 1,
             ],
-            *(_track(track, files.get(track.name)) for track in desk.tracks),
+            *(_track(number, track, file) for number, (track, file) in enumerate(zip(desk.tracks, files, strict=True))),
         ],
     )
 
 
-def _track(track: Track, file: str | None) -> rppxml.RPPXML:
+def _track(number: int, track: Track, file: str | None) -> rppxml.RPPXML:
     from rppxml import RPPXML
 
-    identity = f"{{{str(uuid.uuid5(NAMESPACE, track.name)).upper()}}}"
+    identity = f"{{{str(uuid.uuid5(NAMESPACE, f'{number} {track.name}')).upper()}}}"
     lines: list[Line] = [
         ["NAME", track.name],
         ["VOLPAN", round(gain(track.volume_db + track.input_gains_db), 9), round(track.pan, 9), -1, -1, 1],

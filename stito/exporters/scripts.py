@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from stito.audio import check_writable
 from stito.console.preset import Preset, StripPreset
 from stito.console.words import placed
 from stito.errors import SettingsError
 from stito.exporters.exporter import Exported
 from stito.exporters.session import Session
 from stito.files.atomic import write_atomic
+from stito.files.names import file_names
 
 __all__ = ["PEDALBOARD", "HostScripts", "scripts_of"]
 
@@ -52,11 +54,12 @@ class HostScripts:
                 f"No stem of this preset has effects of {self.name} alone.",
                 hint=f"Make the transfer with effects of {self.name}, such as --chain {self.name}.",
             )
-        files = []
-        for stem, text in scripts.items():
-            files.append(out / f"{stem}.{self.name}.py")
-            write_atomic(files[-1], text, overwrite=force)
-        others = [stem for stem in session.preset.stems if stem not in scripts]
+        files = [out / file for file in file_names(scripts, f".{self.name}.py")]
+        for file in files:
+            check_writable(file, overwrite=force)
+        for file, text in zip(files, scripts.values(), strict=True):
+            write_atomic(file, text, overwrite=force)
+        others = [strip for strip in session.preset.strips() if strip not in scripts]
         notes = [f"{', '.join(others)}: not all effects are of {self.name}, so there is no script."] if others else []
         return Exported(tuple(files), tuple(notes))
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from torch import Tensor
 
 from stito.console.preset import Preset
-from stito.console.strips import render_preset
+from stito.console.strips import master_of, render_preset
 from stito.console.words import Reductions, StripWords, explain
 from stito.mix import Mix
 
@@ -18,10 +18,14 @@ __all__ = ["Session", "Wet"]
 
 @dataclass(frozen=True, eq=False)
 class Wet:
-    """Rendered stems (channels, t) as they stand in the sum, before the master and with its output gain."""
+    """Rendered stems (channels, t) as they are written: in the sum, or as they go into a master."""
 
     stems: Mapping[str, Tensor]
     sample_rate: int
+    output_gain_db: float = 0.0
+    """That of their sum; into a master they go without it."""
+    mastered: bool = False
+    """Whether their sum goes through the preset's master."""
 
 
 def _nothing() -> None:
@@ -64,5 +68,6 @@ class Session:
         found = self.read_result()
         if found is None and self.dry is not None:
             rendered = render_preset(self.dry, self.preset)
-            return Wet(rendered.stems, rendered.sample_rate)
+            mastered = master_of(self.dry, self.preset) is not None
+            return Wet(rendered.stems, rendered.sample_rate, rendered.output_gain_db, mastered)
         return found

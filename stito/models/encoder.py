@@ -195,30 +195,23 @@ def embed_excerpts(encoder: Encoder, excerpts: Sequence[Tensor]) -> Tensor:
 
 def embed_blend(encoder: Encoder, blend: Blend) -> Tensor:
     """The mean embedding (1, dim) of several songs, by their weights: of one, that of its excerpts."""
-    if len(blend.songs) == 1 or _kind(encoder) == "euclidean":
+    if len(blend.songs) == 1:
         return blend.mean(lambda excerpts: embed_excerpts(encoder, excerpts))
-    # compared by angle: how long a song's embedding is must not weigh
-    return blend.mean(lambda excerpts: nn.functional.normalize(embed_excerpts(encoder, excerpts), dim=-1))
+    return blend.mean(lambda excerpts: _comparable(encoder, embed_excerpts(encoder, excerpts)))
 
 
 def embed_all(encoders: Sequence[Encoder], x: Tensor) -> Tensor:
     """The embeddings of audio (b, 2, t) side by side, (b, dims): at unit length where encoders compare by angle."""
-    embedded = []
     with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-        for encoder in _single(encoders):
-            embedding = encoder.embed(x)
-            by_angle = _kind(encoder) == "cosine"
-            embedded.append(nn.functional.normalize(embedding, dim=-1) if by_angle else embedding)
-    return torch.cat(embedded, dim=-1)
+        return torch.cat([_comparable(encoder, encoder.embed(x)) for encoder in encoders], dim=-1)
 
 
-def _single(encoders: Sequence[Encoder]) -> list[Encoder]:
-    """The encoders, of combinations their parts."""
-    return [
-        single
-        for encoder in encoders
-        for single in (_single(encoder.parts) if isinstance(encoder, Combined) else [encoder])
-    ]
+def _comparable(encoder: Encoder, embedding: Tensor) -> Tensor:
+    """An embedding (n, dim) at unit length where it is compared by angle: how long it is must not weigh."""
+    if isinstance(encoder, Combined):
+        parts = zip(encoder.parts, torch.split(embedding, [part.dim for part in encoder.parts], -1), strict=True)
+        return torch.cat([_comparable(part, of) for part, of in parts], dim=-1)
+    return embedding if _kind(encoder) == "euclidean" else nn.functional.normalize(embedding, dim=-1)
 
 
 def _kind(encoder: Encoder) -> Distance:

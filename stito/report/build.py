@@ -42,7 +42,7 @@ from stito.report.data import (
     Voice,
 )
 
-__all__ = ["Sound", "Sounds", "Sources", "build_report", "effects_of", "sounds_of"]
+__all__ = ["Sound", "Sounds", "Sources", "build_report", "effects_of", "sounds_of", "words_in"]
 
 CLIP_SECONDS, STEM_CLIP_SECONDS = 15.0, 10.0
 """How long one hears the mix, and each stem: the page carries all of it."""
@@ -159,12 +159,12 @@ def build_report(command: str, sources: Sources, outcome: Outcome, findings: Fin
         notes=outcome.notes,
         provenance=_provenance(outcome),
         command=command,
-        words=_words(sources, outcome),
+        words=words_in(sources, outcome),
         findings=findings or Findings(),
     )
 
 
-def _words(sources: Sources, outcome: Outcome) -> dict[str, StripWords]:
+def words_in(sources: Sources, outcome: Outcome) -> dict[str, StripWords]:
     """Every strip in words, with what its dynamic effects do to the sound."""
     inputs, rendered = sources.sounds[0], outcome.rendered
 
@@ -260,7 +260,7 @@ def _worth(strip: str, solutions: Mapping[str, Solution]) -> Mapping[str, float]
 def effects_of(strip: StripPreset, worth: Mapping[str, float] | None = None) -> list[EffectSettings]:
     """The effects of a strip as they were set, and what each is `worth`, if that is known."""
     chain, settings = strip.build()
-    moves = strip.moves_of()
+    moves = chain.moves(settings)
     return [
         EffectSettings(
             effect=slot.effect.name,

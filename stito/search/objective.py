@@ -8,8 +8,9 @@ to the content of the reference (DiffVox, Yu et al. 2025, Table 2).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -140,8 +141,8 @@ class StemCandidates:
         return [source.render(theta) for source in self.sources]
 
 
-Rendering = tuple[Sequence[Tensor], Tensor | None]
-"""A stem: its excerpts (b, 2, t) behind its chain, and its K-weighted energy in them together (b,), if it is asked."""
+Rendering = tuple[Sequence[Tensor], Tensor]
+"""A stem: its excerpts (b, 2, t) behind its chain, and its K-weighted energy in them together (b,)."""
 
 
 class SumCandidates:
@@ -150,12 +151,13 @@ class SumCandidates:
     Args:
         stems: for each stem its excerpts, ready to be rendered.
         most_moved_db: no stem gets further out of balance than that: what its chain changes in loudness, against the
-            median of all stems, is bounded as it will be when the result is written. Without it nothing is.
+            median of all stems, is bounded as it will be when the result is written.
     """
 
-    def __init__(self, stems: Sequence[Sequence[Prepared]], most_moved_db: float | None = None) -> None:
-        self._stems, self._most_db = stems, most_moved_db
-        self._before = None if most_moved_db is None else torch.stack([self._energy(sources) for sources in stems])
+    def __init__(self, stems: Sequence[Sequence[Prepared]], most_moved_db: float = math.inf) -> None:
+        self._stems, self.most_moved_db = stems, most_moved_db
+        self.count, self.sample_rate = len(stems), stems[0][0].sample_rate
+        self._before = torch.stack([self._energy([source.x for source in sources])[0] for sources in stems])
 
     def __call__(self, theta: Tensor) -> list[Tensor]:
         """The audio (b, 2, t) of each excerpt of the sum."""
@@ -171,76 +173,59 @@ class SumCandidates:
 
     def _rendered(self, sources: Sequence[Prepared], theta: Tensor) -> Rendering:
         sounds = [source.render(theta) for source in sources]
-        return sounds, None if self._before is None else _weighted_energy(sounds, sources[0].sample_rate)
+        return sounds, self._energy(sounds)
 
     def summed(self, stems: Sequence[Rendering], faders_db: Tensor | None = None) -> list[Tensor]:
         """The sum (b, 2, t) of each excerpt in a balance that is bounded, behind faders (b, stems) if there are any."""
-        excerpts = list(zip(*(sounds for sounds, _ in stems), strict=True))
-        energies = [energy for _, energy in stems if energy is not None]
-        if not energies:
-            return [torch.stack(together).sum(0) for together in excerpts]
-        rows = max(len(energy) for energy in energies)  # stems that are held have one for all
-        gains = self._gains(torch.stack([energy.expand(rows) for energy in energies]), faders_db)
+        rows = max(len(energy) for _, energy in stems)  # stems that are held have one for all
+        after = torch.stack([energy.expand(rows) for _, energy in stems])
+        moved = decibels(after) - decibels(self._before)[:, None]
+        faders = torch.zeros_like(moved) if faders_db is None else faders_db.T
+        gains = 10 ** ((faders + self._bound_db(moved + faders)) / 20)
         return [
-            torch.stack([gain * sound for gain, sound in zip(gains, together, strict=True)]).sum(0)
-            for together in excerpts
+            torch.stack([gain * sound for gain, sound in zip(gains[..., None, None], together, strict=True)]).sum(0)
+            for together in zip(*(sounds for sounds, _ in stems), strict=True)
         ]
 
-    def _energy(self, sources: Sequence[Prepared]) -> Tensor:
-        return _weighted_energy([source.x for source in sources], sources[0].sample_rate)[0]
-
-    def _gains(self, after: Tensor, faders_db: Tensor | None) -> Tensor:
-        """Gains (stems, b, 1, 1): the faders, and what brings each stem back to where it may be in the balance."""
-        assert self._before is not None
-        assert self._most_db is not None
-        moved = decibels(after) - decibels(self._before)[:, None]
-        if faders_db is not None:
-            moved = moved + faders_db.T
+    def _bound_db(self, moved: Tensor) -> Tensor:
+        """What brings each stem (stems, b) back to where it may be in the balance, from where it has moved, in dB."""
         ranked = moved.sort(0).values
         middle = (ranked[(len(moved) - 1) // 2] + ranked[len(moved) // 2]) / 2
         apart = moved - middle
-        gains_db = apart.clamp(-self._most_db, self._most_db) - apart
-        if faders_db is not None:
-            gains_db = gains_db + faders_db.T
-        return (10 ** (gains_db / 20))[..., None, None]
+        return apart.clamp(-self.most_moved_db, self.most_moved_db) - apart
+
+    def _energy(self, sounds: Sequence[Tensor]) -> Tensor:
+        return _weighted_energy(sounds, self.sample_rate)
 
 
+@dataclass(frozen=True, eq=False)
 class BusCandidates:
     """Several stems through their chains and faders, and their sum through a master.
 
     Each row of theta holds the master's knobs, a fader for each stem (`faders_db`), and all the stems' chains.
 
-    Args:
-        stems: for each stem its excerpts, ready to be rendered.
+    Attributes:
+        sums: the stems, in a bounded balance.
         master: the chain of the sum.
-        most_moved_db: no stem gets further out of balance than that, as in `SumCandidates`.
         held: by number, the stems whose chains are the same in all rows, as they were rendered once.
     """
 
-    def __init__(
-        self,
-        stems: Sequence[Sequence[Prepared]],
-        master: Chain,
-        most_moved_db: float,
-        held: Mapping[int, Rendering] | None = None,
-    ) -> None:
-        self._stems, self._master, self._most_db, self._held = stems, master, most_moved_db, held or {}
-        self._sums = SumCandidates(stems, most_moved_db)
+    sums: SumCandidates
+    master: Chain
+    held: Mapping[int, Rendering] = field(default_factory=dict)
 
     def holding(self, theta: Tensor, moving: int | None = None) -> BusCandidates:
         """The same for rows in which all chains but that of one stem stand as in `theta` (dim,)."""
         with torch.no_grad():
-            stems = self._sums.rendered(theta[None, self._master.dim + len(self._stems) :])
-        held = {number: stem for number, stem in enumerate(stems) if number != moving}
-        return BusCandidates(self._stems, self._master, self._most_db, held)
+            stems = self.sums.rendered(theta[None, self.master.dim + self.sums.count :])
+        return replace(self, held={number: stem for number, stem in enumerate(stems) if number != moving})
 
     def __call__(self, theta: Tensor) -> list[Tensor]:
         """The audio (b, 2, t) of each excerpt of the sum, behind the master."""
-        knobs, count = self._master.dim, len(self._stems)
-        stems = self._sums.rendered(theta[:, knobs + count :], self._held)
-        sums = self._sums.summed(stems, faders_db(theta[:, knobs : knobs + count], self._most_db))
-        settings, rate = self._master.decode(theta[:, :knobs]), self._stems[0][0].sample_rate
-        return [self._master.render(total, settings, rate) for total in sums]
+        knobs, faders, strips = theta.tensor_split([self.master.dim, self.master.dim + self.sums.count], dim=1)
+        sums = self.sums.summed(self.sums.rendered(strips, self.held), faders_db(faders, self.sums.most_moved_db))
+        settings = self.master.decode(knobs)
+        return [self.master.render(total, settings, self.sums.sample_rate) for total in sums]
 
 
 def faders_db(theta: Tensor, most_db: float) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -17,7 +18,7 @@ from stito.mix import Mix
 from stito.models.encoder import digest_of
 from stito.separation.cache import SeparationCache
 
-__all__ = ["Separator", "load_separator", "separate_mix"]
+__all__ = ["Separator", "load_separator", "loaded_separator", "separate_audio", "separate_mix"]
 
 
 @runtime_checkable
@@ -50,6 +51,12 @@ def load_separator(separator: str | Separator) -> Separator | None:
     return make(weights) if weights else make()
 
 
+@lru_cache(maxsize=2)
+def loaded_separator(name: str) -> Separator | None:
+    """`load_separator` of a name, once in each process: for workers that separate many."""
+    return load_separator(name)
+
+
 def separate_mix(
     mix: Mix,
     separator: Separator,
@@ -67,7 +74,7 @@ def separate_mix(
     key = _key(mix, separator)
     stems = cache.load(key, separator.sample_rate) if key else None
     if stems is None or any(stem.shape != x.shape for stem in stems.values()):
-        stems = _separate(x, separator, on_progress)
+        stems = separate_audio(x, separator, on_progress)
         if key:
             cache.save(key, stems, separator.sample_rate)
     length = next(iter(mix.stems.values())).shape[-1]
@@ -83,7 +90,10 @@ def separate_mix(
     return Mix(fitted, mix.sample_rate, mix.format, mix.name, (*mix.notes, note), "stems", formats)
 
 
-def _separate(x: Tensor, separator: Separator, on_progress: Callable[[float], None] | None) -> dict[str, Tensor]:
+def separate_audio(
+    x: Tensor, separator: Separator, on_progress: Callable[[float], None] | None = None
+) -> dict[str, Tensor]:
+    """The stems of audio (2, t) at the separator's rate; `PluginError` for none, or for other shapes."""
     options: dict[str, Any] = {}
     if on_progress and "on_progress" in inspect.signature(separator.separate).parameters:
         options["on_progress"] = on_progress

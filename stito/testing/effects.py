@@ -108,6 +108,11 @@ def _declares_itself(bench: _Bench) -> None:
     bench.require(
         not unknown, f"no aspect is called {', '.join(unknown)}", f"Use one of {', '.join(ASPECTS)}, or none."
     )
+    named = [bench.effect.level, *bench.effect.thresholds, *(knob for band in bench.effect.bands for knob in band)]
+    missing = sorted({knob for knob in named if knob is not None} - {*params})
+    bench.require(not missing, f"`level`, `thresholds` or `bands` name {', '.join(missing)}, which is no knob of it")
+    said = [move.text for move in bench.effect.describe(bench.effect.neutral())]
+    bench.require(not said, f"at neutral settings it says: {' '.join(said)}")
     bench.require(len(set(params)) == len(params), f"two knobs share a name in {', '.join(params)}")
 
 

@@ -70,11 +70,12 @@ def check_method(method: Method, chain: str | Chain | None = None) -> None:
 def _short_pair(sample_rate: int) -> PairExcerpts:
     """Two seconds of noise, and other noise that is louder, duller and to the left."""
     from stito.engine.pairs import PairExcerpts
+    from stito.models.blend import Blend
 
     x = probe(sample_rate, 2.0)[0]
     other = probe(sample_rate, 2.0)[0].flip(-1).cumsum(-1)
     reference = torch.tensor([[1.0], [0.5]]) * 0.5 * other / other.abs().max()
-    return PairExcerpts("drums", {"drums": [x]}, [x], [reference], False, sample_rate)
+    return PairExcerpts("drums", {"drums": [x]}, [x], Blend.of([reference]), False, sample_rate)
 
 
 def _same_solution(one: Solution, other: Solution) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from stito.audio import check_writable, write_audio
 from stito.compute.cores import undivided
-from stito.console.delivery import Delivery
 from stito.console.preset import Preset, load_preset
 from stito.console.strips import Rendered
 from stito.engine.render import render_part
@@ -68,8 +68,6 @@ def run_apply(
 
 def _delivered(preset: Preset, loudness: float | None, ceiling: float | None) -> Preset:
     """The preset with another loudness and ceiling, where these are given."""
-    asked = preset.delivery
-    asked = Delivery(
-        asked.loudness_lufs if loudness is None else loudness, asked.ceiling_dbtp if ceiling is None else ceiling
-    )
-    return preset.model_copy(update={"loudness_lufs": asked.loudness_lufs, "ceiling_dbtp": asked.ceiling_dbtp})
+    given = {"loudness_lufs": loudness, "ceiling_dbtp": ceiling}
+    asked = replace(preset.delivery, **{name: value for name, value in given.items() if value is not None})
+    return preset.model_copy(update=asdict(asked))

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,10 +20,10 @@ from stito.errors import OutputError, StitoError
 from stito.models.loading import files_of
 from stito.registry import parse_name
 from stito.report.data import Headline
-from stito.separation import Separator, load_separator
+from stito.separation import loaded_separator
 from stito.version import __version__
 from stito.workflows.batch_pairs import BatchPair
-from stito.workflows.folder import NAMES
+from stito.workflows.folder import NAMES, RESULT
 from stito.workflows.result import TransferResult
 from stito.workflows.transfer import transfer_files
 
@@ -32,8 +31,6 @@ __all__ = ["BatchRow", "aside", "failed_row", "identity", "is_ours", "kept_row",
 
 ASIDE = ".stito-batch"
 """The folder, beside the results, of records and of what is not whole yet."""
-
-RESULT = "result.json"
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,9 @@ def make_pair(pair: BatchPair, outdir: Path, cores: int | None = None) -> BatchR
         of = identity(pair)  # as the inputs are now: one that changes meanwhile is made again next time
         with _part(outdir) as part:
             engine, separator = pair.engine, pair.engine.separator
-            reader = replace(engine, separator=_separator(separator)) if isinstance(separator, str) else engine
+            if isinstance(separator, str):
+                separator = loaded_separator(separator) or separator
+            reader = replace(engine, separator=separator)
             result = transfer_files(engine, pair.input, pair.reference, part, reader=reader)
             if result.solved.interrupted:
                 raise KeyboardInterrupt
@@ -89,6 +88,7 @@ def identity(pair: BatchPair) -> dict[str, Any]:
     options = {option.name: str(getattr(engine, option.name)) for option in fields(engine) if option.compare}
     named = (
         engine.chain,
+        engine.master,
         engine.predictor,
         *(parse_name(options[of])[1] for of in ("method", "separator")),
     )
@@ -229,9 +229,3 @@ def _stamps(path: Path) -> list[list[str | int]]:
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-@lru_cache(maxsize=2)
-def _separator(name: str) -> Separator | str:
-    """Loaded once in each process."""
-    return load_separator(name) or name

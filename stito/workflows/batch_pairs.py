@@ -13,7 +13,6 @@ from pathlib import Path
 from stito import registry
 from stito.audio import is_audio_file, is_stem_file
 from stito.compute.cores import check_device
-from stito.effects.chain_files import load_chain
 from stito.engine.methods.base import load_method
 from stito.engine.options import AUTO
 from stito.errors import SettingsError, StitoError
@@ -124,7 +123,7 @@ def anchored(option: str, value: object, base: Path) -> object:
         return value
     if option == "predictor":
         return base / value
-    if option == "chain" and Path(value).suffix == ".toml":
+    if option in ("chain", "master") and Path(value).suffix == ".toml":
         return str(base / value)
     if option == "encoder":
         return relocated(str(value), base)
@@ -203,8 +202,7 @@ def _checked(engine: Transfer) -> Transfer:
     """The engine; a `StitoError` if what it names is not there."""
     check_device(engine.device)
     load_method(engine.method)
-    if engine.chain is not None:
-        load_chain(engine.chain).keeping(engine.kept)
+    engine.check_chains()
     if engine.encoder != AUTO:
         load_encoder(engine.encoder)
     for path in engine.further_paths:

@@ -14,12 +14,13 @@ from stito.engine.methods.base import by_stem, load_method, method_names
 from stito.engine.result import Outcome
 from stito.engine.solve import context_for
 from stito.errors import ChainError, SettingsError, StitoError
+from stito.files.names import file_name
 from stito.mix import Mix
 from stito.report.build import Sounds, Sources, effects_of, sounds_of
 from stito.report.data import ComparedMethod, ComparedRow, ComparisonData, EffectSettings, Fact, Headline
 from stito.report.html import write_comparison
 from stito.terminal import text_table
-from stito.workflows.folder import file_name, prepare
+from stito.workflows.folder import prepare
 from stito.workflows.result import TransferResult
 from stito.workflows.transfer import Transfer, run_transfer
 

@@ -38,8 +38,11 @@ def run_export(
         force: overwrite what is there.
     """
     to = load_exporter(exporter)
-    keep_inputs([out], *([source] if source.is_file() else [source / "preset.json"]), *([audio] if audio else []))
-    return to.export(session_of(read_source(source), source, audio=audio, stem=stem, rate=rate), out, force=force)
+    found = read_source(source)
+    ours = [source] if found.folder is None else [source / name for name in ("preset.json", "mix.wav", "stems")]
+    heard = [Path(path) for path in (audio, found.result.get("input")) if path]
+    keep_inputs([out], *ours, *heard)
+    return to.export(session_of(found, source, audio=audio, stem=stem, rate=rate), out, force=force)
 
 
 def session_of(
@@ -59,7 +62,8 @@ def session_of(
             return None
 
     def read_result() -> Wet | None:
-        return None if source.folder is None else _rendered(source, source.folder)
+        # what was rendered of other audio does not belong beside this
+        return None if source.folder is None or audio is not None else _rendered(source, source.folder)
 
     name = source.folder.absolute().name if source.folder else path.stem
     return Session(name, source.preset, source.reductions, read_input, read_result, rate)
@@ -87,4 +91,6 @@ def _rendered(source: Source, folder: Path) -> Wet | None:
     if not all(place.is_file() for place in places.values()):
         return None
     read = {stem: read_audio(place) for stem, place in places.items()}
-    return Wet({stem: audio.samples for stem, audio in read.items()}, next(iter(read.values())).sample_rate)
+    rate = next(iter(read.values())).sample_rate
+    samples = {stem: audio.samples for stem, audio in read.items()}
+    return Wet(samples, rate, source.preset.output_gain_db, source.preset.master is not None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -18,7 +17,6 @@ __all__ = [
     "NAMES",
     "RESULT",
     "audio_files",
-    "file_name",
     "keep_inputs",
     "left_beside",
     "prepare",
@@ -65,11 +63,6 @@ def keep_inputs(results: Iterable[Path], *inputs: Path) -> None:
             raise OutputError(
                 f"The results would overwrite {lost[0]}, which is an input.", hint="Name another place with -o."
             )
-
-
-def file_name(name: str) -> str:
-    """A name for a file or folder, of a method or an encoder: `cma:features` is cma-features."""
-    return re.sub(r"[^\w.]+", "-", name)
 
 
 def audio_files(layout: Layout, stems: Iterable[str]) -> list[str]:

@@ -16,7 +16,7 @@ from stito.errors import MissingDependencyError
 from stito.exporters.scripts import scripts_of
 from stito.mix import Layout
 from stito.report.audio import player
-from stito.report.build import Sources, build_report
+from stito.report.build import Sources, build_report, words_in
 from stito.report.data import Findings, ReportData
 from stito.report.html import write_report
 from stito.terminal import text_table
@@ -98,7 +98,7 @@ class TransferResult(Outcome):
 
     def explain(self) -> str:
         """What was done, in words, stem by stem: what `stito explain` prints."""
-        return as_text(self.report().words, self.preset)
+        return as_text(words_in(self.sources, self), self.preset)
 
     def report(self) -> ReportData:
         """What the report shows."""
@@ -216,20 +216,16 @@ def _moves(result: TransferResult) -> dict[str, Any]:
     That is how far the distance to the reference rises where the effect is taken back; null where it was not measured.
     """
     worth = {stem: effects for found in result.solutions.values() for stem, effects in found.worth.items()}
-    return {
-        name: {
-            "moves": strip.moves,
-            "effects": {
-                entry.label: {
-                    "bypass": entry.bypass,
-                    "moves": strip.moves_of()[entry.label],
-                    "worth": worth.get(name, {}).get(entry.label),
-                }
-                for entry in strip.chain
-            },
+    found = {}
+    for name, strip in result.preset.strips().items():
+        chain, settings = strip.build()
+        moves, worths = chain.moves(settings), worth.get(name, {})
+        effects = {
+            slot.label: {"bypass": slot.bypass, "moves": moves[slot.label], "worth": worths.get(slot.label)}
+            for slot in chain.slots
         }
-        for name, strip in result.preset.strips().items()
-    }
+        found[name] = {"moves": sum(moves.values()), "effects": effects}
+    return found
 
 
 def summary(result: TransferResult, outdir: Path, *, as_json: bool = False) -> str:

@@ -65,10 +65,9 @@ def separated(mix: Mix, reference: Mix, separator: Separator | None, on_step: On
 
 def in_stereo(mix: Mix, reference: Mix) -> tuple[Mix, Mix]:
     """Mono input in stereo, where the reference has a width that mono could never come to."""
-    widest = max(one.levels().side_over_mid_db for one, _ in reference.blended)
-    if mix.is_mono and widest > HARDLY_WIDE_DB:
-        return mix.in_stereo(f"{mix.name} is mono and the reference is not: it goes out in stereo."), reference
-    return mix, reference
+    if not mix.is_mono or max(one.levels().side_over_mid_db for one, _ in reference.blended) <= HARDLY_WIDE_DB:
+        return mix, reference
+    return mix.in_stereo(f"{mix.name} is mono and the reference is not: it goes out in stereo."), reference
 
 
 def _read(source: Source, stem: str | None) -> Mix:

@@ -15,7 +15,7 @@ from stito.compute.phases import Phases, phase, recording
 from stito.effects.aspects import Amount
 from stito.effects.chain_files import load_chain
 from stito.engine.finish import finish
-from stito.engine.options import AUTO, TransferOptions
+from stito.engine.options import AUTO, NONE, TransferOptions
 from stito.engine.render import limiting_note
 from stito.engine.result import OnStep, Progress, Solved
 from stito.engine.solve import Task, prepare, solve
@@ -50,7 +50,6 @@ TYPED = (
     "predictor",
     "seed",
     "amount",
-    "keep",
     "loudness",
     "ceiling",
     "simplify",
@@ -118,11 +117,16 @@ class Transfer(TransferOptions):
 
     def read(self, mix: Source, reference: Source) -> tuple[Mix, Mix]:
         """Input and reference, separated if these options name a separator."""
-        if self.chain is not None:
-            load_chain(self.chain).keeping(self.kept)  # an error now, not after a separation
+        self.check_chains()  # an error now, not after a separation
         also = self.further_references
         read = read_pair(mix, reference, also=also, stem=self.stem, separator=self.separator, on_step=self.on_step)
         return in_stereo(*read) if self.channels == AUTO else read
+
+    def check_chains(self) -> None:
+        """A `StitoError` if a chain that is named is not there, or has no knob left to turn."""
+        for chain in (self.chain, self.master):
+            if chain not in (None, AUTO, NONE):
+                load_chain(chain).keeping(self.kept)
 
     def command(self, source: Path, reference: Path) -> str:
         """The command line that makes a transfer again: every option of it that was given."""

@@ -12,9 +12,7 @@ from stito.effects.equivalence import with_level_moved
 from stito.effects.param import as_batch
 
 RATE = 44_100
-EFFECTS: dict[str, type[Effect]] = {
-    name: registry.load("effect", name) for name in registry.names("effect") if not name.startswith("pedalboard")
-}
+EFFECTS: dict[str, type[Effect]] = {name: registry.load("effect", name) for name in registry.names("effect")}
 
 
 def bursts() -> torch.Tensor:

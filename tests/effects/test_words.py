@@ -37,6 +37,12 @@ def test_sentences_are_whole_and_short_wherever_the_knobs_stand(name: str, place
     assert not any(word in sentence for sentence in sentences for word in ("_", "nan", "e+", "e-0"))
 
 
+@pytest.mark.parametrize("name", EFFECTS)
+def test_every_effect_has_words_for_what_it_does(name: str) -> None:
+    effect: type[Effect] = registry.load("effect", name)
+    assert any(said(name, **{param.name: param.from_unit(place) for param in effect.params}) for place in (0.25, 0.9))
+
+
 def test_the_words_are_those_of_the_trade() -> None:
     cut = {"mid_gain_db": -9.0, "mid_hz": 1718.0, "mid_q": 0.5, "low_gain_db": 2.0, "low_hz": 90.0}
     assert said("eq", **cut) == ["Cut 9 dB around 1.7 kHz, wide.", "Boost 2 dB below 90 Hz."]

@@ -88,6 +88,16 @@ def test_master_and_strips_are_simplified_together(searched: TransferResult) -> 
     ]
 
 
+@pytest.mark.parametrize("kept", ["balance", "level"])
+def test_where_the_balance_is_kept_no_fader_is_searched_and_what_is_said_is_what_is_written(kept: str) -> None:
+    found = transfer(stems(), as_mix(stems("street")), keep=kept, budget=Budget(evaluations=30), **QUICK)
+    solution = found.solutions["sum"]
+    assert set(solution.faders_db.values()) <= {0.0}
+    before = {name: found.rendered.levels[name].balance_lufs - stems().levels(name).balance_lufs for name in STEMS}
+    assert max(before.values()) - min(before.values()) < 0.1
+    assert solution.distances[-1] == pytest.approx(solution.loss_after, rel=0.05)
+
+
 def test_no_two_strips_are_the_same_and_all_are_close_to_neutral(searched: TransferResult) -> None:
     vectors = settings_vectors(searched)
     neutral = load_chain(CHAIN).encode({})

@@ -79,7 +79,7 @@ def test_a_closed_form_lies_between_those_of_each() -> None:
     assert found[2] == pytest.approx(0.75 * found[0] + 0.25 * found[1], abs=0.01)
 
 
-@pytest.mark.parametrize("name", ["features", "fxencoder"])
+@pytest.mark.parametrize("name", ["features", "fxencoder", "fxencoder*0.7+features*0.3"])
 def test_a_mean_embedding_is_nearer_to_the_heavier(name: str) -> None:
     encoder = load_encoder(name)
     a, b = (one(each).stems["drums"] for each in ("night", "street"))
@@ -87,6 +87,8 @@ def test_a_mean_embedding_is_nearer_to_the_heavier(name: str) -> None:
         blended = embed_blend(encoder, Blend([([a], 0.8), ([b], 0.2)]))
         near, far = (float(distance(encoder, blended, embed_excerpts(encoder, [x]))) for x in (a, b))
         alone = embed_blend(encoder, Blend.of([a]))
+        twice = embed_blend(encoder, Blend([([a], 0.5), ([a], 0.5)]))
+        assert float(distance(encoder, twice, embed_excerpts(encoder, [a]))) < 1e-4
     assert near < far
     assert torch.equal(alone, embed_excerpts(encoder, [a]))
 
@@ -107,7 +109,9 @@ def test_an_objective_of_ones_own_is_the_mean_over_references() -> None:
 def test_networks_take_several_too(method: str) -> None:
     mix, reference = one("night", styled=False), one("street")
     result = transfer(mix, reference, also=[one("night", db=-3)], method=method, excerpt_seconds=1.5, excerpt_count=1)
+    alone = transfer(mix, reference, method=method, excerpt_seconds=1.5, excerpt_count=1)
     assert result.solutions["drums"].loss_after >= 0
+    assert not torch.allclose(result.audio, alone.audio, atol=1e-4), "the other reference counts"
     assert any("2 references: street +0 50 %, night -3 50 %" in note for note in result.notes)
 
 

@@ -15,7 +15,7 @@ from stito.console.preset import Preset, StripPreset
 from stito.console.strips import gain, loudness, render_preset
 from stito.dsp.loudness import true_peak_db
 from stito.effects.chain_files import load_chain
-from stito.engine.pairs import ExcerptCutter, Pair
+from stito.engine.pairs import ExcerptCutter, Pair, Target
 from stito.engine.render import render_part, settle
 from stito.engine.result import Progress
 from stito.errors import AudioError, ChainError, PluginError, SettingsError, UnknownNameError
@@ -146,7 +146,7 @@ def test_the_same_performance_at_another_rate_and_a_little_shorter_is_heard_at_t
     mix, styled = one("night", "drums"), one("night", "drums", styled=True)
     x = resample(styled.stems["drums"], RATE, 48_000)[:, :-400]
     faster = Mix({"drums": x}, 48_000, AudioFormat(48_000, 2, "PCM_16"), "night", (), "stem", {})
-    pair = Pair("drums", mix.stems, x, RATE, 48_000)
+    pair = Pair("drums", mix.stems, RATE, [Target(x, 48_000)])
     heard = ExcerptCutter(RATE, 1.5, 2, "cpu").cut(pair)
     assert heard.same_performance
     assert [part.shape for part in heard.inputs] == [part.shape for part in heard.references]
@@ -198,6 +198,8 @@ def test_a_part_of_a_preset_with_a_master_leaves_other_stems_and_in_none_of_it_t
     assert torch.allclose(half.stems["bass"], mix.stems["bass"], atol=1e-5), "as it goes into the master"
     louder = loudness(half.stems["drums"], RATE) - loudness(mix.stems["drums"], RATE)
     assert louder == pytest.approx(3.0, abs=0.1)
+    kept = render_part(mix, preset, "1 balance=0")
+    assert torch.allclose(kept.stems["drums"], mix.stems["drums"], atol=1e-5), "the faders are the balance"
     with pytest.raises(SettingsError, match="amount"):
         render_part(mix, preset, 1.5)
 

@@ -19,6 +19,7 @@ import torch
 
 from stito import registry
 from stito.console.preset import Preset, StripPreset, load_preset
+from stito.console.strips import render_preset
 from stito.effects.chain import Chain
 from stito.effects.chain_files import load_chain
 from stito.effects.effect import LinearEffect
@@ -178,6 +179,37 @@ class TestDawProject:
         rendered = wet.T * 10 ** (2 / 20)  # the master has the output gain
         assert np.square(made - rendered).sum() / np.square(rendered).sum() < 1e-8
 
+    @pytest.mark.parametrize(("louder", "lufs"), [(4.0, None), (1.0, -30.0)])
+    @pytest.mark.parametrize("master", [False, True])
+    def test_of_any_input_the_rendered_tracks_add_up_to_what_the_preset_makes_of_it(
+        self, mix: Mix, tmp_path: Path, louder: float, lufs: float | None, master: bool
+    ) -> None:
+        """The rendered stems behind the master's devices and fader are the sum, whatever gain it needed."""
+        other = Mix.from_arrays({name: louder * x.numpy() for name, x in mix.stems.items()}, RATE, subtype="FLOAT")
+        strips = {name: strip("reverb", -3.0) for name in STRIPS}
+        preset = Preset(stems=strips, master=strip("gain", -1.0) if master else None, loudness_lufs=lufs)
+        out = tmp_path / "any.dawproject"
+        load_exporter("dawproject").export(Session("any", preset, read_input=lambda: other), out)
+        archive = zipfile.ZipFile(out)
+        project = ElementTree.fromstring(archive.read("project.xml"))
+        total = np.zeros((2, RATE // 2))
+        for name in STRIPS:
+            audio, _ = soundfile.read(io.BytesIO(archive.read(f"audio/{name}-rendered.wav")))
+            total += audio.T * self.value(self.channel(project, f"{name} (rendered)"), "Volume")
+        total *= self.value(self.channel(project, "master"), "Volume")
+        made = render_preset(other, preset).mix.numpy()
+        assert np.square(total - made).sum() / np.square(made).sum() < 1e-8
+
+    def test_a_limiter_at_full_scale_behind_a_gain_is_a_device(self, tmp_path: Path) -> None:
+        chain = load_chain("gain | limiter")
+        settings = chain.neutral() | {"gain": {"gain_db": 12.0}}
+        out = tmp_path / "loud.dawproject"
+        load_exporter("dawproject").export(
+            Session("loud", Preset(stems={"drums": StripPreset.of(chain, settings)})), out
+        )
+        project = ElementTree.fromstring(zipfile.ZipFile(out).read("project.xml"))
+        assert self.value(self.channel(project, "drums"), "Devices/Limiter/InputGain") == pytest.approx(12)
+
     def test_pans_go_from_left_at_0_to_right_at_1(self, project: ElementTree.Element) -> None:
         assert self.value(self.channel(project, "drums"), "Pan") == pytest.approx(0.7)
         assert self.value(self.channel(project, "vocals"), "Pan") == pytest.approx(0.5)
@@ -323,6 +355,17 @@ class TestDocuments:
             load_exporter("csv").export(session, tmp_path / "a.txt")
         assert error.value.hint == "Name it a.csv."
 
+    @pytest.mark.parametrize("name", ["ir", "pedalboard"])
+    def test_a_strip_of_any_name_stays_in_the_folder(self, tmp_path: Path, name: str) -> None:
+        chain = load_chain("pedalboard_eq" if name == "pedalboard" else "eq")
+        part = StripPreset.of(chain, chain.neutral())
+        session = Session("odd", Preset(stems={"../../escaped": part, "drums": part}, master=strip("eq")))
+        out = tmp_path / "a" / "b" / "out"
+        made = load_exporter(name).export(session, out)
+        assert {file.parent for file in made.files} == {out}
+        assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(made.files)
+        assert name == "ir" or any(note.startswith("master: not all effects") for note in made.notes)
+
     def test_nothing_is_overwritten_unasked(self, session: Session, tmp_path: Path) -> None:
         (tmp_path / "a.csv").write_text("mine")
         with pytest.raises(OutputExistsError):
@@ -335,6 +378,8 @@ class TestScripts:
         chain = load_chain("pedalboard_eq | pedalboard_reverb")
         settings = chain.neutral()
         settings["pedalboard_reverb"]["mix"] = 0.3
+        gains = [param.name for param in chain.slots[0].effect.params if param.depth]
+        settings["pedalboard_eq"] |= dict(zip(gains, (9.0, -6.0), strict=False))
         part = StripPreset.of(chain, settings, -3.0)
         load_exporter("pedalboard").export(Session("a", Preset(stems={"drums": part})), tmp_path / "scripts")
         x = 0.1 * np.random.default_rng(0).standard_normal((2, 4410)).astype(np.float32)

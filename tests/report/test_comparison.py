@@ -12,10 +12,10 @@ import pytest
 
 import stito.workflows.compare
 from stito.errors import OutputExistsError, SettingsError
+from stito.files.names import file_name
 from stito.report import ComparedMethod, ComparisonData, Headline, render_comparison
 from stito.search.base import Budget
 from stito.workflows.compare import compare_methods, table
-from stito.workflows.folder import file_name
 from stito.workflows.transfer import Transfer
 
 QUICK = Transfer(budget=Budget(evaluations=8), excerpt_seconds=1.0, excerpt_count=1)

@@ -18,7 +18,7 @@ from stito.console.preset import Preset, StripPreset, load_preset
 from stito.console.strips import render_preset
 from stito.console.words import MOST_MOVES, explain, reductions_of, words_of
 from stito.effects.chain_files import load_chain
-from stito.errors import StitoError
+from stito.errors import OutputError, StitoError
 from stito.mix import add_up
 from stito.report.build import build_report
 from stito.workflows.explain import explain_source, read_source
@@ -177,6 +177,13 @@ def test_audio_of_other_stems_is_an_error_that_says_what_to_do(outdir: Path, son
     with pytest.raises(StitoError, match="has mix, and the preset") as error:
         run_export(outdir / "preset.json", tmp_path / "a.dawproject", "dawproject", audio=songs / "street.wav")
     assert "--stem" in str(error.value.hint)
+
+
+@pytest.mark.parametrize("place", ["input", "rendered"])
+def test_the_stems_that_a_result_is_made_of_are_never_overwritten(outdir: Path, place: str) -> None:
+    recorded = Path(json.loads((outdir / "result.json").read_text())["input"])
+    with pytest.raises(OutputError, match="overwrite"):
+        run_export(outdir, recorded if place == "input" else outdir / "stems", "ir", force=True)
 
 
 def test_an_input_is_never_overwritten(outdir: Path) -> None:

@@ -15,6 +15,8 @@ from stito_effects.pedalboard_effects.stages import Plug, Stage
 __all__ = ["PedalboardCompressor", "PedalboardGate", "PedalboardLimiter"]
 
 UNLINKED = "left and right are not linked"
+JUCE = "its times are JUCE's: it is about six times as fast as they say"
+PEAKS = "it detects peaks, not RMS"
 
 WALL = 1e6
 """A ratio at which nothing measurable passes the threshold."""
@@ -26,6 +28,7 @@ class PedalboardCompressor(PedalboardEffect):
     name: ClassVar[str] = "pedalboard_compressor"
     aspect: ClassVar[str] = "dynamics"
     dynamic: ClassVar[bool] = True
+    thresholds: ClassVar[tuple[str, ...]] = ("threshold_db",)
     params: ClassVar[tuple[Param, ...]] = (
         Param("threshold_db", -60.0, 0.0, -20.0, doc="level (dBFS) above which it works"),
         Param("ratio", 1.0, 20.0, 1.0, "log", doc="decibels in for each decibel out", depth=True),
@@ -36,7 +39,9 @@ class PedalboardCompressor(PedalboardEffect):
     @classmethod
     def devices(cls, settings: Mapping[str, float]) -> tuple[Device, ...]:
         """One compressor."""
-        return (Compressor(**{param.name: settings[param.name] for param in cls.params}, notes=(UNLINKED,)),)
+        return (
+            Compressor(**{param.name: settings[param.name] for param in cls.params}, notes=(UNLINKED, JUCE, PEAKS)),
+        )
 
     @classmethod
     def stages(cls, settings: Mapping[str, float]) -> list[Stage]:
@@ -54,6 +59,7 @@ class PedalboardLimiter(PedalboardEffect):
     name: ClassVar[str] = "pedalboard_limiter"
     aspect: ClassVar[str] = "dynamics"
     dynamic: ClassVar[bool] = True
+    thresholds: ClassVar[tuple[str, ...]] = ("threshold_db",)
     params: ClassVar[tuple[Param, ...]] = (
         Param("threshold_db", -30.0, 0.0, 0.0, doc="the highest level (dBFS) that comes out"),
         Param("release_ms", 10.0, 1_000.0, 100.0, "log", doc="time to let go"),
@@ -62,7 +68,7 @@ class PedalboardLimiter(PedalboardEffect):
     @classmethod
     def devices(cls, settings: Mapping[str, float]) -> tuple[Device, ...]:
         """One limiter."""
-        return (Limiter(settings["threshold_db"], settings["release_ms"], attack_ms=0.0, notes=(UNLINKED,)),)
+        return (Limiter(settings["threshold_db"], settings["release_ms"], attack_ms=0.0, notes=(UNLINKED, JUCE)),)
 
     @classmethod
     def stages(cls, settings: Mapping[str, float]) -> list[Stage]:
@@ -77,6 +83,7 @@ class PedalboardGate(PedalboardEffect):
     name: ClassVar[str] = "pedalboard_gate"
     aspect: ClassVar[str] = "dynamics"
     dynamic: ClassVar[bool] = True
+    thresholds: ClassVar[tuple[str, ...]] = ("threshold_db",)
     params: ClassVar[tuple[Param, ...]] = (
         Param("threshold_db", -80.0, 0.0, -40.0, doc="level (dBFS) below which it works"),
         Param("ratio", 1.0, 20.0, 1.0, "log", doc="decibels out for each decibel in, below the threshold", depth=True),
@@ -87,7 +94,7 @@ class PedalboardGate(PedalboardEffect):
     @classmethod
     def devices(cls, settings: Mapping[str, float]) -> tuple[Device, ...]:
         """One gate."""
-        return (Gate(**{param.name: settings[param.name] for param in cls.params}, notes=(UNLINKED,)),)
+        return (Gate(**{param.name: settings[param.name] for param in cls.params}, notes=(UNLINKED, JUCE)),)
 
     @classmethod
     def stages(cls, settings: Mapping[str, float]) -> list[Stage]:

@@ -10,7 +10,7 @@ import pedalboard
 from stito.dsp.reduction import GainReduction
 from stito.effects.devices import Device, Trim
 from stito.effects.param import Param
-from stito.effects.words import Move, decibels, percent
+from stito.effects.words import AUDIBLE_DB, DRY, Move, decibels, percent
 from stito_effects.pedalboard_effects.base import PedalboardEffect
 from stito_effects.pedalboard_effects.stages import Blend, Plug, Stage
 
@@ -22,6 +22,7 @@ class PedalboardGain(PedalboardEffect):
 
     name: ClassVar[str] = "pedalboard_gain"
     aspect: ClassVar[str] = "level"
+    level: ClassVar[str | None] = "gain_db"
     params: ClassVar[tuple[Param, ...]] = (Param("gain_db", -24.0, 24.0, 0.0, doc="level change", depth=True),)
 
     @classmethod
@@ -49,10 +50,12 @@ class PedalboardDistortion(PedalboardEffect):
     @classmethod
     def describe(cls, settings: Mapping[str, float], reduction: GainReduction | None = None) -> list[Move]:
         """How hard it is driven, and its share."""
-        drive, mix = settings["drive_db"], settings["mix"]
-        if mix < 0.015:
+        drive, output, mix = settings["drive_db"], settings["output_db"], settings["mix"]
+        if mix < DRY:
             return []
-        return [Move(f"Distort: tanh driven by {decibels(drive)}, at {percent(mix)}.", mix * (2 + drive / 4))]
+        text = f"Distort: tanh driven by {decibels(drive)}"
+        text += f", {decibels(output, signed=True)} behind it" if abs(output) >= AUDIBLE_DB else ""
+        return [Move(f"{text}, at {percent(mix)}.", mix * max(2 + drive / 4, abs(output)))]
 
     @classmethod
     def stages(cls, settings: Mapping[str, float]) -> list[Stage]:

@@ -9,16 +9,11 @@ import pedalboard
 
 from stito.dsp.reduction import GainReduction
 from stito.effects.param import Param
-from stito.effects.words import Move, milliseconds, percent, plain
+from stito.effects.words import DRY, WHOLE_DB, Move, echoes, percent, plain
 from stito_effects.pedalboard_effects.base import PedalboardEffect
 from stito_effects.pedalboard_effects.stages import Plug, Stage
 
 __all__ = ["PedalboardDelay", "PedalboardReverb"]
-
-DRY = 0.015
-"""A smaller share is none."""
-WHOLE_DB = 25.0
-"""What a room alone counts for among other changes."""
 
 
 class PedalboardReverb(PedalboardEffect):
@@ -64,10 +59,7 @@ class PedalboardDelay(PedalboardEffect):
     @classmethod
     def describe(cls, settings: Mapping[str, float], reduction: GainReduction | None = None) -> list[Move]:
         """Echoes: how often, how loud, how many."""
-        if settings["mix"] < DRY:
-            return []
-        text = f"An echo every {milliseconds(settings['delay_ms'])} at {percent(settings['mix'])}"
-        return [Move(f"{text}, {percent(settings['feedback'])} fed back.", WHOLE_DB * settings["mix"])]
+        return echoes(settings["delay_ms"], settings["feedback"], settings["mix"])
 
     @classmethod
     def stages(cls, settings: Mapping[str, float]) -> list[Stage]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from stito.audio import check_writable, is_silent, is_stem_file, to_stereo, write_audio
-from stito.console.strips import CEILING_DBTP, headroom_db
+from stito.console.strips import CEILING_DBTP, gain, headroom_db
 from stito.data.fxnorm.normalize import Targets, fit_targets, normalize
 from stito.data.songs import SAMPLE_RATE, Song, find_songs, read_stems
 from stito.errors import OutputError, SettingsError
@@ -81,7 +81,7 @@ def _written(
         subtype, rate = layout.format_of(name).subtype, layout.sample_rate
         x = normalize(to_stereo(stems.pop(name)), kind, sample_rate=rate, targets=targets)  # held once
         gain_db = 0.0 if subtype == "FLOAT" else headroom_db([x], rate)
-        write_audio(path, x * 10 ** (gain_db / 20), rate, subtype=subtype, overwrite=force)
+        write_audio(path, x * gain(gain_db), rate, subtype=subtype, overwrite=force)
         yield Normalized(name, kind, path, targets.of(kind).loudness_lufs + gain_db, gain_db)
 
 

@@ -23,7 +23,7 @@ class Detection:
 
 @dataclass(frozen=True)
 class Row:
-    """One training: its variant and seed, its parameters, the seconds it took, and what its weights detect.
+    """One training: its variant and seed, its parameters, its score in validation, and what its weights detect.
 
     `own` is by the severities that the network itself predicts (None where it predicts none), `head` by a head that is
     fitted to its embedding.

@@ -6,13 +6,11 @@ same command goes on with what is missing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from stito.audio import write_atomic
 from stito.errors import StitoError
 from stito.evaluation import plots
 from stito.evaluation.ablation.outcome import Outcome
@@ -22,8 +20,10 @@ from stito.evaluation.degradations.cases import Plan
 from stito.evaluation.degradations.outcome import ALL
 from stito.evaluation.degradations.outcome import Outcome as Detected
 from stito.evaluation.degradations.study import OWN, cache_sources, demo_sources, study_degradations
+from stito.evaluation.folder import markdown, write_pages
 from stito.evaluation.page import Picture, render_template
 from stito.files.locks import sole_writer
+from stito.files.names import file_name
 from stito.models.loading import load_encoder
 from stito.models.weights import load_weights, read_header
 from stito.pages import data_url
@@ -31,7 +31,6 @@ from stito.training.loop import FINAL, LAST, Stop
 from stito.training.loop import Outcome as Trained
 from stito.training.recipe import Recipe
 from stito.training.start import train
-from stito.workflows.folder import file_name
 
 __all__ = ["ROWS", "study_ablation", "write_study"]
 
@@ -152,8 +151,5 @@ def write_study(outdir: Path, outcome: Outcome, *, command: str = "") -> None:
     tables = outcome.tables()
     caption = f"AUC at severity {outcome.severity}: a dot for each seed, a line at their mean."
     pictures = [Picture(data_url(plots.dots_png(outcome.points(), "AUC")), caption)]
-    markdown = ["# Ablation", f"Data: {outcome.data}", *(table.markdown() for table in tables)]
     page = render_template("ablation.html.j2", outcome=outcome, tables=tables, pictures=pictures, command=command)
-    write_atomic(outdir / "result.json", json.dumps(outcome.as_json(), indent=2) + "\n", overwrite=True)
-    write_atomic(outdir / "tables.md", "\n\n".join(markdown) + "\n", overwrite=True)
-    write_atomic(outdir / "report.html", page, overwrite=True)
+    write_pages(outdir, outcome, markdown("Ablation", outcome, tables), page)

@@ -78,8 +78,10 @@ def _of_fma(folder: Path, split: str | None, per_class: int, seed: int) -> tuple
 def _of_cache(folder: Path, split: str, per_class: int, seed: int) -> tuple[list[LabelledSound], str]:
     cache = Cache.open(folder)
     picked = _excerpts(Mixes(cache, split=split), min(per_class, EXCERPTS), EXCERPT_S, seed)
-    prepared = f"prepared by {cache.prepared}" if cache.prepared != "none" else "not normalised"
-    return picked, f"{folder.resolve().name}, split {split}, {prepared}: {_counted(picked)}, classes are songs."
+    return (
+        picked,
+        f"{folder.resolve().name}, split {split}, {cache.preparation}: {_counted(picked)}, classes are songs.",
+    )
 
 
 def demo_sounds(seed: int) -> tuple[list[LabelledSound], str]:

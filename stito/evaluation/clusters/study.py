@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -11,26 +10,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stito.analysis.embeddings import embed
-from stito.audio import is_silent, resample, write_atomic
-from stito.engine.excerpts import active_starts
+from stito.analysis.embeddings import embed, pairwise
+from stito.analysis.sounding import sounding_stems
+from stito.audio import write_atomic
 from stito.errors import AudioError, SettingsError
 from stito.evaluation import plots
 from stito.evaluation.clusters.outcome import Outcome
 from stito.evaluation.clusters.sounds import LabelledSound, chosen
+from stito.evaluation.folder import NAMES, markdown, write_pages
 from stito.evaluation.page import Picture, render_template
+from stito.files.names import file_name
 from stito.metrics import scikit
 from stito.mix import Mix
-from stito.models.encoder import Encoder, MixEncoder, digest_of, distance
+from stito.models.encoder import Encoder, MixEncoder, digest_of
 from stito.models.stem_batch import MixEmbedding, mix_distance
 from stito.pages import data_url
 from stito.streams import Purpose, derived_seed
-from stito.workflows.folder import file_name
 
 __all__ = ["NAMES", "study_clusters", "write_study"]
 
-NAMES = ("result.json", "tables.md", "report.html")
-"""What a study writes, beside its pictures."""
 SECONDS, COUNT = 10.0, 3
 """Of the excerpts of a mix that is embedded by its stems."""
 
@@ -89,22 +87,11 @@ def _embedded(encoder: Encoder, mix: Mix) -> Tensor | MixEmbedding:
     """The embedding (dim,) of a sound, or of a mix by its stems: means over active excerpts."""
     if mix.kind != "stems" or not isinstance(encoder, MixEncoder):
         return embed(encoder, [mix])[0]
-    known = {name: mix.stereo(name) for name in mix.stems if name in encoder.stems}
-    starts = active_starts(mix.stereo_sum(), mix.sample_rate, seconds=SECONDS, count=COUNT)
-    vectors, present = [], []
-    for start in starts:
-        stop = start + round(SECONDS * mix.sample_rate)
-        stems = {
-            name: resample(x[None, :, start:stop], mix.sample_rate, encoder.sample_rate) for name, x in known.items()
-        }
-        if any(not is_silent(x) for x in stems.values()):
-            with torch.no_grad():
-                of = encoder.embed_mix(stems)
-            vectors.append(of.stems)
-            present.append(of.present)
-    if not vectors:
-        raise AudioError(f"{mix.name} has none of the stems {', '.join(encoder.stems)}.", hint="Name them like these.")
-    return MixEmbedding(torch.stack(vectors).sum(0), torch.stack(present).any(0))
+    with torch.no_grad():
+        excerpts = sounding_stems(mix, encoder.stems, encoder.sample_rate, seconds=SECONDS, count=COUNT)
+        found = [encoder.embed_mix(stems) for stems in excerpts]
+    present = torch.stack([of.present for of in found]).any(0)
+    return MixEmbedding(torch.stack([of.stems for of in found]).sum(0), present)
 
 
 def _distances(encoder: Encoder, found: Sequence[Tensor | MixEmbedding]) -> NDArray[np.float64]:
@@ -121,7 +108,7 @@ def _distances(encoder: Encoder, found: Sequence[Tensor | MixEmbedding]) -> NDAr
         apart = mix_distance(together, together)
     else:
         rows = torch.stack(single)
-        apart = torch.stack([distance(encoder, row.expand_as(rows), rows) for row in rows])
+        apart = pairwise(encoder, rows, rows)
     return apart.numpy().astype(np.float64)
 
 
@@ -135,8 +122,5 @@ def write_study(outdir: Path, outcome: Outcome, *, command: str = "") -> None:
         caption = f"t-SNE of the distances by {encoder}. Colour and marker: the class. What lies together is alike."
         pictures.append(Picture(data_url(png), caption))
     tables = outcome.tables()
-    markdown = ["# Clusters", f"Data: {outcome.data}", *(table.markdown() for table in tables)]
     page = render_template("clusters.html.j2", outcome=outcome, tables=tables, pictures=pictures, command=command)
-    write_atomic(outdir / "result.json", json.dumps(outcome.as_json(), indent=2) + "\n", overwrite=True)
-    write_atomic(outdir / "tables.md", "\n\n".join(markdown) + "\n", overwrite=True)
-    write_atomic(outdir / "report.html", page, overwrite=True)
+    write_pages(outdir, outcome, markdown("Clusters", outcome, tables), page)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from stito.audio import write_atomic
+from stito.analysis.findings import fault_finder
 from stito.data.cache import Cache
 from stito.data.mixes import Mixes, MixSource
 from stito.data.songs import SAMPLE_RATE
@@ -18,6 +17,7 @@ from stito.demo.mixes import DemoMixes
 from stito.errors import SettingsError
 from stito.evaluation.degradations.cases import Plan, Version, learnt_from, tried_on
 from stito.evaluation.degradations.outcome import Judged, Outcome
+from stito.evaluation.folder import NAMES, markdown, write_pages
 from stito.evaluation.page import render_template
 from stito.models.encoder import Encoder, FaultFinder, digest_of
 from stito.models.quality import fit_head, mix_vectors
@@ -25,8 +25,6 @@ from stito.stems import STEMS
 
 __all__ = ["NAMES", "cache_sources", "demo_sources", "study_degradations", "write_study"]
 
-NAMES = ("result.json", "tables.md", "report.html")
-"""What a study writes."""
 SMOKE = Plan(places=1, severities=(0.5, 1.0), learning_places=2, learning_versions=2, seconds=1.0)
 """Enough to see that everything works; its figures mean nothing."""
 
@@ -45,13 +43,12 @@ def cache_sources(folder: Path, learning: str, split: str) -> tuple[MixSource, M
         )
     cache = Cache.open(folder)
     first, second = Mixes(cache, split=learning), Mixes(cache, split=split)
-    prepared = f"prepared by {cache.prepared}" if cache.prepared != "none" else "not normalised"
     return (
         first,
         second,
         (
-            f"{folder.resolve().name}, {prepared}: heads learn from {len(first.songs)} songs of the split {learning} "
-            f"and are tried on {len(second.songs)} of {split}."
+            f"{folder.resolve().name}, {cache.preparation}: heads learn from {len(first.songs)} songs of the split "
+            f"{learning} and are tried on {len(second.songs)} of {split}."
         ),
     )
 
@@ -93,8 +90,8 @@ def study_degradations(
         predicted = {}
         for label, encoder in encoders.items():
             predicted[label] = float(heads[label](_heard(encoder, version, plan)[None])[0])
-            if isinstance(encoder, FaultFinder) and encoder.faults:
-                predicted[label + OWN] = _largest(encoder, _excerpts(version, plan))
+            if isinstance(finder := fault_finder(encoder), FaultFinder):
+                predicted[label + OWN] = _largest(finder, _excerpts(version, plan))
         judged.append(Judged(version.song, version.place, version.fault, version.severity, predicted))
     digests = {label: digest_of(encoders[label.removesuffix(OWN)]) for label in judged[0].predicted}
     return Outcome(digests, data, plan, judged)
@@ -130,8 +127,5 @@ def _largest(encoder: FaultFinder, stems: Mapping[str, Tensor]) -> float:
 def write_study(outdir: Path, outcome: Outcome, *, command: str = "") -> None:
     """`result.json`, `tables.md` and `report.html` in a folder, each whole or not at all."""
     tables = outcome.tables()
-    markdown = ["# Degraded mixes", f"Data: {outcome.data}", *(table.markdown() for table in tables)]
     page = render_template("degradations.html.j2", outcome=outcome, tables=tables, command=command)
-    write_atomic(outdir / "result.json", json.dumps(outcome.as_json(), indent=2) + "\n", overwrite=True)
-    write_atomic(outdir / "tables.md", "\n\n".join(markdown) + "\n", overwrite=True)
-    write_atomic(outdir / "report.html", page, overwrite=True)
+    write_pages(outdir, outcome, markdown("Degraded mixes", outcome, tables), page)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -24,16 +23,15 @@ from stito.evaluation.encoders.outcome import Outcome
 from stito.evaluation.encoders.outcome_tables import as_markdown
 from stito.evaluation.encoders.retrieval import CANDIDATES, OWN, ROUNDS, measure_retrieval
 from stito.evaluation.encoders.sensitivity import BASES, OTHERS, measure_sensitivity
+from stito.evaluation.folder import NAMES, write_pages
 from stito.evaluation.page import render_page
+from stito.files.names import file_name
 from stito.metrics import scikit
 from stito.models.encoder import Encoder, digest_of
 from stito.streams import Purpose, derived_seed
-from stito.workflows.folder import file_name
 
 __all__ = ["NAMES", "DemoSongs", "cache_material", "study_encoders", "write_study"]
 
-NAMES = ("result.json", "tables.md", "report.html")
-"""What a study writes, beside its pictures."""
 SMOKE = Plan(segments=4, configurations=3, seeds=2, seconds=1.0)
 """Enough to see that everything works; its figures mean nothing."""
 
@@ -45,10 +43,9 @@ def cache_material(folder: Path, split: str) -> tuple[Material, str]:
     pieces = [piece for piece in cache.pieces if piece.split == split]
     songs = len({piece.song for piece in pieces})
     minutes = sum(piece.samples for piece in pieces) / cache.sample_rate / 60
-    prepared = f", prepared by {cache.prepared}" if cache.prepared != "none" else ", not normalised"
     return material, (
         f"{folder.resolve().name}, split {split}: {songs} songs, {minutes:.0f} minutes of "
-        f"{', '.join(material.stems)}{prepared}."
+        f"{', '.join(material.stems)}, {cache.preparation}."
     )
 
 
@@ -107,9 +104,7 @@ def write_study(outdir: Path, outcome: Outcome, *, command: str = "") -> None:
                 single, seed=derived_seed(outcome.plan.seed, Purpose.EMBEDDING_MAP, encoder)
             )
             write_atomic(outdir / f"tsne-{file_name(encoder)}.png", pictures[encoder], overwrite=True)
-    write_atomic(outdir / "result.json", json.dumps(outcome.as_json(), indent=2) + "\n", overwrite=True)
-    write_atomic(outdir / "tables.md", as_markdown(outcome), overwrite=True)
-    write_atomic(outdir / "report.html", render_page(outcome, pictures, command), overwrite=True)
+    write_pages(outdir, outcome, as_markdown(outcome), render_page(outcome, pictures, command))
 
 
 @lru_cache(maxsize=4)

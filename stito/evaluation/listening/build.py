@@ -19,7 +19,7 @@ from stito.errors import SettingsError
 from stito.evaluation.listening.stimuli import stimuli
 from stito.evaluation.listening.trials import ANCHORS, HIDDEN, REFERENCE, Trial
 from stito.evaluation.page import TEMPLATES
-from stito.workflows.folder import file_name
+from stito.files.names import file_name
 
 __all__ = ["NAMES", "Questions", "build_test"]
 

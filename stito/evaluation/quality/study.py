@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,11 @@ from stito.data.degradation.degradation import degrade, draw_faults
 from stito.data.songs import SAMPLE_RATE
 from stito.demo import SONGS, compose
 from stito.errors import SettingsError
+from stito.evaluation.folder import NAMES, markdown, write_pages
 from stito.evaluation.page import render_template
 from stito.evaluation.quality.outcome import Outcome, Predicted
 from stito.evaluation.quality.scores import Scored
+from stito.files.names import file_name
 from stito.mix import read_mix
 from stito.models.encoder import Encoder, digest_of
 from stito.models.quality import ARCHITECTURE, HeadPlan, fit_head
@@ -29,7 +30,6 @@ from stito.streams import Purpose
 
 __all__ = ["NAMES", "study_quality", "write_demo_scores", "write_study"]
 
-NAMES = ("result.json", "tables.md", "report.html")
 FEWEST_SONGS = 3
 SEVERITIES = (0.0, 0.3, 0.6, 1.0)
 
@@ -122,12 +122,9 @@ def write_study(
     """`result.json`, `tables.md`, `report.html`, and `head-<encoder>.safetensors`, each whole or not at all."""
     table = outcome.table()
     page = render_template("quality.html.j2", outcome=outcome, tables=[table], command=command)
-    markdown = "\n\n".join([f"# {outcome.score}", f"Data: {outcome.data}", table.markdown()]) + "\n"
-    write_atomic(outdir / "result.json", json.dumps(outcome.as_json(), indent=2) + "\n", overwrite=True)
-    write_atomic(outdir / "tables.md", markdown, overwrite=True)
-    write_atomic(outdir / "report.html", page, overwrite=True)
+    write_pages(outdir, outcome, markdown(outcome.score, outcome, [table]), page)
     for label, (state, header) in heads.items():
-        save_weights(outdir / f"head-{label}.safetensors", state, header, overwrite=True)
+        save_weights(outdir / f"head-{file_name(label)}.safetensors", state, header, overwrite=True)
 
 
 def write_demo_scores(folder: Path, *, seconds: float = 3.0, versions: int = 2, seed: int = 0) -> Path:

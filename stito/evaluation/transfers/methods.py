@@ -22,6 +22,7 @@ from stito.evaluation.listening.trials import REFERENCE
 from stito.evaluation.transfers.cases import Case
 from stito.evaluation.transfers.plan import ORACLE_EVALUATIONS, PLAIN, TransferPlan
 from stito.evaluation.transfers.rows import Row
+from stito.files.names import file_name
 from stito.metrics import compare
 from stito.metrics.spectral import MultiScaleSpectral
 from stito.models.encoder import Encoder, digest_of, distance
@@ -30,7 +31,6 @@ from stito.search.base import Step
 from stito.search.fit import fit
 from stito.streams import Purpose, derived_seed
 from stito.training.tasks.target_settings import target_settings
-from stito.workflows.folder import file_name
 
 __all__ = ["Asked", "ask", "audio_file", "measure", "oracle", "warm_up"]
 

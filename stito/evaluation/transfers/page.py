@@ -12,6 +12,7 @@ from typing import Any
 
 from stito.audio import write_atomic
 from stito.evaluation import plots
+from stito.evaluation.folder import NAMES
 from stito.evaluation.listening.trials import PREDICTIONS
 from stito.evaluation.measures import measures
 from stito.evaluation.page import Picture, render_template
@@ -23,8 +24,6 @@ from stito.evaluation.transfers.summary import MAIN, Summary, anytime_curves, ev
 from stito.pages import data_url
 
 __all__ = ["NAMES", "TransferOutcome", "write_outcome", "write_predictions"]
-
-NAMES = ("result.json", "tables.md", "report.html")
 
 
 DISTANCES = "Distance to the truth by kind of stem, mean and 95 % interval. Blue: left/right, orange: mid/side."
