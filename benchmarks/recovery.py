@@ -10,6 +10,10 @@ multi-scale spectral distance to the truth (mean of left/right and mid/side), wi
 reference's loudness, as a transfer leaves it, and the input as it came (`level` is the input with its loudness
 matched): per method the median over cases with a 95 % bootstrap interval, the reduction of the input's distance in %,
 and how far the knobs are from the hidden ones, in theta. `oracle` searches the truth's waveform itself.
+
+Of the effects that are neutral in the hidden settings, and those that a method bypasses: precision is the share of the
+bypassed that are hidden as neutral, recall the share of the hidden neutral that are bypassed. Gains are left out, for
+level is a fader's as well.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ from torch import Tensor
 
 from stito import streams
 from stito.audio import resample
+from stito.console.preset import StripPreset
 from stito.console.strips import gain, loudness
 from stito.demo import compose
 from stito.effects.chain import Chain, ChainSettings
@@ -73,7 +78,7 @@ def songs(folders: list[Path]) -> dict[str, dict[str, Tensor]]:
     for folder in (song for root in folders for song in sorted(root.iterdir()) if song.is_dir()):
         mix = read_mix(folder)
         found[folder.name] = {stem: resample(mix.stereo(stem), mix.sample_rate, RATE) for stem in mix.stems}
-    cut = {}
+    cut: dict[str, dict[str, Tensor]] = {}
     for name, stems in found.items():
         cut[name] = {}
         for stem, x in stems.items():
@@ -130,12 +135,12 @@ def distance(case: Case, method: str, chain: Chain, settings: ChainSettings) -> 
     return spectral(x, case.truth)
 
 
-def solve(case: Case, method: str, chain: Chain, arguments: argparse.Namespace) -> ChainSettings:
-    """One method's settings for a case."""
+def solve(case: Case, method: str, chain: Chain, arguments: argparse.Namespace) -> tuple[Chain, ChainSettings]:
+    """One method's settings for a case, and the chain with what it bypasses."""
     if method in ("input", "level"):
-        return chain.neutral()
+        return chain, chain.neutral()
     if method == "oracle":
-        return oracle(case.source, case.truth, chain, arguments.evaluations, arguments.seed)
+        return chain, oracle(case.source, case.truth, chain, arguments.evaluations, arguments.seed)
     engine = Transfer(
         method=method,
         chain=chain,
@@ -143,8 +148,17 @@ def solve(case: Case, method: str, chain: Chain, arguments: argparse.Namespace) 
         budget=Budget(evaluations=arguments.evaluations),
         seed=arguments.seed,
         prior_weight=arguments.prior,
+        simplify=arguments.simplify if arguments.simplify == "off" else float(arguments.simplify),
     )
-    return engine.solve(as_stem(case.source), as_stem(case.reference)).solutions["stem"].strips["stem"][1]
+    return engine.solve(as_stem(case.source), as_stem(case.reference)).solutions["stem"].strips["stem"]
+
+
+def unused(chain: Chain, settings: ChainSettings) -> list[str]:
+    """The effects at neutral, but for gains."""
+    neutral = chain.neutral()
+    return [
+        slot.label for slot in chain.slots if slot.effect.level is None and settings[slot.label] == neutral[slot.label]
+    ]
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
@@ -165,6 +179,7 @@ def main() -> None:
     parser.add_argument("--encoder", default="features")
     parser.add_argument("--evaluations", type=int, default=1500)
     parser.add_argument("--prior", type=float, default=TransferOptions.prior_weight)
+    parser.add_argument("--simplify", default=str(TransferOptions.simplify), metavar="0..1|off")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, action="append", default=[])
     parser.add_argument("--json", type=Path, help="also write every case there, as soon as it is measured")
@@ -179,7 +194,7 @@ def main() -> None:
         line = []
         for method in methods:
             started = time.perf_counter()
-            settings = solve(case, method, chain, arguments)
+            playing, settings = solve(case, method, chain, arguments)
             seconds = time.perf_counter() - started
             apart = distance(case, method, chain, settings)
             theta = chain.encode(settings)
@@ -188,7 +203,11 @@ def main() -> None:
                 for i, knob in enumerate(chain.knobs)
                 if str(knob) in IDENTIFIABLE
             }
-            rows.append({"case": case.name, "method": method, "distance": apart, "seconds": seconds, "knobs": knobs})
+            row = {"case": case.name, "method": method, "distance": apart, "seconds": seconds, "knobs": knobs}
+            row["moves"] = StripPreset.of(playing, settings).moves
+            row["neutral"] = unused(chain, case.hidden)
+            row["bypassed"] = [slot.label for slot in playing.slots if slot.bypass and slot.effect.level is None]
+            rows.append(row)
             line.append(f"{method} {apart:.3f}")
         print(f"{case.name:<34}" + "  ".join(line), flush=True)
         if arguments.json:
@@ -208,16 +227,22 @@ def report(rows: list[dict], methods: list[str]) -> None:  # type: ignore[type-a
         low, high = interval(distances)
         reduction_low, reduction_high = interval(reductions)
         seconds = np.median([row["seconds"] for row in mine])
+        bypassed, neutral = (sum(len(row[key]) for row in mine) for key in ("bypassed", "neutral"))
+        right = sum(len({*row["bypassed"]} & {*row["neutral"]}) for row in mine)
         cells.append(
             (
                 method,
                 f"{np.median(distances):.3f} ({low:.3f} to {high:.3f})",
                 f"{np.median(reductions):.0%} ({reduction_low:.0%} to {reduction_high:.0%})",
                 f"{knobs:.3f}",
+                f"{np.median([row['moves'] for row in mine]):g}",
+                f"{right / bypassed:.0%} of {bypassed}" if bypassed else "",
+                f"{right / neutral:.0%} of {neutral}" if neutral else "",
                 f"{seconds:.1f}",
             )
         )
-    print("\n" + text_table(("method", "distance (95 %)", "reduction (95 %)", "knobs off", "seconds"), cells))
+    heads = ("method", "distance (95 %)", "reduction (95 %)", "knobs off", "moves", "precision", "recall", "seconds")
+    print("\n" + text_table(heads, cells))
 
 
 if __name__ == "__main__":

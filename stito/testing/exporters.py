@@ -10,6 +10,7 @@ from stito.errors import OutputExistsError
 from stito.testing.probe import ContractError, probe
 
 if TYPE_CHECKING:
+    from stito.effects.chain import Chain
     from stito.exporters import Exporter, Session
 
 __all__ = ["check_exporter"]
@@ -18,7 +19,7 @@ RATE = 44_100
 
 
 def check_exporter(exporter: Exporter, chain: str | None = None) -> None:
-    """Hold an exporter to its contract, on half a second of a stem under a chain, with and without its audio.
+    """Hold an exporter to its contract, on half a second of two stems and a master, with and without their audio.
 
     The rules: it has `name`, `suffix` and `export`; all files that it says it wrote are there, and no others; the same
     session gives the same bytes; what is there is kept unless `force` says otherwise; notes are sentences. Raises
@@ -57,16 +58,24 @@ def check_exporter(exporter: Exporter, chain: str | None = None) -> None:
 
 
 def _session(chain: str | None, *, audio: bool) -> Session:
-    """A stem under a chain whose knobs stand a third of their range away from neutral."""
+    """Two stems, one mono with an effect bypassed, and a master, all knobs a third of their range off neutral."""
     from stito import registry
     from stito.console.preset import Preset, StripPreset
     from stito.effects.chain_files import load_chain
     from stito.exporters import Session
     from stito.mix import Mix
 
+    def strip(of: Chain, fader_db: float = 0.0) -> StripPreset:
+        neutral = of.encode({})
+        theta = (neutral + 0.3 * (neutral < 0.5) - 0.3 * (neutral >= 0.5)).clamp(0, 1)
+        return StripPreset.of(of, of.settings(theta), fader_db=fader_db)
+
     of = load_chain(chain or registry.default("chain of stems"))
-    neutral = of.encode({})
-    settings = of.settings((neutral + 0.3 * (neutral < 0.5) - 0.3 * (neutral >= 0.5)).clamp(0, 1))
-    preset = Preset(stems={"drums": StripPreset.of(of, settings, fader_db=-2.5)}, output_gain_db=-1.0)
-    mix = Mix.from_arrays({"drums": 0.5 * probe(RATE, 0.5)[0]}, RATE)
+    preset = Preset(
+        stems={"drums": strip(of, -2.5), "vocals": strip(of.bypassing({of.slots[0].label}))},
+        master=strip(load_chain(registry.default("chain of a mix"))),
+        output_gain_db=-1.0,
+    )
+    sound = 0.5 * probe(RATE, 0.5)[0]
+    mix = Mix.from_arrays({"drums": sound, "vocals": sound[:1]}, RATE)
     return Session("session", preset, read_input=(lambda: mix) if audio else (lambda: None))

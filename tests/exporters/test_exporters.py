@@ -325,7 +325,7 @@ class TestImpulseResponses:
         exported = load_exporter("ir").export(session, tmp_path / "ir")
         assert {path.name for path in exported.files} == {"drums.wav", "vocals.wav", "master.wav"}
         assert any(
-            note == "vocals: expander, compressor, saturation is not linear, and left out." for note in exported.notes
+            note == "vocals: expander, compressor, saturation are not linear, and left out." for note in exported.notes
         )
 
     def test_several_strips_need_a_folder(self, session: Session, tmp_path: Path) -> None:

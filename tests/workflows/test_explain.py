@@ -146,6 +146,7 @@ def test_a_session_of_a_result_has_its_input_and_its_rendered_stems(outdir: Path
     wanted = {
         round(value, 4) for knob, value in entry.settings.items() if knob.endswith("_gain_db") and abs(value) > 0.01
     }
+    assert wanted
     assert wanted <= written
 
 
