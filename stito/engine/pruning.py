@@ -77,9 +77,15 @@ class Strip:
             index for index, knob in enumerate(chain.knobs) if knob.param.name == self._slot(knob.label).effect.level
         ]
 
-    def simplified(self, tolerance: float) -> ChainSettings:
-        """Settings with few moves; the rendering changes by no more than that share of what the full ones change."""
-        allowed = max(tolerance * self._span, self._inaudible)
+    def simplified(self, tolerance: float, part: float = 1.0) -> ChainSettings:
+        """Settings with few moves.
+
+        Args:
+            tolerance: the rendering changes by no more than this share of what the full settings change, or by what
+                nobody hears.
+            part: of that change.
+        """
+        allowed = part * max(tolerance * self._span, self._inaudible)
         theta = self._with_fewer_effects(self.chain.encode(self.full), EFFECTS_SHARE * allowed)
         idle = {
             label

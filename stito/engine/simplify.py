@@ -27,8 +27,8 @@ TOLERANCE = 0.4
 """At full strength the rendering may change by this share of what the solution changes of the input."""
 RISE = 0.1
 """At full strength the distance to the reference may rise by this share of the input's."""
-ATTEMPTS = 3
-"""Tolerances that are tried, each half of the one before, until the distance to the reference allows it."""
+ATTEMPTS = 4
+"""Changes that are tried, each half of the one before, until the distance to the reference allows it."""
 
 Found = Mapping[str, tuple[Chain, ChainSettings]]
 """By strip its chain and settings; `MASTER` is the name of the master's."""
@@ -81,7 +81,7 @@ def _within_reach(made: Mapping[str, Strip], found: Solution, judged: _Judged, s
     for attempt in range(ATTEMPTS):
         strips: Found = {}
         for stem, strip in made.items():
-            settings = strip.simplified(TOLERANCE * strength / 2**attempt)
+            settings = strip.simplified(TOLERANCE * strength, 0.5**attempt)
             strips = {**strips, stem: (strip.playing(settings), settings)}
         (after,) = judged.distances([strips])
         if after <= most:
