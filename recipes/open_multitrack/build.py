@@ -172,7 +172,7 @@ def render_song(name: str, path: Path, options: argparse.Namespace, band: Band) 
     with replacing_folder(options.output / name) as part:
         stems = render_stems(events, seconds, semitones, part, band, generator, name)
         about = {"source": path.name, "start_s": start, "speed": speed, "semitones": semitones, "stems": stems}
-        write_atomic(part / ABOUT, json.dumps(about, indent=1) + "\n")
+        write_atomic(part / ABOUT, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
     return f"{name}: {' '.join(stems) or 'silence'}"
 
 
@@ -254,10 +254,10 @@ def write_split(out: Path, held_out: Collection[str]) -> None:
     What a split file there says already is kept.
     """
     path = out / SPLIT_FILE
-    split: dict[str, list[str]] = json.loads(path.read_text()) if path.is_file() else {}
+    split: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     valid = {*split.get("valid", [])}
     for song in out.iterdir():
-        about = json.loads((song / ABOUT).read_text()) if (song / ABOUT).is_file() else None
+        about = json.loads((song / ABOUT).read_text(encoding="utf-8")) if (song / ABOUT).is_file() else None
         rendered = about is not None and not song.name.startswith("voice-")
         if song.name in held_out or (about or {}).get("held_out") or (rendered and is_held_out(song.name, held_out)):
             valid.add(song.name)
@@ -271,7 +271,7 @@ def report(out: Path) -> None:
     songs = find_songs(out)
     for song in songs:
         about = out / song.name / ABOUT
-        listed = json.loads(about.read_text()).get("stems", {}) if about.is_file() else {}
+        listed = json.loads(about.read_text(encoding="utf-8")).get("stems", {}) if about.is_file() else {}
         for stem, path in song.stems.items():
             length = listed[stem]["seconds"] if stem in listed else read_audio(path).duration_s
             seconds[song.split or "train", stem] += length

@@ -1,4 +1,4 @@
-"""A voice by frames, and what makes it another's: size, breath, air and tilt. Pure functions on arrays.
+"""A voice by frames, and what makes it another's: size, spectrum, breath and air. Pure functions on arrays.
 
 A vocoder (`vocoder.py`) takes a voice apart into these frames and puts it together again.
 """
@@ -10,12 +10,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FRAME_S", "Array", "Frames", "aired", "breathed", "resized", "tilted"]
+__all__ = ["FRAME_S", "Array", "Frames", "aired", "breathed", "resized", "shaped"]
 
 Array = NDArray[np.float64]
 
 FRAME_S = 0.005
-TILT_FROM_HZ, TILT_TO_HZ = 1000.0, 8000.0
+SHAPED_FROM_HZ = 1000.0
+SHAPED_HZ = ((2000.0, 4000.0), (4000.0, 8000.0))
+MOST_DB = 30.0
+ROUNDS = 6
 BREATH_FROM_HZ, BREATH_TO_HZ = 1000.0, 5000.0
 AIR_LIKE_HZ = (3000.0, 6500.0)
 """Air is as loud as this band, but for the singer's `air_db`."""
@@ -61,10 +64,25 @@ def resized(voice: Frames, factor: float) -> Frames:
     return replace(voice, envelope=envelope, aperiodicity=aperiodicity)
 
 
-def tilted(voice: Frames, db_per_octave: float) -> Frames:
-    """The voice brighter, or darker below 0, between 1 and 8 kHz."""
-    octaves = np.log2(np.clip(voice.hz, TILT_FROM_HZ, TILT_TO_HZ) / TILT_FROM_HZ)
-    return replace(voice, envelope=voice.envelope * 10 ** (octaves * db_per_octave / 10))
+def shaped(voice: Frames, presence_db: float, bright_db: float) -> Frames:
+    """The voice with its presence (2 to 4 kHz) and its brightness (4 to 8 kHz) so loud against the whole.
+
+    By gains that grow straight over octaves from 1 kHz to the middle of each band; at most 30 dB.
+    """
+    hz, mean = voice.hz, voice.envelope.mean(0)
+    wanted, gains = np.array([presence_db, bright_db]), np.zeros(2)
+    for _ in range(ROUNDS):  # the bands take part in the whole
+        power = mean * _gain(hz, gains)
+        levels = [power[(hz >= low) & (hz < high)].sum() / (power.sum() + TINY) for low, high in SHAPED_HZ]
+        gains = np.clip(gains + wanted - 10 * np.log10(np.array(levels) + TINY), -MOST_DB, MOST_DB)
+    return replace(voice, envelope=voice.envelope * _gain(hz, gains))
+
+
+def _gain(hz: Array, gains_db: Array) -> Array:
+    """A gain in power at each frequency, from those in the middles of the bands."""
+    middles = [np.log2(np.sqrt(low * high)) for low, high in SHAPED_HZ]
+    octaves = np.log2(np.maximum(hz, 1.0))
+    return np.asarray(10 ** (np.interp(octaves, [np.log2(SHAPED_FROM_HZ), *middles], [0.0, *gains_db]) / 10))
 
 
 def breathed(voice: Frames, breath: float) -> Frames:
@@ -74,7 +92,7 @@ def breathed(voice: Frames, breath: float) -> Frames:
 
 
 def aired(voice: Frames, air_db: float) -> Frames:
-    """The voice with noise above 8 kHz: `air_db` against what it has at 3 to 6.5 kHz, where that is more than it had.
+    """The voice with noise above 8 kHz, instead of what it had: `air_db` against what it has at 3 to 6.5 kHz.
 
     Consonants without pitch have as much there as below, which is what makes an s.
     """
@@ -83,8 +101,7 @@ def aired(voice: Frames, air_db: float) -> Frames:
     level = voice.envelope[:, like].mean(1, keepdims=True) * np.where(voice.voiced, 10 ** (air_db / 10), 1.0)[:, None]
     fall = 10 ** (-AIR_FALL_DB * np.log2(np.maximum(hz, AIR_TO_HZ) / AIR_TO_HZ) / 10)
     share = _ramp(hz, AIR_FROM_HZ, AIR_TO_HZ)
-    wanted = np.maximum(level * fall, voice.envelope)
-    envelope = np.exp((1 - share) * np.log(voice.envelope + TINY) + share * np.log(wanted + TINY))
+    envelope = np.exp((1 - share) * np.log(voice.envelope + TINY) + share * np.log(level * fall + TINY))
     return replace(voice, envelope=envelope, aperiodicity=np.maximum(voice.aperiodicity, share))
 
 

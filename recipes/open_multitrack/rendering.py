@@ -117,10 +117,14 @@ def melody_of(
 
 
 def sung(line: Sequence[Note], seconds: float, seed: int, name: str) -> tuple[Tensor | None, About]:
-    """A line sung by the singers of that song."""
-    from singing import sing  # what it needs is optional
+    """A line sung by the singers of that song; None where they cannot."""
+    from hmm_singer import SingingError  # what it needs is optional
+    from singing import sing
 
-    audio, about = sing(line, seconds, SAMPLE_RATE, streams.generator(seed, Purpose.SINGING, name, "who"))
+    try:
+        audio, about = sing(line, seconds, SAMPLE_RATE, streams.generator(seed, Purpose.SINGING, name, "who"))
+    except SingingError:
+        return None, {}
     return levelled(audio), about
 
 

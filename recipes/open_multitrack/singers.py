@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from arrange import Note
-from frames import Frames, aired, breathed, resized, tilted
+from frames import Frames, aired, breathed, resized, shaped
 from intonation import in_tune, vibrato
 
 __all__ = ["Singer", "another", "sung_by"]
@@ -24,8 +24,10 @@ class Singer:
     """Semitones from the line, -12 for a male voice."""
     formants: float
     """How much higher the formants are than those of the voice that all are made of."""
-    tilt_db: float
-    """How much brighter it is, in dB per octave above 1 kHz: the voice that all are made of is dull."""
+    presence_db: float
+    """How loud it is from 2 to 4 kHz, against the whole."""
+    bright_db: float
+    """How loud it is from 4 to 8 kHz, against the whole: the voice that all are made of is dull."""
     breath: float
     """The share of tone that is breath above 5 kHz."""
     air_db: float
@@ -46,7 +48,8 @@ def another(generator: np.random.Generator, register: int | None = None) -> Sing
     return Singer(
         register=LOW if low else HIGH,
         formants=generator.uniform(0.85, 0.95) if low else generator.uniform(0.93, 1.15),
-        tilt_db=generator.uniform(4.5, 9.0),
+        presence_db=generator.uniform(-22.0, -12.0),
+        bright_db=generator.uniform(-29.0, -18.0),
         breath=generator.uniform(0.0, 0.4),
         air_db=generator.uniform(-20.0, -8.0),
         vibrato_hz=generator.uniform(5.0, 6.0),
@@ -61,5 +64,5 @@ def sung_by(voice: Frames, line: Sequence[Note], singer: Singer, generator: np.r
     f0 = in_tune(voice.f0, line, off)
     bend = vibrato(len(f0), line, singer.vibrato_hz, singer.vibrato_cents, generator.uniform(0, 2 * np.pi))
     voice = replace(voice, f0=f0 * 2 ** ((bend + 100 * singer.register) / 1200))
-    voice = breathed(tilted(resized(voice, singer.formants), singer.tilt_db), singer.breath)
+    voice = breathed(shaped(resized(voice, singer.formants), singer.presence_db, singer.bright_db), singer.breath)
     return aired(voice, singer.air_db)

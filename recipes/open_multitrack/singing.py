@@ -13,7 +13,7 @@ from syllables import syllables
 from torch import Tensor
 from vocoder import analysed, synthesised
 
-__all__ = ["sing"]
+__all__ = ["read", "sing", "written"]
 
 CASTS = {"one": 0.6, "one, doubled": 0.2, "two": 0.2}
 """How many sing, and how often."""
@@ -30,13 +30,15 @@ def sing(
 ) -> tuple[Tensor, dict[str, object]]:
     """A line sung, (2, t), and what is to be known of it.
 
-    The first voice begins each note when the line does; a second one is up to 25 ms away, as people are.
+    The first voice begins each note when the line does; a second one is up to 25 ms away, as people are. Raises
+    `SingingError` where the singer cannot.
     """
     manner, words = syllables(line, generator)
     cast = str(generator.choice(list(CASTS), p=list(CASTS.values())))
     first = another(generator)
     second = first if cast == "one, doubled" else another(generator, HIGH if first.register == LOW else LOW)
-    voice = analysed(sung(line, words, seconds, sample_rate), sample_rate)
+    x, words = sung(line, words, seconds, sample_rate)
+    voice = analysed(x, sample_rate)
     length = round(seconds * sample_rate)
 
     def take(singer: Singer, late_s: float = 0.0) -> Tensor:
@@ -49,9 +51,21 @@ def sing(
     if cast != "one":
         takes.append(take(second, generator.uniform(-APART_S, APART_S)))
     width, second_db = generator.uniform(*WIDTH), generator.uniform(*SECOND_DB)
-    about = {"sung": CREDIT, "manner": manner, "cast": cast, "words": "".join(words)}
+    about: dict[str, object] = {"sung": CREDIT, "manner": manner, "cast": cast}
+    about["notes"] = [written(note, word) for note, word in zip(line, words, strict=True)]
     about["singers"] = [one.about() for one in ((first, second) if cast == "two" else (first,))]
     return _placed(takes, cast, width, second_db), about
+
+
+def written(note: Note, word: str) -> str:
+    """A note as text: from and to, in seconds, its key and its syllable."""
+    return f"{note.start:.3f} {note.end:.3f} {note.key} {word}"
+
+
+def read(text: str) -> tuple[Note, str]:
+    """The same as a note again."""
+    start, end, key, word = text.split()
+    return Note(float(start), float(end), int(key)), word
 
 
 def _placed(takes: Sequence[Tensor], cast: str, width: float, second_db: float) -> Tensor:
