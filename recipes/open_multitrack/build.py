@@ -214,7 +214,7 @@ def string_voices(root: Path, out: Path, seed: int, *, held_out: bool = False) -
         folder.mkdir(exist_ok=True)
         write_compressed(folder / "vocals.flac", x, SAMPLE_RATE, overwrite=True)
         seconds = x.shape[-1] / SAMPLE_RATE
-        about = {"source": [path.name for path in paths], "stems": {"vocals": {"seconds": seconds}}}
+        about: dict[str, object] = {"source": [path.name for path in paths], "stems": {"vocals": {"seconds": seconds}}}
         about |= {"held_out": True} if held_out else {}
         write_atomic(folder / ABOUT, json.dumps(about, indent=1) + "\n", overwrite=True)
         print(f"{name}: {seconds:.0f} s of {len(paths)} recordings", flush=True)

@@ -107,4 +107,4 @@ def aired(voice: Frames, air_db: float) -> Frames:
 
 def _ramp(hz: Array, low: float, high: float) -> Array:
     """From 0 at `low` to 1 at `high`, straight over octaves."""
-    return np.clip(np.log2(np.maximum(hz, 1.0) / low) / np.log2(high / low), 0.0, 1.0)
+    return np.asarray(np.clip(np.log2(np.maximum(hz, 1.0) / low) / np.log2(high / low), 0.0, 1.0))

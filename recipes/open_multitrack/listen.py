@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyworld
@@ -56,7 +57,7 @@ def main() -> None:
         singers(voices, encoder)
 
 
-def found(root: Path, limit: int) -> tuple[Voices, dict[str, dict[str, object]]]:
+def found(root: Path, limit: int) -> tuple[Voices, dict[str, dict[str, Any]]]:
     """Vocals (2, t) by kind and song, and what is known of each song."""
     voices: dict[str, dict[str, torch.Tensor]] = defaultdict(dict)
     abouts = {}
@@ -74,7 +75,7 @@ def found(root: Path, limit: int) -> tuple[Voices, dict[str, dict[str, object]]]
     return voices, abouts
 
 
-def pitch_and_time(sung: Mapping[str, torch.Tensor], abouts: Mapping[str, dict[str, object]]) -> None:
+def pitch_and_time(sung: Mapping[str, torch.Tensor], abouts: Mapping[str, dict[str, Any]]) -> None:
     """How far notes sung by one voice are from the melody."""
     cents, late = [], []
     for name, x in sung.items():
@@ -153,7 +154,7 @@ def halved(x: torch.Tensor) -> Iterator[torch.Tensor]:
     """Two stretches of a voice (2, t) without its rests."""
     length = round(HALF_S * RATE)
     block = RATE // 10
-    blocks = x[:, : x.shape[-1] // block * block].unflatten(-1, (-1, block))
+    blocks = x[:, : x.shape[-1] // block * block].reshape(2, -1, block)
     level = blocks.square().mean((0, 2))
     sounding = blocks[:, level > 1e-3 * level.max()].flatten(1)
     for start in (0, sounding.shape[-1] - length):

@@ -38,7 +38,7 @@ def musicxml(line: Sequence[Note], words: Sequence[str], seconds: float) -> byte
             _begin(measure)
         for piece in bar:
             _write(measure, piece)
-    return Tree.tostring(root, encoding="UTF-8", xml_declaration=True)
+    return bytes(Tree.tostring(root, encoding="UTF-8", xml_declaration=True))
 
 
 def _bars(line: Sequence[Note], words: Sequence[str], length: int) -> Iterator[list[Piece]]:

@@ -45,8 +45,10 @@ def key_of(x: NDArray[np.float32], sample_rate: int) -> float | None:
     best = alike[shortest:].max()
     if best < CLEAR:
         return None
-    peaks = [lag for lag in range(shortest, longest) if alike[lag] >= max(alike[lag - 1], alike[lag + 1], 0.9 * best)]
-    return 69 + 12 * float(np.log2(sample_rate / peaks[0] / 440)) if peaks else None
+    here = alike[shortest:longest]
+    around = np.maximum(alike[shortest - 1 : longest - 1], alike[shortest + 1 : longest + 1])
+    peaks = np.nonzero(here >= np.maximum(around, 0.9 * best))[0]
+    return 69 + 12 * float(np.log2(sample_rate / (shortest + peaks[0]) / 440)) if len(peaks) else None
 
 
 def range_of(sounding: Mapping[int, float | None]) -> Range | None:
@@ -57,8 +59,9 @@ def range_of(sounding: Mapping[int, float | None]) -> Range | None:
     Args:
         sounding: for each key that was tried, the key that it sounds at.
     """
-    away = {key: round((sounds - key) / 12) for key, sounds in sounding.items() if sounds is not None}
-    true = [key for key in sorted(away) if abs(sounding[key] - key - 12 * away[key]) <= NEAR_CENTS / 100]
+    pitched = {key: sounds for key, sounds in sounding.items() if sounds is not None}
+    away = {key: round((sounds - key) / 12) for key, sounds in pitched.items()}
+    true = [key for key in sorted(away) if abs(pitched[key] - key - 12 * away[key]) <= NEAR_CENTS / 100]
     rows: list[list[int]] = []
     for key in true:
         if rows and away[key] == away[rows[-1][-1]] and key - rows[-1][-1] <= 1 + UNCLEAR_KEYS:

@@ -6,7 +6,6 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -44,23 +43,19 @@ class Band:
     bass_folders: Sequence[Path] = ()
     bass_share: float = 0.0
 
-    @cached_property
-    def basses(self) -> Sequence[Path]:
-        """The sampled basses that have keys in tune."""
-        from sampled import instruments  # what it needs is optional
-
-        return sorted(instruments(self.bass_folders, SAMPLE_RATE))
-
     def sings(self, name: str) -> bool:
         """Whether there is singing in a song."""
         return self._draws(name, Purpose.SINGING, self.sing_share)
 
     def bass_of(self, name: str) -> Path | None:
-        """The sampled bass that plays in a song, if one does."""
-        if not self.bass_folders or not self._draws(name, Purpose.SAMPLED_BASS, self.bass_share) or not self.basses:
+        """The sampled bass that plays in a song, if one does: one that has keys in tune."""
+        if not self.bass_folders or not self._draws(name, Purpose.SAMPLED_BASS, self.bass_share):
             return None
-        pick = streams.generator(self.seed, Purpose.SAMPLED_BASS, name, "which").integers(len(self.basses))
-        return self.basses[int(pick)]
+        from sampled import instruments, keys_of  # what it needs is optional
+
+        paths = instruments(self.bass_folders)
+        order = streams.generator(self.seed, Purpose.SAMPLED_BASS, name, "which").permutation(len(paths))
+        return next((paths[at] for at in order if keys_of(paths[at], SAMPLE_RATE)), None)
 
     def _draws(self, name: str, purpose: Purpose, share: float) -> bool:
         return bool(streams.generator(self.seed, purpose, name).random() < share)

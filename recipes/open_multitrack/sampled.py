@@ -20,10 +20,10 @@ from ranges import Range, fitted, key_of, range_of
 from sfz import settled
 from torch import Tensor
 
-__all__ = ["instruments", "play"]
+__all__ = ["instruments", "keys_of", "play"]
 
 BLOCK = 256
-PROBED = range(16, 96)
+PROBED = range(20, 90)
 PROBE_VELOCITY = 90
 PROBE_S = (0.05, 0.4)
 """What is listened to of a key, from when it is struck."""
@@ -32,11 +32,9 @@ RELEASE_S = 2.0
 _one_at_a_time = Lock()
 
 
-def instruments(folders: Sequence[Path], sample_rate: int) -> dict[Path, Range]:
-    """The SFZ files in these folders that have keys in tune, and which."""
-    files = sorted(path for folder in folders for path in folder.rglob("*") if path.suffix.lower() == ".sfz")
-    found = {path: keys_of(path, sample_rate) for path in files}
-    return {path: keys for path, keys in found.items() if keys is not None}
+def instruments(folders: Sequence[Path]) -> list[Path]:
+    """The SFZ files in these folders."""
+    return sorted(path for folder in folders for path in folder.rglob("*") if path.suffix.lower() == ".sfz")
 
 
 @cache

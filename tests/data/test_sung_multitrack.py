@@ -358,8 +358,8 @@ def test_a_sampled_bass_plays_a_line_in_tune_and_the_same_each_time(tmp_path: Pa
             )
     (tmp_path / "bass.sfz").write_text("\n".join(regions))
     sampled = module("sampled")
-    found = sampled.instruments([tmp_path], RATE)
-    keys = found[tmp_path / "bass.sfz"]
+    assert sampled.instruments([tmp_path]) == [tmp_path / "bass.sfz"]
+    keys = sampled.keys_of(tmp_path / "bass.sfz", RATE)
     assert (keys.octaves, keys.low >= 36, keys.high <= 61) == (-1, True, True)
     line = notes(28, 31, 35, length=0.4)
     x = sampled.play(tmp_path / "bass.sfz", line, 2.0, RATE)
