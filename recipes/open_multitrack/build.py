@@ -15,7 +15,7 @@ import re
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Collection, Container, Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
@@ -266,18 +266,26 @@ def write_split(out: Path, held_out: Collection[str]) -> None:
 
 
 def report(out: Path) -> None:
-    """Print the hours of each stem, pauses included."""
-    seconds: dict[tuple[str, str], float] = defaultdict(float)
+    """Print the minutes of each stem, pauses included, by what made them."""
+    minutes: dict[tuple[str, str, str], float] = defaultdict(float)
     songs = find_songs(out)
     for song in songs:
         about = out / song.name / ABOUT
         listed = json.loads(about.read_text(encoding="utf-8")).get("stems", {}) if about.is_file() else {}
         for stem, path in song.stems.items():
-            length = listed[stem]["seconds"] if stem in listed else read_audio(path).duration_s
-            seconds[song.split or "train", stem] += length
+            seconds = listed[stem]["seconds"] if stem in listed else read_audio(path).duration_s
+            minutes[song.split or "train", stem, maker(listed.get(stem, {}))] += seconds / 60
     for split in ("train", "valid"):
-        hours = ", ".join(f"{stem} {seconds[split, stem] / 3600:.2f} h" for stem in STEMS)
-        print(f"{split}: {sum((song.split or 'train') == split for song in songs)} songs: {hours}")
+        print(f"{split}: {sum((song.split or 'train') == split for song in songs)} songs, minutes:")
+        for stem in STEMS:
+            of = {made: m for (where, what, made), m in sorted(minutes.items()) if (where, what) == (split, stem)}
+            print(f"  {stem}: {', '.join(f'{made} {m:.1f}' for made, m in of.items()) or 'none'}")
+
+
+def maker(about: Mapping[str, object]) -> str:
+    """What made a stem, from what is written down of it."""
+    kinds = {"sung": "sung", "sfz": "sampled bass", "soundfont": "SoundFont"}
+    return next((kind for key, kind in kinds.items() if key in about), "recorded")
 
 
 if __name__ == "__main__":

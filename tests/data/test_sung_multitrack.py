@@ -342,6 +342,20 @@ def test_what_is_held_out_is_written_down_and_people_with_it(tmp_path: Path) -> 
     )
 
 
+def test_minutes_are_counted_by_who_made_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = {"vocals": {"sung": "someone", "seconds": 90.0}, "bass": {"sfz": "a/b.sfz", "seconds": 60.0}}
+    for name, stems in (("one", made), ("two", {"vocals": {"soundfont": "x.sf2", "seconds": 30.0}}), ("album", {})):
+        (tmp_path / name).mkdir()
+        for stem in stems or ("vocals",):
+            soundfile.write(tmp_path / name / f"{stem}.wav", np.zeros((6 * 8000, 2)), 8000)
+        if stems:
+            (tmp_path / name / "song.json").write_text(json.dumps({"stems": stems}))
+    module("build").report(tmp_path)
+    printed = capsys.readouterr().out
+    assert "vocals: SoundFont 0.5, recorded 0.1, sung 1.5\n" in printed
+    assert "bass: sampled bass 1.0\n" in printed
+
+
 # --- With what is optional
 
 
