@@ -92,7 +92,7 @@ def parse() -> argparse.Namespace:
     options = parser.parse_args()
     if options.midi and not (options.soundfont and shutil.which("fluidsynth")):
         parser.error("MIDI needs --soundfont, and fluidsynth on the PATH")
-    for wanted, modules in ((options.sing, ("pysinsy", "pyworld")), (options.sfz_bass, ("pysfizz",))):
+    for wanted, modules in ((options.sing, ("pysinsy", "pyworld", "pkg_resources")), (options.sfz_bass, ("pysfizz",))):
         if wanted and (missing := [module for module in modules if not find_spec(module)]):
             parser.error(f"{' and '.join(missing)} cannot be found: README.md says how to install what sings and plays")
     return options
