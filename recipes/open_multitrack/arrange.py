@@ -48,12 +48,13 @@ class Note:
     start: float
     end: float
     key: int
+    velocity: int = 100
 
 
 def parts_of(events: Iterable[Event]) -> dict[Part, list[Note]]:
     """The notes of each part; a program change takes effect with the next note."""
     programs: dict[int, int] = defaultdict(int)
-    sounding: dict[tuple[int, int], tuple[Part, float]] = {}
+    sounding: dict[tuple[int, int], tuple[Part, float, int]] = {}
     parts: dict[Part, list[Note]] = defaultdict(list)
     for event in events:
         if event.kind == PROGRAM:
@@ -61,10 +62,11 @@ def parts_of(events: Iterable[Event]) -> dict[Part, list[Note]]:
         elif event.kind in (NOTE_ON, NOTE_OFF):
             key = event.data[0]
             if (event.channel, key) in sounding:
-                part, start = sounding.pop((event.channel, key))
-                parts[part].append(Note(start, event.time, key))
+                part, start, velocity = sounding.pop((event.channel, key))
+                parts[part].append(Note(start, event.time, key, velocity))
             if event.kind == NOTE_ON and event.data[1]:
-                sounding[event.channel, key] = Part(event.channel, programs[event.channel]), event.time
+                part = Part(event.channel, programs[event.channel])
+                sounding[event.channel, key] = part, event.time, event.data[1]
     return dict(parts)
 
 

@@ -13,34 +13,30 @@ import hashlib
 import json
 import re
 import shutil
-import subprocess
-import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
-from arrange import excerpt, only, parts_of, stems_of, substitutes
-from midi import Event, MidiError, read_midi, write_midi
+from arrange import excerpt
+from midi import MidiError, read_midi
+from rendering import Band, levelled, render_stems
 from torch import Tensor
 
 from stito import streams
 from stito.audio import AUDIO_SUFFIXES, read_audio, resample
 from stito.audio.compressed import write_compressed
-from stito.data.songs import SAMPLE_RATE, SPLIT_FILE, find_songs
+from stito.data.songs import SAMPLE_RATE, SPLIT_FILE, find_songs, read_splits
 from stito.files.atomic import replacing_folder, write_atomic
 from stito.stems import STEMS
 from stito.streams import Purpose
 
 ABOUT = "song.json"
 """Written last into each song's folder: what it was made of. A folder without it is made again."""
-SILENT = 10 ** (-60 / 20)
-PEAK = 10 ** (-3 / 20)
-LEAST_NOTES = 8
-TAIL_S = 1.0
 SHORT_S = 10.0
 """Recordings shorter than this are words or notes, and are strung together."""
 VALID_PERCENT = 8
@@ -54,9 +50,10 @@ def main() -> None:
     for root in options.album:
         link_album(root, out)
     for root in options.voices:
-        string_voices(root, out, options.seed)
-    render_all(list(midi_files(options.midi))[: options.limit], options)
-    write_split(out, options.hold_out)
+        string_voices(root, out, options.seed, held_out=options.sing > 0)
+    held_out = set(named(options.hold_out))
+    render_all(list(midi_files(options.midi))[: options.limit], options, held_out)
+    write_split(out, held_out)
     report(out)
 
 
@@ -71,13 +68,50 @@ def parse() -> argparse.Namespace:
     add("-o", "--output", type=Path, required=True, metavar="DIR", help="where the songs go")
     add("--seconds", type=float, default=60.0, help="how much of each MIDI song (default: 60)")
     add("--limit", type=int, default=None, metavar="N", help="at most so many MIDI songs, chosen by hash")
-    add("--hold-out", nargs="+", default=[], metavar="SONG", help="songs of albums that are for validation")
+    add(
+        "--sing",
+        type=share,
+        nargs="?",
+        const=1.0,
+        default=0.0,
+        metavar="SHARE",
+        help="melodies are sung, by an HMM "
+        "singer made into many, in this share of the MIDI songs (default: none; without a number: all)",
+    )
+    add("--sfz-bass", type=Path, nargs="+", default=[], metavar="DIR", help="folders of sampled basses (SFZ)")
+    add("--sfz-share", type=share, default=0.5, metavar="SHARE", help="how many MIDI songs they play in (default: 0.5)")
+    add(
+        "--hold-out",
+        nargs="+",
+        default=[],
+        metavar="SONG",
+        help="songs that are for validation, by name, or split files that name them",
+    )
     add("--seed", type=int, default=0, help="same seed, same songs (default: 0)")
     add("--workers", type=int, default=2, help="renderers side by side (default: 2)")
     options = parser.parse_args()
     if options.midi and not (options.soundfont and shutil.which("fluidsynth")):
         parser.error("MIDI needs --soundfont, and fluidsynth on the PATH")
+    for wanted, modules in ((options.sing, ("pysinsy", "pyworld", "pkg_resources")), (options.sfz_bass, ("pysfizz",))):
+        if wanted and (missing := [module for module in modules if not find_spec(module)]):
+            parser.error(f"{' and '.join(missing)} cannot be found: README.md says how to install what sings and plays")
     return options
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    if not 0 <= (number := float(text)) <= 1:
+        raise ValueError(text)
+    return number
+
+
+def named(held_out: Iterable[str]) -> Iterator[str]:
+    """The names of songs that are held out, those in split files among them."""
+    for name in held_out:
+        if name.endswith(".json"):
+            yield from (song for song, split in read_splits(Path(name)).items() if split != "train")
+        else:
+            yield name
 
 
 def hashed(text: str) -> int:
@@ -103,18 +137,27 @@ def midi_files(roots: Sequence[Path]) -> Iterator[tuple[str, Path]]:
     yield from sorted(found.items(), key=lambda item: hashed(item[0]))
 
 
-def render_all(files: Sequence[tuple[str, Path]], options: argparse.Namespace) -> None:
-    """Render the songs that are not there yet, some at a time."""
+def render_all(files: Sequence[tuple[str, Path]], options: argparse.Namespace, held_out: Container[str]) -> None:
+    """Render the songs that are not there yet, some at a time.
+
+    Songs that are held out have neither made singing nor sampled basses: they measure the same as before.
+    """
+    plain = Band(options.soundfont, options.seed)
+    band = Band(options.soundfont, options.seed, options.sing, options.sfz_bass, options.sfz_share)
     todo = [(name, path) for name, path in files if not (options.output / name / ABOUT).is_file()]
     print(f"{len(files)} MIDI songs, {len(files) - len(todo)} of them there already", flush=True)
     began = time.monotonic()
     with ThreadPoolExecutor(options.workers) as pool:
-        for at, line in enumerate(pool.map(lambda song: render_song(song[0], song[1], options), todo), 1):
+
+        def render(song: tuple[str, Path]) -> str:
+            return render_song(*song, options, plain if is_held_out(song[0], held_out) else band)
+
+        for at, line in enumerate(pool.map(render, todo), 1):
             left = (time.monotonic() - began) / at * (len(todo) - at) / 60
             print(f"{at}/{len(todo)} {line} ({left:.0f} min left)", flush=True)
 
 
-def render_song(name: str, path: Path, options: argparse.Namespace) -> str:
+def render_song(name: str, path: Path, options: argparse.Namespace, band: Band) -> str:
     """Render the stems of one song into its folder; a line about it."""
     generator = streams.generator(options.seed, Purpose.RENDERED_SONG, name)
     try:
@@ -127,52 +170,10 @@ def render_song(name: str, path: Path, options: argparse.Namespace) -> str:
     seconds = min(options.seconds, length / speed)
     events = excerpt(events, start, seconds, speed=speed)
     with replacing_folder(options.output / name) as part:
-        stems = render_stems(events, seconds, semitones, part, options.soundfont, generator)
+        stems = render_stems(events, seconds, semitones, part, band, generator, name)
         about = {"source": path.name, "start_s": start, "speed": speed, "semitones": semitones, "stems": stems}
-        write_atomic(part / ABOUT, json.dumps(about, indent=1) + "\n")
+        write_atomic(part / ABOUT, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
     return f"{name}: {' '.join(stems) or 'silence'}"
-
-
-def render_stems(
-    events: Sequence[Event],
-    seconds: float,
-    semitones: int,
-    folder: Path,
-    soundfonts: Sequence[Path],
-    generator: np.random.Generator,
-) -> dict[str, dict[str, object]]:
-    """Write the stems of a stretch of a song; what each was rendered with, and how long it is."""
-    parts = parts_of(events)
-    stems = stems_of(parts)
-    programs = substitutes(stems, generator)
-    written: dict[str, dict[str, object]] = {}
-    for stem in STEMS:
-        font = soundfonts[int(generator.integers(len(soundfonts)))]
-        chosen = {part: programs[part] for part in stems if stems[part] == stem}
-        if sum(len(parts[part]) for part in chosen) < LEAST_NOTES:
-            continue
-        audio = synthesise(write_midi(only(events, chosen, semitones=semitones), seconds + TAIL_S), font)
-        if audio is not None:
-            write_compressed(folder / f"{stem}.flac", audio, SAMPLE_RATE)
-            written[stem] = {"soundfont": font.name, "seconds": audio.shape[-1] / SAMPLE_RATE}
-    return written
-
-
-def synthesise(song: bytes, soundfont: Path) -> Tensor | None:
-    """A MIDI file as audio (2, t) that peaks at -3 dBFS, without reverb and chorus; None if it is silent."""
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "song.mid").write_bytes(song)
-        wav = Path(folder) / "song.wav"
-        command = ["fluidsynth", "-ni", "-q", "-R", "0", "-C", "0", "-g", "0.6", "-r", str(SAMPLE_RATE)]
-        command += ["-T", "wav", "-O", "float", "-o", "synth.dynamic-sample-loading=1", "-F", str(wav)]
-        subprocess.run([*command, str(soundfont), str(wav.with_suffix(".mid"))], check=True, capture_output=True)
-        return levelled(read_audio(wav).stereo())
-
-
-def levelled(x: Tensor) -> Tensor | None:
-    """Audio that peaks at -3 dBFS; None if it is as good as silent."""
-    peak = x.abs().max().item()
-    return None if peak < SILENT else x * (PEAK / peak)
 
 
 # --- Albums and voices
@@ -189,11 +190,12 @@ def link_album(root: Path, out: Path) -> None:
             link.symlink_to(path.resolve())
 
 
-def string_voices(root: Path, out: Path, seed: int) -> None:
+def string_voices(root: Path, out: Path, seed: int, *, held_out: bool = False) -> None:
     """One song for each folder of recordings, or for each first word of their names if they lie side by side.
 
     Words and notes follow each other in random order, as close as in a phrase; longer recordings stay as they are.
-    Copies of a recording are left out.
+    Copies of a recording are left out. `held_out` is written down for the split: beside a made singer people are what
+    is measured with.
     """
     groups: dict[str, list[Path]] = defaultdict(list)
     seen = set()
@@ -212,7 +214,8 @@ def string_voices(root: Path, out: Path, seed: int) -> None:
         folder.mkdir(exist_ok=True)
         write_compressed(folder / "vocals.flac", x, SAMPLE_RATE, overwrite=True)
         seconds = x.shape[-1] / SAMPLE_RATE
-        about = {"source": [path.name for path in paths], "stems": {"vocals": {"seconds": seconds}}}
+        about: dict[str, object] = {"source": [path.name for path in paths], "stems": {"vocals": {"seconds": seconds}}}
+        about |= {"held_out": True} if held_out else {}
         write_atomic(folder / ABOUT, json.dumps(about, indent=1) + "\n", overwrite=True)
         print(f"{name}: {seconds:.0f} s of {len(paths)} recordings", flush=True)
 
@@ -237,35 +240,52 @@ def trimmed(x: Tensor) -> Tensor:
 # --- What there is
 
 
-def write_split(out: Path, hold_out: Iterable[str]) -> None:
-    """Hold songs out for validation: those named, and about 8 % of the rendered ones by a hash of their names.
+def is_held_out(name: str, held_out: Container[str]) -> bool:
+    """Whether a rendered song is for validation: if it is named, and about 8 % of the others by a hash of their names.
 
-    Songs whose names differ in a last number only are variations of one, and stay together. What a split file there
-    says already is kept.
+    Songs whose names differ in a last number only are variations of one, and stay together.
+    """
+    return name in held_out or hashed(re.sub(r"-\d+$", "", name)) % 100 < VALID_PERCENT
+
+
+def write_split(out: Path, held_out: Collection[str]) -> None:
+    """Write down what is held out: songs that are named, rendered ones by their names, people beside a made singer.
+
+    What a split file there says already is kept.
     """
     path = out / SPLIT_FILE
-    split: dict[str, list[str]] = json.loads(path.read_text()) if path.is_file() else {}
-    valid = {*hold_out, *split.get("valid", [])}
+    split: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    valid = {*split.get("valid", [])}
     for song in out.iterdir():
-        rendered = (song / ABOUT).is_file() and not song.name.startswith("voice-")
-        if rendered and hashed(re.sub(r"-\d+$", "", song.name)) % 100 < VALID_PERCENT:
+        about = json.loads((song / ABOUT).read_text(encoding="utf-8")) if (song / ABOUT).is_file() else None
+        rendered = about is not None and not song.name.startswith("voice-")
+        if song.name in held_out or (about or {}).get("held_out") or (rendered and is_held_out(song.name, held_out)):
             valid.add(song.name)
+    valid -= {*split.get("train", []), *split.get("test", [])}
     write_atomic(path, json.dumps(split | {"valid": sorted(valid)}, indent=1) + "\n", overwrite=True)
 
 
 def report(out: Path) -> None:
-    """Print the hours of each stem, pauses included."""
-    seconds: dict[tuple[str, str], float] = defaultdict(float)
+    """Print the minutes of each stem, pauses included, by what made them."""
+    minutes: dict[tuple[str, str, str], float] = defaultdict(float)
     songs = find_songs(out)
     for song in songs:
         about = out / song.name / ABOUT
-        listed = json.loads(about.read_text()).get("stems", {}) if about.is_file() else {}
+        listed = json.loads(about.read_text(encoding="utf-8")).get("stems", {}) if about.is_file() else {}
         for stem, path in song.stems.items():
-            length = listed[stem]["seconds"] if stem in listed else read_audio(path).duration_s
-            seconds[song.split or "train", stem] += length
+            seconds = listed[stem]["seconds"] if stem in listed else read_audio(path).duration_s
+            minutes[song.split or "train", stem, maker(listed.get(stem, {}))] += seconds / 60
     for split in ("train", "valid"):
-        hours = ", ".join(f"{stem} {seconds[split, stem] / 3600:.2f} h" for stem in STEMS)
-        print(f"{split}: {sum((song.split or 'train') == split for song in songs)} songs: {hours}")
+        print(f"{split}: {sum((song.split or 'train') == split for song in songs)} songs, minutes:")
+        for stem in STEMS:
+            of = {made: m for (where, what, made), m in sorted(minutes.items()) if (where, what) == (split, stem)}
+            print(f"  {stem}: {', '.join(f'{made} {m:.1f}' for made, m in of.items()) or 'none'}")
+
+
+def maker(about: Mapping[str, object]) -> str:
+    """What made a stem, from what is written down of it."""
+    kinds = {"sung": "sung", "sfz": "sampled bass", "soundfont": "SoundFont"}
+    return next((kind for key, kind in kinds.items() if key in about), "recorded")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def load(name: str) -> ModuleType:
 @pytest.fixture(scope="module", autouse=True)
 def modules() -> Iterator[None]:
     """The recipe's modules under the names by which they import each other."""
-    names = ("midi", "arrange", "build", "collect")
+    names = ("midi", "arrange", "melody", "rendering", "build", "collect")
     for name in names:
         load(name)
     yield
