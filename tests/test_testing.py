@@ -337,7 +337,7 @@ class MixEars(Ears):
         return MixEmbedding.gathered(self._rows(batch := StemBatch.of_mix(stems, self.stems)), batch, len(self.stems))
 
     def _rows(self, batch: StemBatch) -> Tensor:
-        return self.embed(batch.audio)
+        return self.embed(batch.audio)[batch.row]
 
 
 class FillingEars(MixEars):

@@ -76,6 +76,8 @@ class StemEncoder:
     def embed_mix(self, stems: Mapping[str, Tensor]) -> MixEmbedding:
         """The embeddings of b mixes, stems (b, 2, t) by name; silent and missing stems take no part.
 
+        A stem of one row (1, 2, t) is the same in all mixes, and analysed once.
+
         Raises `AudioError` as `embed`, or if everything is silent, `UnknownNameError` for a stem that it does not know.
         """
         batch = self._batch(stems)

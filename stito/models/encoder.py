@@ -109,7 +109,10 @@ class MixEncoder(Protocol):
     stems: tuple[str, ...]
 
     def embed_mix(self, stems: Mapping[str, Tensor]) -> MixEmbedding:
-        """The embeddings of b mixes, stems (b, 2, t) by name; silent and missing stems take no part."""
+        """The embeddings of b mixes, stems (b, 2, t) by name; silent and missing stems take no part.
+
+        A stem of one row (1, 2, t) is the same in all mixes.
+        """
         ...
 
 
@@ -193,11 +196,13 @@ def embed_excerpts(encoder: Encoder, excerpts: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(side_by_side(lambda excerpt: encoder.embed(excerpt[None]), excerpts))).mean(0)
 
 
-def embed_blend(encoder: Encoder, blend: Blend) -> Tensor:
-    """The mean embedding (1, dim) of several songs, by their weights: of one, that of its excerpts."""
+def embed_blend(
+    encoder: Encoder, blend: Blend, of_song: Callable[[Encoder, Sequence[Tensor]], Tensor] = embed_excerpts
+) -> Tensor:
+    """The mean embedding (1, dim) of several songs, by their weights: of one, that of its excerpts (`of_song`)."""
     if len(blend.songs) == 1:
-        return blend.mean(lambda excerpts: embed_excerpts(encoder, excerpts))
-    return blend.mean(lambda excerpts: _comparable(encoder, embed_excerpts(encoder, excerpts)))
+        return blend.mean(lambda excerpts: of_song(encoder, excerpts))
+    return blend.mean(lambda excerpts: _comparable(encoder, of_song(encoder, excerpts)))
 
 
 def embed_all(encoders: Sequence[Encoder], x: Tensor) -> Tensor:
