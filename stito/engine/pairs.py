@@ -22,6 +22,10 @@ STUDIED = 5
 """Excerpts of both songs that a start is made from, and of the reference that a search is compared with."""
 
 
+SAME = 1e-5
+"""Samples that differ by no more than this, -100 dBFS, are the same."""
+
+
 class Target(NamedTuple):
     """One reference (2, t'), its rate in Hz, and its weight; the weights of all add up to 1.
 
@@ -100,6 +104,15 @@ class PairExcerpts:
     def joint(self) -> bool:
         """Whether several stems are matched to one reference at once."""
         return len(self.candidates) > 1
+
+    @property
+    def is_the_same(self) -> bool:
+        """Whether the input is what the reference is, sample by sample, where candidates are rendered."""
+        theirs = self.references
+        return self.same_performance and all(
+            ours.shape == other.shape and torch.allclose(ours, other, rtol=0.0, atol=SAME)
+            for ours, other in zip(self.summed, theirs, strict=True)
+        )
 
     @property
     def summed(self) -> list[Tensor]:
