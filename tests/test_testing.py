@@ -352,13 +352,26 @@ class Crowded(MixEars):
         return rows + rows.mean(0)
 
 
+class OneForOne(MixEars):
+    """Takes a stem of one row for that of the first mix alone."""
+
+    def embed_mix(self, stems: Mapping[str, Tensor]) -> MixEmbedding:
+        count = max(len(x) for x in stems.values())
+        padded = {name: torch.cat([x, torch.zeros(count - len(x), *x.shape[1:])]) for name, x in stems.items()}
+        return super().embed_mix(padded)
+
+
 def test_an_encoder_of_mixes_passes() -> None:
     check_encoder(MixEars())
 
 
 @pytest.mark.parametrize(
     ("broken", "complaint"),
-    [(FillingEars, "which stems are there"), (Crowded, "a mix of a batch differs")],
+    [
+        (FillingEars, "which stems are there"),
+        (Crowded, "a mix of a batch differs"),
+        (OneForOne, "a stem of one row moves"),
+    ],
 )
 def test_each_broken_rule_of_mixes_is_named(broken: type[Ears], complaint: str) -> None:
     with pytest.raises(ContractError, match=complaint):
