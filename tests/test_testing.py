@@ -361,6 +361,18 @@ class OneForOne(MixEars):
         return super().embed_mix(padded)
 
 
+class OtherParts(MixEars):
+    """Embeds a stem alone where it is asked for its part of a mix."""
+
+    def embed_mix(self, stems: Mapping[str, Tensor]) -> MixEmbedding:
+        mix = super().embed_mix(stems)
+        return MixEmbedding(mix.stems / mix.present.sum(1)[:, None, None], mix.present)
+
+    def embed_part(self, stem: str, x: Tensor, others: Mapping[str, Tensor]) -> Tensor:
+        del stem, others
+        return self.embed(x)
+
+
 def test_an_encoder_of_mixes_passes() -> None:
     check_encoder(MixEars())
 
@@ -371,6 +383,7 @@ def test_an_encoder_of_mixes_passes() -> None:
         (FillingEars, "which stems are there"),
         (Crowded, "a mix of a batch differs"),
         (OneForOne, "a stem of one row moves"),
+        (OtherParts, "a stem's part of a mix differs"),
     ],
 )
 def test_each_broken_rule_of_mixes_is_named(broken: type[Ears], complaint: str) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "Familiar",
     "FaultFinder",
     "MixEncoder",
+    "PartEncoder",
     "Trainable",
     "TrainedEncoder",
     "Weighted",
@@ -43,7 +44,7 @@ class Encoder(Protocol):
     """Anything with these three attributes and this method: a third party inherits nothing.
 
     An encoder may also declare what the protocols of this module name, each one attribute: `Compared`, `Calibrated`,
-    `Familiar`, `Weighted`, `Described`, `MixEncoder`, `FaultFinder`, `Combined`.
+    `Familiar`, `Weighted`, `Described`, `MixEncoder`, `PartEncoder`, `FaultFinder`, `Combined`.
 
     Attributes:
         name: the registered name.
@@ -113,6 +114,15 @@ class MixEncoder(Protocol):
 
         A stem of one row (1, 2, t) is the same in all mixes.
         """
+        ...
+
+
+@runtime_checkable
+class PartEncoder(MixEncoder, Protocol):
+    """Embeds one stem as a part of its mix for less than the whole mix costs: searches need no more."""
+
+    def embed_part(self, stem: str, x: Tensor, others: Mapping[str, Tensor]) -> Tensor:
+        """What `embed_mix` of all has of the stem of that name, (b, dim), of x (b, 2, t) among others (1, 2, t)."""
         ...
 
 

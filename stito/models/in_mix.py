@@ -14,7 +14,7 @@ from torch import Tensor
 from stito.audio import is_silent, resample
 from stito.compute.cores import side_by_side
 from stito.models.blend import Blend
-from stito.models.encoder import Combined, Encoder, MixEncoder, embed_blend
+from stito.models.encoder import Combined, Encoder, MixEncoder, PartEncoder, embed_blend
 
 __all__ = ["Others", "embed_in_mix", "embed_reference_in_mix", "mix_stems", "others_at"]
 
@@ -61,6 +61,8 @@ def embed_in_mix(encoder: Encoder, x: Tensor, stem: str, others: Mapping[str, Te
         return encoder.embed(x)
     if is_silent(x.detach()) and all(map(is_silent, others.values())):
         return x.new_zeros(len(x), encoder.dim)
+    if isinstance(encoder, PartEncoder):
+        return encoder.embed_part(stem, x, others)
     return encoder.embed_mix({stem: x, **others}).stems[:, encoder.stems.index(stem)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -76,6 +76,19 @@ class StemBatch:
         )
         return StemBatch(
             audio, row, mix, slot, named, self.mixes, {name: x.to(device) for name, x in self.analysis.items()}
+        )
+
+    def only(self, slot: int, families: Collection[str]) -> StemBatch:
+        """The rows of one stem alone, of a batch that is analysed; `families` of the analysis have a value per row."""
+        chosen = (self.slot == slot).nonzero()[:, 0]
+        parts = {name: values[chosen] if name in families else values for name, values in self.analysis.items()}
+        return replace(
+            self,
+            row=self.row[chosen],
+            mix=self.mix[chosen],
+            slot=self.slot[chosen],
+            named=self.named[chosen],
+            analysis=parts,
         )
 
     def analysed(self, analysis: Mapping[str, Tensor]) -> StemBatch:

@@ -105,6 +105,17 @@ def test_a_stem_of_one_row_is_the_same_in_all_mixes(encoder: StemEncoder, mix: d
     assert (len(silent.row), silent.mixes) == (4, 2)
 
 
+def test_a_part_of_a_mix_is_what_the_mix_has_of_it(encoder: StemEncoder, mix: dict[str, Tensor]) -> None:
+    others = {name: mix[name][:1] for name in ("vocals", "other")}
+    x = mix["drums"].clone().requires_grad_()
+    part = encoder.embed_part("drums", x, others)
+    torch.testing.assert_close(part, encoder.embed_mix({"drums": x, **others}).stems[:, 1])
+    part.square().sum().backward()
+    assert float(x.grad.abs().max()) > 0  # type: ignore[union-attr]
+    half = torch.stack([mix["drums"][0], torch.zeros_like(mix["drums"][0])])
+    assert encoder.embed_part("drums", half, others)[1].tolist() == [0.0] * encoder.dim
+
+
 def test_gradients_reach_every_stem(encoder: StemEncoder, mix: dict[str, Tensor]) -> None:
     stems = {name: x.clone().requires_grad_() for name, x in mix.items()}
     encoder.embed_mix(stems).vector.square().sum().backward()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -69,8 +70,8 @@ def stems(name: str, *names: str, styled: bool = False) -> Mix:
     return song(name, styled=styled, stems=names or ("drums", "bass"))
 
 
-def posed(mix: Mix, reference: Mix, **options: object) -> Task:
-    return prepare(mix, reference, TransferOptions(**{"encoder": Share(), **QUICK, **options}))  # type: ignore[arg-type]
+def posed(mix: Mix, reference: Mix, **options: Any) -> Task:
+    return prepare(mix, reference, TransferOptions(**{"encoder": Share(), **QUICK, **options}))
 
 
 def test_a_stem_has_its_own_part_of_the_embedding_of_the_mix() -> None:

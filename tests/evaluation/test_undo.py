@@ -128,7 +128,12 @@ def test_rows_say_what_was_before_and_what_is_after(tmp_path: Path) -> None:
 def test_an_interrupted_evaluation_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = tmp_path / "cases.jsonl"
     tried = []
-    monkeypatch.setattr(run_module, "try_method", lambda case, reference, asked, *_: tried.append(asked) or row())
+
+    def once(*given: object) -> Row:
+        tried.append(given)
+        return row()
+
+    monkeypatch.setattr(run_module, "try_method", once)
     plan = replace(PLAN, methods=("input",))
     assert evaluate_undo(SOURCE, plan, log=log) == evaluate_undo(SOURCE, plan, log=log)
     assert len(tried) == 1

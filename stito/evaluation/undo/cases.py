@@ -49,7 +49,7 @@ class CachedMixes:
         """How many songs there are, and how they were prepared."""
         cache = Cache.open(self.folder)
         count = len(Mixes(cache, split=self.split).songs)
-        return f"{self.folder.resolve().name}, split {self.split}: {count} songs, prepared by {cache.preparation}."
+        return f"{self.folder.resolve().name}, split {self.split}: {count} songs, {cache.preparation}."
 
     def mixes(self) -> MixSource:
         """These of two stems or more."""

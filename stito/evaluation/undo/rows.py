@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,7 +118,7 @@ class Row:
 
 
 def _mean(changes: Sequence[Change]) -> Change:
-    count = len(changes)
+    count = len(changes) or math.nan
     return Change(
         sum(change.undamaged for change in changes) / count,
         sum(change.before for change in changes) / count,
