@@ -1,9 +1,10 @@
-"""What an encoder of mixes hears of damage when a stem is compared with a good one of another song: alone, or in its mix.
+"""What an encoder of mixes embeds of damage when stems are compared with those of another song: alone, or in their mix.
 
     python recipes/stem_encoder/in_mix.py cache/ --split test --cases 14
 
 Of each case of `stito evaluate undo`, the stems that both songs have: how far those of the good and of the damaged mix
-are from the other song's, by the embedding of the stem alone, of the stem alone under its name, and as a part of its mix.
+are from the other song's, by the embedding of the stem alone, of the stem alone under its name, and as a part of its
+mix.
 AUC is how often a damaged stem is further from the other song's than any good stem is.
 """
 
