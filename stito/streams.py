@@ -94,6 +94,8 @@ class Purpose(Enum):
     """The sounds of each class of an evaluation of clusters."""
     DEGRADED_CASES = "degraded cases"
     """The places and faults of an evaluation on degraded mixes."""
+    UNDONE_CASES = "undone cases"
+    """The songs, places and faults of an evaluation of undoing damage."""
     BOOTSTRAP = "bootstrap"
     """The cases that are drawn anew for an interval."""
 

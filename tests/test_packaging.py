@@ -23,6 +23,8 @@ WORDS = {
     ("console/strips.py", "gain"): "a function that it offers",
     ("evaluation/transfers/page.py", "reverb"): "the cases whose truth has a room",
     ("evaluation/transfers/summary.py", "reverb"): "the cases whose truth has a room",
+    ("evaluation/undo/outcome.py", "features"): "the structured features of a mix",
+    ("evaluation/undo/rows.py", "features"): "the structured features of a mix",
     ("engine/solve.py", "pedalboard"): "the Python package",
     ("exporters/scripts.py", "pedalboard"): "the Python package",
     ("manifest.py", "pedalboard"): "the Python package",

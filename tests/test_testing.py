@@ -337,7 +337,7 @@ class MixEars(Ears):
         return MixEmbedding.gathered(self._rows(batch := StemBatch.of_mix(stems, self.stems)), batch, len(self.stems))
 
     def _rows(self, batch: StemBatch) -> Tensor:
-        return self.embed(batch.audio)
+        return self.embed(batch.audio)[batch.row]
 
 
 class FillingEars(MixEars):
@@ -352,13 +352,39 @@ class Crowded(MixEars):
         return rows + rows.mean(0)
 
 
+class OneForOne(MixEars):
+    """Takes a stem of one row for that of the first mix alone."""
+
+    def embed_mix(self, stems: Mapping[str, Tensor]) -> MixEmbedding:
+        count = max(len(x) for x in stems.values())
+        padded = {name: torch.cat([x, torch.zeros(count - len(x), *x.shape[1:])]) for name, x in stems.items()}
+        return super().embed_mix(padded)
+
+
+class OtherParts(MixEars):
+    """Embeds a stem alone where it is asked for its part of a mix."""
+
+    def embed_mix(self, stems: Mapping[str, Tensor]) -> MixEmbedding:
+        mix = super().embed_mix(stems)
+        return MixEmbedding(mix.stems / mix.present.sum(1)[:, None, None], mix.present)
+
+    def embed_part(self, stem: str, x: Tensor, others: Mapping[str, Tensor]) -> Tensor:
+        del stem, others
+        return self.embed(x)
+
+
 def test_an_encoder_of_mixes_passes() -> None:
     check_encoder(MixEars())
 
 
 @pytest.mark.parametrize(
     ("broken", "complaint"),
-    [(FillingEars, "which stems are there"), (Crowded, "a mix of a batch differs")],
+    [
+        (FillingEars, "which stems are there"),
+        (Crowded, "a mix of a batch differs"),
+        (OneForOne, "a stem of one row moves"),
+        (OtherParts, "a stem's part of a mix differs"),
+    ],
 )
 def test_each_broken_rule_of_mixes_is_named(broken: type[Ears], complaint: str) -> None:
     with pytest.raises(ContractError, match=complaint):

@@ -76,10 +76,22 @@ class StemEncoder:
     def embed_mix(self, stems: Mapping[str, Tensor]) -> MixEmbedding:
         """The embeddings of b mixes, stems (b, 2, t) by name; silent and missing stems take no part.
 
+        A stem of one row (1, 2, t) is the same in all mixes, and analysed once.
+
         Raises `AudioError` as `embed`, or if everything is silent, `UnknownNameError` for a stem that it does not know.
         """
         batch = self._batch(stems)
         return MixEmbedding.gathered(self._on(batch.audio)(batch), batch, len(self.stems))
+
+    def embed_part(self, stem: str, x: Tensor, others: Mapping[str, Tensor]) -> Tensor:
+        """What `embed_mix` has of one stem, (b, dim): x (b, 2, t) among others (b | 1, 2, t) by name; silence is zero.
+
+        All of them are analysed, and only this one goes through the network. Errors are those of `embed_mix`.
+        """
+        batch = self._batch({stem: x, **others})
+        net = self._on(batch.audio)
+        part = net.measured(batch).only(self.stems.index(stem), net.families)
+        return x.new_zeros(batch.mixes, self.dim).index_put((part.mix,), net(part))
 
     def find_faults(self, stems: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
         """How severe each fault of each stem seems to be, from 0 to 1: (b,) by stem and fault, NaN where it is silent.

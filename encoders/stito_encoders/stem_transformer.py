@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, get_args
 
 import torch
@@ -109,6 +110,10 @@ class StemTransformer(nn.Module):
             h = block(h, mix, tokens)
         pooled: Tensor = self.norm(h[:, first:]).mean(1)
         return pooled
+
+    def measured(self, batch: StemBatch) -> StemBatch:
+        """The same stems with what is measured of them, through which gradients flow."""
+        return replace(batch, analysis=self._analysis(batch))
 
     def analyse(self, batch: StemBatch) -> StemBatch:
         """The same stems as what is measured of them, levels in half precision: nothing in it is learnt."""

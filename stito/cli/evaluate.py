@@ -33,6 +33,10 @@ _COMMANDS = {
         "stito.cli.evaluate_transfer:transfer",
         "Score methods on transfers with a known truth.",
     ),
+    "undo": (
+        "stito.cli.evaluate_undo:undo",
+        "Damage good mixes, and score methods at undoing it.",
+    ),
 }
 
 

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import click
 
-from stito.cli.evaluated import study_options
+from stito.cli.evaluated import executor_of, study_options, workers_options
 from stito.cli.options import predictor_option, simplify_option
-
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
 
 __all__ = ["transfer"]
 
@@ -76,8 +70,7 @@ __all__ = ["transfer"]
     metavar="NAME[:WEIGHTS]|none",
     help="Separates a multitrack's reference; without one, methods are given its stems.",
 )
-@click.option("--workers", type=int, default=None, help="Processes side by side.  [default: as many as cores]")
-@click.option("--scheduler", default=None, metavar="ADDRESS", help="Run on the workers of a dask scheduler instead.")
+@workers_options
 @click.option("--audio", is_flag=True, help="Keep what methods made in OUTDIR/audio, for `stito listen build`.")
 @study_options(force=False)
 def transfer(
@@ -164,7 +157,7 @@ def transfer(
 
     source = CacheSource(data.resolve(), split) if data else DemoSource()
     sounds = outdir.resolve() / "audio" if audio else None
-    with _executor(workers, scheduler, smoke) as executor:
+    with executor_of(workers, scheduler, smoke=smoke) as executor:
         rows = evaluate_transfers(
             source, plan, log=outdir / "cases.jsonl", on_row=tell, executor=executor, audio=sounds
         )
@@ -198,12 +191,3 @@ def _moments(at: str | None) -> tuple[float, ...]:
         return tuple(float(moment) for moment in at.split(",")) if at else ()
     except ValueError as error:
         raise click.BadParameter(f"{at} are no seconds. Write them as 0,1,5,30.", param_hint="--at") from error
-
-
-def _executor(workers: int | None, scheduler: str | None, smoke: bool) -> AbstractContextManager[Executor | None]:
-    from stito.compute.workers import cluster, local_workers
-
-    if scheduler:
-        return cluster(scheduler)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return local_workers(workers if workers is not None else 1 if smoke else cores)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -13,10 +15,20 @@ import click
 from stito.cli.options import together
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from stito.evaluation.table import Table
     from stito.models.encoder import Encoder
 
-__all__ = ["encoders_option", "load_encoders", "print_outcome", "say", "study_options"]
+__all__ = [
+    "encoders_option",
+    "executor_of",
+    "load_encoders",
+    "print_outcome",
+    "say",
+    "study_options",
+    "workers_options",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -54,6 +66,27 @@ def study_options(
         click.option("--smoke", is_flag=True, help=smoke),
     ]
     return together(options)
+
+
+def workers_options(command: Command) -> Command:
+    """Where the jobs of an evaluation run."""
+    options = [
+        click.option("--workers", type=int, default=None, help="Processes side by side.  [default: as many as cores]"),
+        click.option(
+            "--scheduler", default=None, metavar="ADDRESS", help="Run on the workers of a dask scheduler instead."
+        ),
+    ]
+    return together(options)(command)
+
+
+def executor_of(workers: int | None, scheduler: str | None, *, smoke: bool) -> AbstractContextManager[Executor | None]:
+    """What these options name; with `smoke` this process alone, unless they say otherwise."""
+    from stito.compute.workers import cluster, local_workers
+
+    if scheduler:
+        return cluster(scheduler)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return local_workers(workers if workers is not None else 1 if smoke else cores)
 
 
 class Outcome(Protocol):

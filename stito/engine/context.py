@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -15,7 +15,8 @@ from stito.engine.networks import Networks
 from stito.engine.options import AUTO, TransferOptions
 from stito.engine.pairs import PairExcerpts
 from stito.engine.solution import Solution
-from stito.models.encoder import Encoder, embed_blend
+from stito.models.encoder import Encoder
+from stito.models.in_mix import embed_reference_in_mix, others_at
 from stito.search.base import Budget, Step
 from stito.search.objective import (
     AudioDistance,
@@ -81,7 +82,13 @@ class Context:
                 for song, weight in pair.target.songs
             ]
             return measures[0][0] if len(measures) == 1 else MeanDistance(measures)
-        return EmbeddingDistance(self.encoder, embed_blend(self.encoder, pair.target))
+        target = embed_reference_in_mix(self.encoder, pair.target, pair.name, pair.target_others)
+        return EmbeddingDistance(self.encoder, target, pair.name, _places(pair))
+
+    def seen_among_others(self, pair: PairExcerpts) -> None:
+        """From here on a stem is compared among the others as the pair has them now."""
+        if isinstance(measure := self.measure(pair), EmbeddingDistance):
+            self._measures[pair.name] = replace(measure, others=_places(pair))
 
     def distance(self, pair: PairExcerpts, excerpts: Sequence[Tensor]) -> float:
         """How far the candidates' excerpts (2, t) of a pair, or what became of them, are from its reference."""
@@ -136,3 +143,9 @@ class Context:
             strips=self.strips(pair, torch.cat(thetas)),
             same_performance=pair.same_performance,
         )
+
+
+def _places(pair: PairExcerpts) -> list[dict[str, Tensor]]:
+    """The other stems (1, 2, t) at the place of each of the candidates' excerpts; nothing where there are none."""
+    others = {name: other.at_level() for name, other in pair.others.items()}
+    return [others_at(others, number) for number in range(len(pair.places))] if others else []

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -13,29 +14,55 @@ from stito.audio import resample, to_stereo
 from stito.engine.excerpts import active_starts, cut, frame_levels_db, same_performance
 from stito.mix import add_up
 from stito.models.blend import Blend
+from stito.models.in_mix import Others
 
-__all__ = ["ExcerptCutter", "Pair", "PairExcerpts", "Target"]
+__all__ = ["ExcerptCutter", "Other", "Pair", "PairExcerpts", "Target"]
 
 STUDIED = 5
 """Excerpts of both songs that a start is made from, and of the reference that a search is compared with."""
 
 
+SAME = 1e-5
+"""Samples that differ by no more than this, -100 dBFS, are the same."""
+
+
 class Target(NamedTuple):
-    """One reference (2, t'), its rate in Hz, and its weight; the weights of all add up to 1."""
+    """One reference (2, t'), its rate in Hz, and its weight; the weights of all add up to 1.
+
+    `others` are the other stems (2, t') of its mix, where it is compared among them.
+    """
 
     audio: Tensor
     sample_rate: int
     weight: float = 1.0
+    others: Mapping[str, Tensor] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """What is to be matched: input stems (2, t) at a rate, whose sum shall sound like the targets."""
+    """What is to be matched: input stems (2, t) at a rate, whose sum shall sound like the targets.
+
+    `others` are the other stems (2, t) of the input's mix, where a stem is compared among them, and the factor that
+    brings each to the level that it will be written at.
+    """
 
     name: str
     inputs: Mapping[str, Tensor]
     sample_rate: int
     targets: Sequence[Target]
+    others: Mapping[str, tuple[Tensor, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Other:
+    """Another stem of a mix: its excerpts (2, t), and the factor that brings it to the level that it is written at."""
+
+    excerpts: Sequence[Tensor]
+    gain: float = 1.0
+
+    def at_level(self) -> list[Tensor]:
+        """The excerpts at that level."""
+        return [self.gain * x for x in self.excerpts]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +79,8 @@ class PairExcerpts:
         places: where the candidates' excerpts begin in the input, in samples at its `input_rate`.
         input_rate: in Hz.
         seconds: how long an excerpt is.
+        others: by name, the other stems of the mix at the candidates' places, where a stem is compared among them.
+        target_others: those of each song of the reference, at the places of its excerpts.
     """
 
     name: str
@@ -63,6 +92,8 @@ class PairExcerpts:
     places: Sequence[int] = (0,)
     input_rate: int = 0
     seconds: float = 0.0
+    others: Mapping[str, Other] = field(default_factory=dict)
+    target_others: Sequence[Others] = ()
 
     @property
     def references(self) -> list[Tensor]:
@@ -75,13 +106,25 @@ class PairExcerpts:
         return len(self.candidates) > 1
 
     @property
+    def is_the_same(self) -> bool:
+        """Whether the input is what the reference is, sample by sample, where candidates are rendered."""
+        theirs = self.references
+        return self.same_performance and all(
+            ours.shape == other.shape and torch.allclose(ours, other, rtol=0.0, atol=SAME)
+            for ours, other in zip(self.summed, theirs, strict=True)
+        )
+
+    @property
     def summed(self) -> list[Tensor]:
         """The candidates' excerpts, of several stems their sum."""
         return [torch.stack(together).sum(0) for together in zip(*self.candidates.values(), strict=True)]
 
     def in_mono(self) -> PairExcerpts:
         """The same with equal channels: what a result in mono can come to."""
-        return replace(self, inputs=[_mono(x) for x in self.inputs], target=self.target.map(_mono))
+        others = {
+            name: replace(other, excerpts=[_mono(x) for x in other.excerpts]) for name, other in self.others.items()
+        }
+        return replace(self, inputs=[_mono(x) for x in self.inputs], target=self.target.map(_mono), others=others)
 
     def of_result(self, result: Tensor, gain: float = 1.0) -> list[Tensor]:
         """The candidates' excerpts (2, n) of what the stem or the sum has become (channels, t), at the input's rate.
@@ -112,7 +155,7 @@ class ExcerptCutter:
     def cut(self, pair: Pair) -> PairExcerpts:
         """The excerpts of a pair."""
         rate, total = pair.sample_rate, add_up(pair.inputs.values())
-        reference, other_rate, _ = pair.targets[0]
+        reference, other_rate, *_ = pair.targets[0]
         # with several references there is not one performance to be the same as
         same = len(pair.targets) == 1 and same_performance(total, reference, rate, other_rate)
         # places in both, where they are compared place by place
@@ -123,15 +166,31 @@ class ExcerptCutter:
         candidates = {stem: self._cut(x, rate, starts) for stem, x in pair.inputs.items()}
         if same:
             inputs = [torch.stack(together).sum(0) for together in zip(*candidates.values(), strict=True)]
-            target = Blend.of(self._cut(reference, other_rate, [round(start * other_rate / rate) for start in starts]))
+            places = [[round(start * other_rate / rate) for start in starts]]
         else:
-            inputs = self._many(total, rate, levels)
-            target = Blend([(self._many(x, at, frame_levels_db(x, at)), weight) for x, at, weight in pair.targets])
-        return PairExcerpts(pair.name, candidates, inputs, target, same, self.sample_rate, starts, rate, self.seconds)
+            inputs = self._cut(total, rate, self._many(total, rate, levels))
+            places = [self._many(of.audio, of.sample_rate) for of in pair.targets]
+        found = list(zip(pair.targets, places, strict=True))
+        return PairExcerpts(
+            name=pair.name,
+            candidates=candidates,
+            inputs=inputs,
+            target=Blend([(self._cut(of.audio, of.sample_rate, at), of.weight) for of, at in found]),
+            same_performance=same,
+            sample_rate=self.sample_rate,
+            places=starts,
+            input_rate=rate,
+            seconds=self.seconds,
+            others={name: Other(self._cut(x, rate, starts), gain) for name, (x, gain) in pair.others.items()},
+            target_others=[
+                {name: self._cut(x, of.sample_rate, at) for name, x in of.others.items()} for of, at in found
+            ],
+        )
 
-    def _many(self, x: Tensor, sample_rate: int, levels: Tensor) -> list[Tensor]:
-        """More excerpts than a search could render for every candidate: one song's notes are to matter little."""
-        return self._cut(x, sample_rate, self._starts(x, sample_rate, max(self.count, STUDIED), levels))
+    def _many(self, x: Tensor, sample_rate: int, levels: Tensor | None = None) -> list[int]:
+        """Where more excerpts are than a search could render for every candidate: one song's notes matter little."""
+        levels = frame_levels_db(x, sample_rate) if levels is None else levels
+        return self._starts(x, sample_rate, max(self.count, STUDIED), levels)
 
     def _starts(self, x: Tensor, sample_rate: int, count: int, levels: Tensor) -> list[int]:
         return active_starts(x, sample_rate, seconds=self.seconds, count=count, levels=levels)

@@ -29,7 +29,7 @@ from stito.effects.aspects import Amount
 from stito.engine.result import OnStep, Progress
 from stito.mix import Mix, add_up, levels_of
 
-__all__ = ["Settled", "limiting_note", "render_part", "settle"]
+__all__ = ["Settled", "limiting_note", "render_part", "settle", "wanted_lufs"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,12 +191,17 @@ def _faders(
         have, want = loudness(add_up(scaled), mix.sample_rate), targets["mix"]
         shift = whole + amount.level * (want - whole) - have if min(have, want, whole) > SILENT_LUFS else 0.0
         return {name: fader + shift for name, fader in faders.items()}
+    audible = {name: lufs for name, lufs in before.items() if after[name] > SILENT_LUFS}
+    return balance_faders(before, after, wanted_lufs(audible, targets, amount))
+
+
+def wanted_lufs(before: Mapping[str, float], targets: Mapping[str, float], amount: Amount) -> dict[str, float]:
+    """How loud each stem with a target is to be, in LUFS: that part of the way from where it was; silence stays."""
     moves = {
         name: target - before[name]
         for name, target in targets.items()
-        if name in before and min(target, before[name], after[name]) > SILENT_LUFS
+        if name in before and min(target, before[name]) > SILENT_LUFS
     }
     middle = sum(moves.values()) / len(moves) if moves else 0.0
     apart = amount.level if amount.balance is None else amount.balance
-    wanted = {name: before[name] + amount.level * middle + apart * (move - middle) for name, move in moves.items()}
-    return balance_faders(before, after, wanted)
+    return {name: before[name] + amount.level * middle + apart * (move - middle) for name, move in moves.items()}

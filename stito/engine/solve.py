@@ -22,11 +22,12 @@ from stito.engine.context import Context
 from stito.engine.methods.base import Method, load_method
 from stito.engine.networks import Networks
 from stito.engine.options import AUTO, ENSEMBLE, NONE, PREDICT, TransferOptions
-from stito.engine.pairs import ExcerptCutter, Pair, PairExcerpts
+from stito.engine.pairs import ExcerptCutter, PairExcerpts
 from stito.engine.result import OnStep, Progress, Solved
 from stito.engine.routing import route
 from stito.engine.simplify import simplified
 from stito.engine.solution import Solution
+from stito.engine.surroundings import notes_on_mixes, pairs_in_mixes, with_what_became
 from stito.errors import SettingsError
 from stito.mix import Mix
 from stito.models.encoder import digest_of, has_learnt
@@ -86,14 +87,15 @@ def prepare(mix: Mix, reference: Mix, options: TransferOptions) -> Task:
     rate = context.encoder.sample_rate
     cutter = ExcerptCutter(rate, options.excerpt_seconds, options.excerpt_count, options.device)
     pairs = []
-    for name, way in routes.pairs.items():
+    for name, to_cut in pairs_in_mixes(routes, mix, context.encoder, options.amounts).items():
         with phase("excerpts", name):
-            pair = cutter.cut(Pair(name, way.inputs, mix.sample_rate, way.targets()))
+            pair = cutter.cut(to_cut)
         pairs.append(pair)
     if options.encoder == AUTO:
         context = _with_trained_encoder(context, pairs)
     if mix.is_mono:
         pairs, context = _in_mono(pairs, context)
+    in_mixes = notes_on_mixes(routes, context.encoder) if options.objective is None else []
     with phase("measure"):
         targets = {"mix" if name == "sum" else name: way.loudness() for name, way in routes.pairs.items()}
     return Task(
@@ -106,7 +108,7 @@ def prepare(mix: Mix, reference: Mix, options: TransferOptions) -> Task:
         input_digests=mix.digests(),
         references=[(one.name, round(weight, 6)) for one, weight in reference.blended],
         reference_digests=_digests(reference),
-        notes=[*routes.notes, *_cancelled(mix), *_without_knobs(mix, options)],
+        notes=[*routes.notes, *in_mixes, *_cancelled(mix), *_without_knobs(mix, options)],
     )
 
 
@@ -221,6 +223,9 @@ def _solve_all(task: Task, on_step: OnStep | None) -> dict[str, Solution]:
     interrupted, spent, count = False, 0.0, len(task.pairs)
     for index, pair in enumerate(task.pairs):
         budget = _share(task.context.options.budget, spent, count - index)
+        if pair.others:
+            pair = with_what_became(pair, solutions, task.context)
+            task.context.seen_among_others(pair)
 
         def report(step: Step, name: str = pair.name, index: int = index, budget: Budget | None = budget) -> None:
             if on_step:

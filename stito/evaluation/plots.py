@@ -10,9 +10,19 @@ import numpy as np
 
 from stito.errors import MissingDependencyError
 from stito.evaluation.encoders.disentanglement import Cloud
+from stito.evaluation.statistics import Estimate
 from stito.metrics.scikit import tsne, tsne_of_distances
 
-__all__ = ["anytime_curves_png", "boxes_png", "classes_png", "cloud_png", "distances_png", "dots_png", "require"]
+__all__ = [
+    "anytime_curves_png",
+    "boxes_png",
+    "classes_png",
+    "cloud_png",
+    "distances_png",
+    "dots_png",
+    "require",
+    "shares_png",
+]
 
 MARKERS = "osv^<>DdpPXhH8*1234+x|_.,"
 """One for each of 25 segments."""
@@ -121,6 +131,31 @@ def dots_png(values: Mapping[str, Sequence[float]], title: str) -> bytes:
     panel.set_xlabel(title)
     panel.grid(axis="x", alpha=0.3)
     panel.tick_params(labelsize=8)
+    return _png(drawing)
+
+
+def shares_png(shares: Mapping[str, Mapping[str, Estimate]], aim: float, title: str) -> bytes:
+    """Shares with their intervals, a row for each name and a panel for each kind, and a line at what is aimed at."""
+    _, backend = require()
+    from matplotlib.figure import Figure
+
+    names = list(next(iter(shares.values())))
+    drawing = Figure(figsize=(2.6 * len(shares) + 2.4, 1.1 + 0.3 * len(names)), dpi=DPI, layout="constrained")
+    backend.FigureCanvasAgg(drawing)
+    panels = drawing.subplots(1, len(shares), squeeze=False, sharey=True).ravel()
+    for panel, (kind, found) in zip(panels, shares.items(), strict=True):
+        for place, name in enumerate(names):
+            value = found[name]
+            panel.plot([100 * value.low, 100 * value.high], [place] * 2, color="C0", linewidth=1.4)
+            panel.plot(100 * value.mean, place, "o", color="C0", markersize=5)
+        panel.axvline(100 * aim, color="C1", linewidth=1)
+        panel.set_title(kind, fontsize=10)
+        panel.set_xlim(-2, 102)
+        panel.set_xlabel(title)
+        panel.grid(axis="x", alpha=0.3)
+        panel.tick_params(labelsize=8)
+    panels[0].set_yticks(range(len(names)), names)
+    panels[0].invert_yaxis()
     return _png(drawing)
 
 

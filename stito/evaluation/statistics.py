@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stito import streams
 from stito.streams import Purpose
 
-__all__ = ["Estimate", "Paired", "bootstrap", "estimate", "paired"]
+__all__ = ["Estimate", "Paired", "bootstrap", "estimate", "paired", "share"]
 
 CONFIDENCE = 0.95
 DRAWS = 2000
@@ -53,6 +53,18 @@ def estimate(values: Iterable[float]) -> Estimate:
         return Estimate(mean, math.nan, math.nan, count)
     reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, count - 1) * found.std(ddof=1) / math.sqrt(count))
     return Estimate(mean, mean - reach, mean + reach, count)
+
+
+def share(hits: int, count: int) -> Estimate:
+    """How often something happened, with Wilson's score interval, which is right for all and for none of them too."""
+    from scipy import stats
+
+    if not count:
+        return Estimate(math.nan, math.nan, math.nan, 0)
+    z = float(stats.norm.ppf(0.5 + CONFIDENCE / 2))
+    middle = (hits + z**2 / 2) / (count + z**2)
+    reach = z / (count + z**2) * math.sqrt(hits * (count - hits) / count + z**2 / 4)
+    return Estimate(hits / count, max(0.0, middle - reach), min(1.0, middle + reach), count)
 
 
 Values = NDArray[np.float64]

@@ -23,6 +23,7 @@ __all__ = [
     "Familiar",
     "FaultFinder",
     "MixEncoder",
+    "PartEncoder",
     "Trainable",
     "TrainedEncoder",
     "Weighted",
@@ -43,7 +44,7 @@ class Encoder(Protocol):
     """Anything with these three attributes and this method: a third party inherits nothing.
 
     An encoder may also declare what the protocols of this module name, each one attribute: `Compared`, `Calibrated`,
-    `Familiar`, `Weighted`, `Described`, `MixEncoder`, `FaultFinder`, `Combined`.
+    `Familiar`, `Weighted`, `Described`, `MixEncoder`, `PartEncoder`, `FaultFinder`, `Combined`.
 
     Attributes:
         name: the registered name.
@@ -109,7 +110,19 @@ class MixEncoder(Protocol):
     stems: tuple[str, ...]
 
     def embed_mix(self, stems: Mapping[str, Tensor]) -> MixEmbedding:
-        """The embeddings of b mixes, stems (b, 2, t) by name; silent and missing stems take no part."""
+        """The embeddings of b mixes, stems (b, 2, t) by name; silent and missing stems take no part.
+
+        A stem of one row (1, 2, t) is the same in all mixes.
+        """
+        ...
+
+
+@runtime_checkable
+class PartEncoder(MixEncoder, Protocol):
+    """Embeds one stem as a part of its mix for less than the whole mix costs: searches need no more."""
+
+    def embed_part(self, stem: str, x: Tensor, others: Mapping[str, Tensor]) -> Tensor:
+        """What `embed_mix` of all has of the stem of that name, (b, dim), of x (b, 2, t) among others (1, 2, t)."""
         ...
 
 
@@ -193,11 +206,13 @@ def embed_excerpts(encoder: Encoder, excerpts: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(side_by_side(lambda excerpt: encoder.embed(excerpt[None]), excerpts))).mean(0)
 
 
-def embed_blend(encoder: Encoder, blend: Blend) -> Tensor:
-    """The mean embedding (1, dim) of several songs, by their weights: of one, that of its excerpts."""
+def embed_blend(
+    encoder: Encoder, blend: Blend, of_song: Callable[[Encoder, Sequence[Tensor]], Tensor] = embed_excerpts
+) -> Tensor:
+    """The mean embedding (1, dim) of several songs, by their weights: of one, that of its excerpts (`of_song`)."""
     if len(blend.songs) == 1:
-        return blend.mean(lambda excerpts: embed_excerpts(encoder, excerpts))
-    return blend.mean(lambda excerpts: _comparable(encoder, embed_excerpts(encoder, excerpts)))
+        return blend.mean(lambda excerpts: of_song(encoder, excerpts))
+    return blend.mean(lambda excerpts: _comparable(encoder, of_song(encoder, excerpts)))
 
 
 def embed_all(encoders: Sequence[Encoder], x: Tensor) -> Tensor:

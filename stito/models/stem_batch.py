@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -45,26 +45,29 @@ class StemBatch:
 
     @classmethod
     def of_mix(cls, stems: Mapping[str, Tensor], names: tuple[str, ...]) -> StemBatch:
-        """b mixes, their stems (b, 2, t) by name; rows of silence are left out.
+        """b mixes, their stems (b | 1, 2, t) by name; rows of silence are left out.
+
+        A stem of one row is the same in all mixes: it is one sound among the `audio`.
 
         Raises `UnknownNameError` for a stem that is none of `names`, `AudioError` for no stem, or shapes that differ.
         """
         for name in stems:
             if name not in names:
                 raise UnknownNameError.of("stem", name, names)
-        if len({x.shape for x in stems.values()}) != 1:
+        mixes = max((len(x) for x in stems.values()), default=0)
+        if len({x.shape[1:] for x in stems.values()}) != 1 or any(len(x) not in (1, mixes) for x in stems.values()):
             raise AudioError("The stems of a mix must be there, and have one shape.", hint="Pad the shorter ones.")
-        parts, mix, slot = [], [], []
+        parts, places, first = [], [], 0
         for name, x in stems.items():
             sounding = [row for row in range(len(x)) if not is_silent(x[row].detach())]
             parts.append(x if len(sounding) == len(x) else x[sounding])
-            mix += sounding
-            slot += [names.index(name)] * len(sounding)
+            of = {row: first + place for place, row in enumerate(sounding)}
+            everywhere = dict.fromkeys(range(mixes), of[0]) if len(x) == 1 and of else of
+            places += [(sound, mix, names.index(name)) for mix, sound in everywhere.items()]
+            first += len(sounding)
         audio = torch.cat(parts)
-        row, mixes, slots = (
-            torch.as_tensor(values, dtype=torch.long, device=audio.device) for values in (range(len(audio)), mix, slot)
-        )
-        return cls(audio, row, mixes, slots, torch.ones_like(row, dtype=torch.bool), len(x))
+        row, mix, slot = torch.tensor(places, dtype=torch.long, device=audio.device).reshape(-1, 3).unbind(1)
+        return cls(audio, row, mix, slot, torch.ones_like(row, dtype=torch.bool), mixes)
 
     def to(self, device: torch.device | str) -> StemBatch:
         """The same stems on a device."""
@@ -73,6 +76,19 @@ class StemBatch:
         )
         return StemBatch(
             audio, row, mix, slot, named, self.mixes, {name: x.to(device) for name, x in self.analysis.items()}
+        )
+
+    def only(self, slot: int, families: Collection[str]) -> StemBatch:
+        """The rows of one stem alone, of a batch that is analysed; `families` of the analysis have a value per row."""
+        chosen = (self.slot == slot).nonzero()[:, 0]
+        parts = {name: values[chosen] if name in families else values for name, values in self.analysis.items()}
+        return replace(
+            self,
+            row=self.row[chosen],
+            mix=self.mix[chosen],
+            slot=self.slot[chosen],
+            named=self.named[chosen],
+            analysis=parts,
         )
 
     def analysed(self, analysis: Mapping[str, Tensor]) -> StemBatch:

@@ -20,6 +20,7 @@ from stito.dsp.loudness import decibels, measure
 from stito.effects.chain import Chain, Prepared
 from stito.metrics.spectral import MultiScaleSpectral, SampledSpectral, Spectral
 from stito.models.encoder import Encoder, distance
+from stito.models.in_mix import embed_in_mix
 
 __all__ = [
     "AudioDistance",
@@ -37,6 +38,7 @@ __all__ = [
     "StemCandidates",
     "SumCandidates",
     "faders_db",
+    "weighted_energy",
 ]
 
 Candidates = Callable[[Tensor], list[Tensor]]
@@ -195,7 +197,7 @@ class SumCandidates:
         return apart.clamp(-self.most_moved_db, self.most_moved_db) - apart
 
     def _energy(self, sounds: Sequence[Tensor]) -> Tensor:
-        return _weighted_energy(sounds, self.sample_rate)
+        return weighted_energy(sounds, self.sample_rate)
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,7 +239,7 @@ def faders_db(theta: Tensor, most_db: float) -> Tensor:
     return faders - faders.mean(-1, keepdim=True)
 
 
-def _weighted_energy(sounds: Sequence[Tensor], sample_rate: int) -> Tensor:
+def weighted_energy(sounds: Sequence[Tensor], sample_rate: int) -> Tensor:
     """The K-weighted energy of excerpts (b, 2, t) of one stem together, (b,)."""
     return torch.stack([measure(sound, sample_rate).energy.sum(-1) for sound in sounds]).sum(0)
 
@@ -258,25 +260,34 @@ class LevelCandidates:
 
     def __init__(self, candidates: Candidates, inputs: Sequence[Tensor], sample_rate: int) -> None:
         self._candidates, self._rate = candidates, sample_rate
-        self._wanted = _weighted_energy([x[None] for x in inputs], sample_rate)
+        self._wanted = weighted_energy([x[None] for x in inputs], sample_rate)
 
     def __call__(self, theta: Tensor) -> list[Tensor]:
         """The audio (b, 2, t) of each excerpt."""
         made = self._candidates(theta)
-        gains = (self._wanted / _weighted_energy(made, self._rate).clamp_min(SILENT_ENERGY)).sqrt()
+        gains = (self._wanted / weighted_energy(made, self._rate).clamp_min(SILENT_ENERGY)).sqrt()
         return [gains[:, None, None] * sound for sound in made]
 
 
 @dataclass(frozen=True, eq=False)
 class EmbeddingDistance:
-    """Distance between a candidate's embedding, averaged over the excerpts, and the reference's (1, dim)."""
+    """Distance between a candidate's embedding, averaged over the excerpts, and the reference's (1, dim).
+
+    A `stem` among `others`, its excerpts' place by place (1, 2, t), is embedded as a part of their mix.
+    """
 
     encoder: Encoder
     target: Tensor
+    stem: str = ""
+    others: Sequence[Mapping[str, Tensor]] = ()
 
     def __call__(self, excerpts: Sequence[Tensor]) -> Tensor:
         """Distances (b,)."""
-        embeddings = [self.encoder.embed(excerpt) for excerpt in excerpts]
+        around = self.others or [{}] * len(excerpts)
+        embeddings = [
+            embed_in_mix(self.encoder, excerpt, self.stem, others)
+            for excerpt, others in zip(excerpts, around, strict=True)
+        ]
         return distance(self.encoder, torch.stack(embeddings).mean(0), self.target)
 
 

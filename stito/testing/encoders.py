@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from stito.models.encoder import Encoder, MixEncoder
+from stito.models.encoder import Encoder, MixEncoder, PartEncoder
 from stito.testing.probe import ROWS, ContractError, probe
 
 __all__ = ["check_encoder"]
@@ -75,3 +75,12 @@ def _check_mixes(encoder: MixEncoder, dim: int, x: Tensor, require: Callable[[bo
         alone = encoder.embed_mix({stem: audio[:1] for stem, audio in stems.items()})
         apart = (alone.stems[0] - mix.stems[0]).abs().max().item()
         require(apart <= limit, f"a mix of a batch differs from that mix alone by {apart:.2g}")
+        shared = {stem: audio[:1] for stem, audio in stems.items()}
+        repeated = {stem: audio.expand(len(x), -1, -1).contiguous() for stem, audio in shared.items()}
+        once, each = (encoder.embed_mix({missing: x, **others}) for others in (shared, repeated))
+        require(once.stems.shape == each.stems.shape, "a stem of one row is not the same in all mixes")
+        apart = (once.stems - each.stems).abs().max().item()
+        require(apart <= limit, f"a stem of one row moves the embedding by {apart:.2g} against one that is repeated")
+        if isinstance(encoder, PartEncoder):
+            apart = (encoder.embed_part(missing, x, shared) - once.stems[:, 0]).abs().max().item()
+            require(apart <= limit, f"a stem's part of a mix differs from the mix's by {apart:.2g}")

@@ -93,6 +93,29 @@ def test_a_stem_is_seen_against_the_others(encoder: StemEncoder, mix: dict[str, 
     assert (apart[torch.tensor([0, 1, 3])] > 1e-3).all()
 
 
+def test_a_stem_of_one_row_is_the_same_in_all_mixes(encoder: StemEncoder, mix: dict[str, Tensor]) -> None:
+    shared = {**mix, "drums": mix["drums"][:1]}
+    batch = StemBatch.of_mix(shared, encoder.stems)
+    assert (len(batch.audio), len(batch.row), batch.mixes) == (5, 6, 2)
+    once = encoder.embed_mix(shared)
+    repeated = encoder.embed_mix({**mix, "drums": mix["drums"][:1].repeat(2, 1, 1)})
+    assert torch.equal(once.present, repeated.present)
+    torch.testing.assert_close(once.stems, repeated.stems, atol=1e-4, rtol=1e-4)
+    silent = StemBatch.of_mix({**mix, "drums": torch.zeros_like(mix["drums"][:1])}, encoder.stems)
+    assert (len(silent.row), silent.mixes) == (4, 2)
+
+
+def test_a_part_of_a_mix_is_what_the_mix_has_of_it(encoder: StemEncoder, mix: dict[str, Tensor]) -> None:
+    others = {name: mix[name][:1] for name in ("vocals", "other")}
+    x = mix["drums"].clone().requires_grad_()
+    part = encoder.embed_part("drums", x, others)
+    torch.testing.assert_close(part, encoder.embed_mix({"drums": x, **others}).stems[:, 1])
+    part.square().sum().backward()
+    assert float(x.grad.abs().max()) > 0  # type: ignore[union-attr]
+    half = torch.stack([mix["drums"][0], torch.zeros_like(mix["drums"][0])])
+    assert encoder.embed_part("drums", half, others)[1].tolist() == [0.0] * encoder.dim
+
+
 def test_gradients_reach_every_stem(encoder: StemEncoder, mix: dict[str, Tensor]) -> None:
     stems = {name: x.clone().requires_grad_() for name, x in mix.items()}
     encoder.embed_mix(stems).vector.square().sum().backward()
@@ -123,7 +146,7 @@ def test_unknown_stems_and_other_shapes_are_refused(encoder: StemEncoder, mix: d
     with pytest.raises(UnknownNameError, match="choir"):
         encoder.embed_mix({"choir": mix["vocals"]})
     with pytest.raises(AudioError, match="one shape"):
-        encoder.embed_mix({**mix, "bass": noise(3, rows=1)})
+        encoder.embed_mix({**mix, "bass": noise(3, rows=3)})
     with pytest.raises(AudioError, match="stereo"):
         encoder.embed(torch.zeros(1, 1, RATE))
 

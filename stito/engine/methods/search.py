@@ -7,7 +7,7 @@ import time
 from torch import Tensor
 
 from stito.engine.context import Context
-from stito.engine.options import MATCH, NEUTRAL
+from stito.engine.options import AUTO, MATCH, NEUTRAL
 from stito.engine.pairs import PairExcerpts
 from stito.engine.solution import Solution
 from stito.engine.starts import Problem, pose, solution_from
@@ -37,6 +37,8 @@ CLOSER = 0.25
 """First steps on a bus, as a share of those elsewhere: among so many knobs larger ones cost more than they gain."""
 
 SAME_STYLE = "The start is as close to the reference as other music under the same effects; nothing was searched."
+
+SAME_SOUND = "The input is what the reference is; nothing was searched."
 
 FROZEN = "All knobs of the chain are frozen; nothing was searched."
 
@@ -69,9 +71,11 @@ class SearchMethod:
         problem = pose(pair, context, wanted=init)
         start = problem.choose(init)
         budget = context.budget or _allowance(problem, start)
+        same = pair.is_the_same
+        start = NEUTRAL if same and init == AUTO else start
         theta = problem.starts[start]
-        if context.interrupted or budget is None or not len(theta):
-            stop = SAME_STYLE if len(theta) else FROZEN
+        if context.interrupted or budget is None or same or not len(theta):
+            stop = (SAME_SOUND if same else SAME_STYLE) if len(theta) else FROZEN
             stop = StopReason.INTERRUPTED.value if context.interrupted else stop
             return solution_from(pair, context, problem, start, started=started, stop=stop)
         prior, patience = problem.prior_around(start), _patience(problem, context)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stito.audio import write_atomic
-from stito.errors import OutputError
+from stito.evaluation.log import RowLog
 
 __all__ = ["Detection", "Row", "Rows"]
 
@@ -43,25 +41,12 @@ class Row:
         return cls(**{**values, **found})
 
 
-class Rows:
+class Rows(RowLog[Row]):
     """Rows in a file of JSON lines, all of one recipe and one evaluation."""
 
     def __init__(self, path: Path, identity: dict[str, Any]) -> None:
         """What is there already; `OutputError` if it is of another evaluation."""
-        self._path, self._header = path, json.dumps(identity, sort_keys=True)
-        self.rows: list[Row] = []
-        if not path.is_file():
-            return
-        header, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
-        if header != self._header:
-            raise OutputError(f"{path} is of another evaluation.", hint="Choose another folder, or delete this one.")
-        self.rows = [Row.parsed(json.loads(line)) for line in lines]
-
-    def add(self, row: Row) -> None:
-        """Keep a row."""
-        self.rows.append(row)
-        lines = [self._header, *(json.dumps(asdict(kept)) for kept in self.rows)]
-        write_atomic(self._path, "\n".join(lines) + "\n", overwrite=True)
+        super().__init__(path, identity, Row.parsed, lambda row: (row.variant, row.seed))
 
     def has(self, variant: str, seed: int) -> bool:
         """Whether that training has been measured."""

@@ -25,7 +25,7 @@ from stito.streams import Purpose
 if TYPE_CHECKING:
     from stito.data.manipulation import Manipulation, Manipulator
 
-__all__ = ["Case", "Part", "as_stem", "draw_transfer"]
+__all__ = ["Case", "Part", "as_mix", "as_stem", "draw_transfer"]
 
 
 @dataclass(frozen=True)
@@ -102,11 +102,11 @@ class Case:
 
     def inputs(self) -> Mix:
         """The inputs as the engine takes them."""
-        return _mix({name: part.source for name, part in self.parts.items()})
+        return as_mix({name: part.source for name, part in self.parts.items()})
 
     def references(self) -> Mix:
         """The references as methods are given them."""
-        return _mix({name: part.given_reference for name, part in self.parts.items()})
+        return as_mix({name: part.given_reference for name, part in self.parts.items()})
 
 
 def draw_transfer(material: Material, manipulator: Manipulator, plan: TransferPlan, number: int) -> Case:
@@ -150,10 +150,11 @@ def draw_transfer(material: Material, manipulator: Manipulator, plan: TransferPl
 
 def as_stem(x: Tensor) -> Mix:
     """A stem (2, t) of a song, at 44.1 kHz, as the engine takes it."""
-    return _mix({"stem": x})
+    return as_mix({"stem": x})
 
 
-def _mix(stems: Mapping[str, Tensor]) -> Mix:
+def as_mix(stems: Mapping[str, Tensor]) -> Mix:
+    """Stems (2, t) of a song, at 44.1 kHz, as the engine takes them."""
     audio_format = AudioFormat(SAMPLE_RATE, 2, "FLOAT")
     kind: Kind = "stems" if len(stems) > 1 else "stem"
     return Mix(dict(stems), SAMPLE_RATE, audio_format, "case", (), kind, dict.fromkeys(stems, audio_format))

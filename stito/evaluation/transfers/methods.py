@@ -17,6 +17,7 @@ from stito.console.strips import gain, loudness, render_strip
 from stito.effects.chain import Chain, ChainSettings
 from stito.engine.options import AUTO, MATCH, NEURAL, NEUTRAL, PREDICT, TransferOptions
 from stito.engine.solve import prepare, solve
+from stito.errors import WeightsError
 from stito.evaluation.encoders.cases import SAMPLE_RATE
 from stito.evaluation.listening.trials import REFERENCE
 from stito.evaluation.transfers.cases import Case
@@ -32,7 +33,7 @@ from stito.search.fit import fit
 from stito.streams import Purpose, derived_seed
 from stito.training.tasks.target_settings import target_settings
 
-__all__ = ["Asked", "ask", "audio_file", "measure", "oracle", "warm_up"]
+__all__ = ["Asked", "ask", "ask_again", "audio_file", "measure", "oracle", "warm_up"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,14 @@ def ask(method: str) -> Asked:
     alone = (MATCH, NEUTRAL, PREDICT)  # these do not use the converter
     start = "" if name in alone or init in alone else digest_of(load_converter(registry.default("converter")))
     return Asked(method, name, init or AUTO, encoder, digest_of(encoder) + start)
+
+
+def ask_again(method: str, digest: str) -> Asked:
+    """A method wherever a row of it is computed; `WeightsError` where it has other weights than were asked for."""
+    asked = ask(method)
+    if asked.digest != digest:
+        raise WeightsError(f"The weights of {method} differ between machines.", hint="Install the same stito on all.")
+    return asked
 
 
 def measure(

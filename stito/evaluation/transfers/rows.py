@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stito.audio import write_atomic
-from stito.errors import OutputError
+from stito.evaluation.log import RowLog
 from stito.evaluation.transfers.plan import TransferPlan
 
 __all__ = ["Log", "Row"]
@@ -55,44 +53,15 @@ class Row:
         return self.measures["mid_side"]
 
 
-class Log:
+class Log(RowLog[Row]):
     """Rows in a file of JSON lines, of one plan: an interrupted evaluation goes on where it stopped."""
 
     def __init__(self, path: Path | None, plan: TransferPlan) -> None:
         """`OutputError` if the file is of another plan; without a path nothing is kept."""
-        self._path, self._header = path, json.dumps(plan.identity(), sort_keys=True)
-        self.rows: list[Row] = []
-        if path is None or not path.is_file():
-            return
-        header, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
-        if json.dumps(_read(header), sort_keys=True) != self._header:
-            raise OutputError(f"{path} is of another evaluation.", hint="Choose another folder, or delete it.")
-        self.rows = [row for row in map(_row, lines) if row]
-
-    def add(self, row: Row) -> None:
-        """Keep a row, in place of an earlier one of the same case, method and weights."""
-        same = (row.case, row.method, row.digest)
-        self.rows = [kept for kept in self.rows if (kept.case, kept.method, kept.digest) != same] + [row]
-        if self._path:
-            lines = [self._header, *(json.dumps(asdict(kept)) for kept in self.rows)]
-            write_atomic(self._path, "\n".join(lines) + "\n", overwrite=True)
+        super().__init__(path, plan.identity(), _row, lambda row: (row.case, row.method, row.digest), renamed=RENAMED)
 
 
-def _read(line: str) -> dict[str, Any] | None:
-    """The values of a line under their current names; nothing for a line that was cut off."""
-    try:
-        values = json.loads(line)
-    except json.JSONDecodeError:
-        return None
-    if not isinstance(values, dict):
-        return None
-    return {RENAMED.get(str(key), str(key)): value for key, value in values.items()}
-
-
-def _row(line: str) -> Row | None:
-    """The row of a line; nothing for one that was cut off."""
-    values = _read(line)
-    if values is None:
-        return None
+def _row(values: dict[str, Any]) -> Row:
+    """The row of a line's values."""
     points = {name: [tuple(entry) for entry in values[name]] for name in ("anytime_curve", "history")}
     return Row(**{**values, **points})

@@ -7,18 +7,17 @@ jobs run side by side as there are cores.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, as_completed
+from collections.abc import Callable
+from concurrent.futures import Executor
 from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 
-import torch
-
 from stito.effects.chain_files import load_chain
 from stito.errors import WeightsError
+from stito.evaluation.jobs import on_one_core, run_jobs
 from stito.evaluation.transfers.cases import Case, draw_transfer
-from stito.evaluation.transfers.methods import Asked, ask, audio_file, measure, warm_up
+from stito.evaluation.transfers.methods import Asked, ask, ask_again, audio_file, measure, warm_up
 from stito.evaluation.transfers.plan import TransferPlan
 from stito.evaluation.transfers.rows import Log, Row
 from stito.evaluation.transfers.sources import Source, opened
@@ -77,8 +76,8 @@ def _evaluated(
     for place in wanted:
         if place in done and on_row:
             on_row(done[place])
-    todo = [(*place, digests[place[1]], fingerprint) for place in wanted if place not in done]
-    for row in _rows(source, plan, audio, todo, executor):
+    todo = [(source, plan, audio, *at, digests[at[1]], fingerprint) for at in wanted if at not in done]
+    for row in run_jobs(_job, todo, executor):
         kept.add(row)
         done[row.case, row.method] = row
         if on_row:
@@ -86,39 +85,16 @@ def _evaluated(
     return [done[place] for place in wanted]
 
 
-def _rows(
-    source: Source,
-    plan: TransferPlan,
-    audio: Path | None,
-    todo: list[tuple[int, str, str, str]],
-    executor: Executor | None,
-) -> Iterator[Row]:
-    """The rows of these cases, methods and weights as they are measured."""
-    if executor is None:
-        yield from (_job(source, plan, audio, *what) for what in todo)
-        return
-    jobs: list[Future[Row]] = [executor.submit(_job, source, plan, audio, *what) for what in todo]
-    try:
-        yield from (job.result() for job in as_completed(jobs))
-    finally:
-        for job in jobs:
-            job.cancel()
-
-
 def _job(
     source: Source, plan: TransferPlan, audio: Path | None, number: int, method: str, digest: str, fingerprint: str
 ) -> Row:
     if _fingerprint(plan) != fingerprint:
         raise WeightsError("Weights or chains differ between machines.", hint="Install the same stito on all.")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with on_one_core():
         chain, evaluation_encoder = load_chain(plan.chain), _evaluation_encoder(plan.evaluation_encoder)
         if plan.at:
             _warmed_up(source, plan, method, digest)
         return measure(_case(source, plan, number), _asked(method, digest), chain, evaluation_encoder, plan, audio)
-    finally:
-        torch.set_num_threads(threads)
 
 
 @lru_cache(maxsize=64)
@@ -136,10 +112,7 @@ def _fingerprint(plan: TransferPlan) -> str:
 @lru_cache(maxsize=16)
 def _asked(method: str, digest: str) -> Asked:
     """A method, loaded once in each process; `WeightsError` where it would have other weights than were asked for."""
-    asked = ask(method)
-    if asked.digest != digest:
-        raise WeightsError(f"The weights of {method} differ between machines.", hint="Install the same stito on all.")
-    return asked
+    return ask_again(method, digest)
 
 
 @lru_cache(maxsize=2)

@@ -1,0 +1,97 @@
+"""All methods on all cases with all references: here, in several processes, or on a cluster, with the same rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import nullcontext
+from functools import lru_cache
+from pathlib import Path
+
+from stito.errors import WeightsError
+from stito.evaluation.jobs import on_one_core, run_jobs
+from stito.evaluation.transfers.methods import Asked, ask, ask_again
+from stito.evaluation.undo.cases import Source, UndoCase, draw_case, opened
+from stito.evaluation.undo.plan import UndoPlan
+from stito.evaluation.undo.rows import Row, UndoLog
+from stito.evaluation.undo.trial import try_method
+from stito.files.locks import sole_writer
+from stito.models.loading import load_encoder
+
+__all__ = ["evaluate_undo"]
+
+
+def evaluate_undo(
+    source: Source,
+    plan: UndoPlan,
+    *,
+    log: Path | None = None,
+    on_row: Callable[[Row], None] | None = None,
+    executor: Executor | None = None,
+) -> list[Row]:
+    """Every method on every case with every reference, in the order of the cases.
+
+    Args:
+        source: what the cases are drawn from.
+        plan: what is run.
+        log: a file of JSON lines: an interrupted evaluation goes on with what is not there yet.
+        on_row: called with each row as it comes.
+        executor: where jobs run, see `stito.compute.workers`; here, one after the other, without one.
+
+    Raises:
+        OutputError: the log is of another evaluation, or another process is writing it.
+        StitoError: of the first job that fails; rows that were measured by then are in the log.
+    """
+    with sole_writer(log.parent) if log else nullcontext():
+        digests = {method: ask(method).digest for method in dict.fromkeys(plan.methods)}
+        kept, fingerprint = UndoLog(log, plan), _fingerprint(plan)
+        wanted = [
+            (number, reference, method)
+            for number in range(plan.cases)
+            for reference in plan.references
+            for method in digests
+        ]
+        rows = {_place(row): row for row in kept.rows if row.digest == digests.get(row.method)}
+        for at in wanted:
+            if at in rows and on_row:
+                on_row(rows[at])
+        todo = [(source, plan, *at, digests[at[2]], fingerprint) for at in wanted if at not in rows]
+        for row in run_jobs(_job, todo, executor):
+            kept.add(row)
+            rows[_place(row)] = row
+            if on_row:
+                on_row(row)
+        return [rows[at] for at in wanted]
+
+
+def _place(row: Row) -> tuple[int, str, str]:
+    return row.case, row.reference, row.method
+
+
+def _job(
+    source: Source, plan: UndoPlan, number: int, reference: str, method: str, digest: str, fingerprint: str
+) -> Row:
+    if _fingerprint(plan) != fingerprint:
+        raise WeightsError("Weights or chains differ between machines.", hint="Install the same stito on all.")
+    with on_one_core():
+        case, finder = _case(source, plan, number), load_encoder(plan.finder)
+        return try_method(case, reference, _asked(method, digest), finder, plan)
+
+
+@lru_cache(maxsize=4)
+def _fingerprint(plan: UndoPlan) -> str:
+    """What has to be the same wherever a row is computed."""
+    return json.dumps(plan.identity(), sort_keys=True)
+
+
+@lru_cache(maxsize=16)
+def _asked(method: str, digest: str) -> Asked:
+    """A method, loaded once in each process."""
+    return ask_again(method, digest)
+
+
+@lru_cache(maxsize=2)
+def _case(source: Source, plan: UndoPlan, number: int) -> UndoCase:
+    """A case, drawn once for the methods that a process runs on it one after the other."""
+    return draw_case(opened(source), plan, number)
