@@ -20,7 +20,7 @@ from torch import Tensor
 from stito.dsp.blockwise import Formula
 from stito.dsp.fourier import rfft
 
-__all__ = ["Factor", "Response", "apply_responses", "fast_length", "filter_blocks", "unit_circle"]
+__all__ = ["BLOCK", "Factor", "Response", "apply_responses", "fast_length", "filter_blocks", "unit_circle"]
 
 Response = Tensor
 Factor = Response | Formula
