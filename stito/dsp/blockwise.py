@@ -97,13 +97,35 @@ class _Blockwise(torch.autograd.Function):
             pieces = _cut(ctx.saved_tensors, formula, part)
             leaves = [piece.detach().requires_grad_(want) for piece, want in zip(pieces, wanted, strict=True)]
             with torch.enable_grad():
-                value = _block(formula, ctx.combine, leaves, part)
+                seeded = _seeded(_block(formula, ctx.combine, leaves, part), grad[..., part])
             sought = [leaf for leaf in leaves if leaf.requires_grad]
-            gradients = torch.autograd.grad(value, sought, grad[..., part])
+            gradients = torch.autograd.grad(seeded, sought)
             targets = [total for total in _cut(totals, formula, part) if total is not None]
             for target, gradient in zip(targets, gradients, strict=True):
                 target += gradient
         return None, None, *totals
+
+
+class _Seed(torch.autograd.Function):
+    """A number whose derivative by a value is a given one.
+
+    Handed over to `torch.autograd.grad` instead, torch would import an algebra system to compare two shapes.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, grad: Tensor) -> Tensor:
+        ctx.save_for_backward(grad)
+        return torch.zeros((), dtype=value.real.dtype, device=value.device)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (grad,) = ctx.saved_tensors
+        return grad, None
+
+
+def _seeded(value: Tensor, grad: Tensor) -> Tensor:
+    number: Tensor = _Seed.apply(value, grad)  # type: ignore[no-untyped-call]
+    return number
 
 
 def _block(

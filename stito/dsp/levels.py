@@ -42,9 +42,9 @@ class Levels:
         """Those of audio (1 or 2, t) as it sounds in stereo: mono from both sides."""
         sides, mean, most, cross = 2 / x.shape[0], 0.0, 0.0, 0.0
         for block in torch.split(x.detach(), BLOCK, dim=-1):
-            energy = torch.linalg.vecdot(block, block, dim=0)
-            mean, most = mean + float(energy.sum(dtype=torch.float64)), max(most, float(energy.max()))
-            cross += float(torch.dot(block[0], block[-1]))
+            most = max(most, float(torch.linalg.vecdot(block, block, dim=0).max()))
+            mean += sum(float(torch.dot(channel, channel)) for channel in block)
+            cross += float(torch.dot(block[0], block[-1]))  # summed likewise: of equal channels nothing is left
         with torch.no_grad():
             peak = float(true_peak_db(x[None], sample_rate)[0])
             loudness = measure(x[None], sample_rate)

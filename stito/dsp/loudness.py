@@ -16,7 +16,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from stito.dsp.fourier import rfft
+from stito.dsp.recursion import BLOCK, Section, recursion
 from stito.dsp.spectrum import unit_circle
 from stito.errors import AudioError
 
@@ -45,10 +45,8 @@ PEAK_BLOCK, PEAK_BLOCKS = 256, 256
 """Samples that are oversampled or left out together, and how many of these at a time."""
 PEAK_SPAN = 1 << 20
 """Samples of which the highest places are looked for first."""
-RINGING_S = 0.2
-"""By then the K filter's high-pass at 38 Hz is 100 dB down."""
-LOUDNESS_BLOCK = 1 << 16
-"""The shortest transform that filters a piece: it stays in a processor's cache."""
+LOUDNESS_SPAN = 1 << 16
+"""Samples that are filtered together, at least: they stay in a processor's cache."""
 
 
 def decibels(power: Tensor, floor: float = FLOOR) -> Tensor:
@@ -130,20 +128,27 @@ def k_weighting(n: int, sample_rate: int, dtype: torch.dtype, device: torch.devi
     hears the same curve (De Man, "Evaluation of Implementations of the EBU R128 Loudness Measurement", AES 2018).
     """
     z = unit_circle(n, torch.float64, device)
-    k = math.tan(math.pi * 1681.9744509555319 / sample_rate)
-    q, high = 0.7071752369554196, 10 ** (3.999843853973347 / 20)
-    band = high**0.4996667741545416
-    shelf = _biquad(z, (high + band * k / q + k * k, 2 * (k * k - high), high - band * k / q + k * k), k, q)
-    k = math.tan(math.pi * 38.13547087602444 / sample_rate)
-    q = 0.5003270373238773
-    scale = 1 + k / q + k * k  # the standard leaves the numerator at 1, -2, 1
-    cut = _biquad(z, (scale, -2 * scale, scale), k, q)
+    shelf, cut = (
+        (b[0] + b[1] * z + b[2] * z * z) / (a[0] + a[1] * z + a[2] * z * z) for b, a in _k_sections(sample_rate)
+    )
     return (shelf * cut)[None, None].to(torch.complex128 if dtype == torch.float64 else torch.complex64)
 
 
-def _biquad(z: Tensor, b: tuple[float, float, float], k: float, q: float) -> Tensor:
-    a = (1 + k / q + k * k, 2 * (k * k - 1), 1 - k / q + k * k)
-    return (b[0] + b[1] * z + b[2] * z * z) / (a[0] + a[1] * z + a[2] * z * z)
+@lru_cache(maxsize=8)
+def _k_sections(sample_rate: int) -> tuple[Section, Section]:
+    """The shelf and the high-pass of the K filter."""
+    k = math.tan(math.pi * 1681.9744509555319 / sample_rate)
+    q, high = 0.7071752369554196, 10 ** (3.999843853973347 / 20)
+    band = high**0.4996667741545416
+    shelf = (high + band * k / q + k * k, 2 * (k * k - high), high - band * k / q + k * k), _poles(k, q)
+    k = math.tan(math.pi * 38.13547087602444 / sample_rate)
+    poles = _poles(k, 0.5003270373238773)
+    scale = poles[0]  # the standard leaves the numerator at 1, -2, 1
+    return shelf, ((scale, -2 * scale, scale), poles)
+
+
+def _poles(k: float, q: float) -> tuple[float, float, float]:
+    return 1 + k / q + k * k, 2 * (k * k - 1), 1 - k / q + k * k
 
 
 def lufs(energy: Tensor) -> Tensor:
@@ -257,17 +262,17 @@ def measure(x: Tensor, sample_rate: int) -> Loudness:
             f"Loudness needs audio of shape (b, channels, t), not {tuple(x.shape)}.",
             hint="Add a batch dimension, and check that the audio is not empty.",
         )
-    tail = round(RINGING_S * sample_rate)
     hop = min(max(1, round(0.1 * sample_rate)), x.shape[-1])
-    n = 1 << max(LOUDNESS_BLOCK, 4 * tail).bit_length() - 1
-    span = (n - tail) // hop * hop
-    response = k_weighting(n, sample_rate, x.dtype, x.device)
-    energies = []
-    for start in range(0, x.shape[-1] // hop * hop, span):  # piece by piece, so that a long song costs no memory
-        before, stop = min(start, tail), min(start + span, x.shape[-1] // hop * hop)
-        piece = rfft(x[..., start - before : stop], n)
-        weighted = torch.fft.irfft(piece * response, n=n)[..., before : before + stop - start]
-        energies.append(weighted.square().sum(1).reshape(x.shape[0], -1, hop).mean(-1))
+    weighting = recursion(_k_sections(sample_rate), x.dtype, x.device)
+    whole = BLOCK // math.gcd(BLOCK, hop)  # so many hops are whole blocks
+    span, length = -(-LOUDNESS_SPAN // (whole * hop)) * whole * hop, x.shape[-1] // hop * hop
+    state, energies = weighting.rest(x), []
+    for start in range(0, length, span):  # piece by piece, so that a long song costs no memory
+        piece = x[..., start : min(start + span, length)]
+        samples = piece.shape[-1]
+        weighted, state = weighting.filtered(torch.nn.functional.pad(piece, (0, -samples % BLOCK)), state)
+        hops = weighted[..., :samples].reshape(*x.shape[:2], -1, hop)
+        energies.append(torch.linalg.vecdot(hops, hops).sum(1) / hop)
     return Loudness(torch.cat(energies, dim=-1), hop / sample_rate)
 
 

@@ -15,13 +15,12 @@ from functools import lru_cache
 from typing import TypeGuard
 
 import torch
-from scipy.fft import next_fast_len
 from torch import Tensor
 
 from stito.dsp.blockwise import Formula
 from stito.dsp.fourier import rfft
 
-__all__ = ["Factor", "Response", "apply_responses", "fast_length", "filter_blocks", "unit_circle"]
+__all__ = ["BLOCK", "Factor", "Response", "apply_responses", "fast_length", "filter_blocks", "unit_circle"]
 
 Response = Tensor
 Factor = Response | Formula
@@ -37,8 +36,17 @@ USUAL, LONGEST = 1 << 17, 1 << 20
 
 @lru_cache(maxsize=256)
 def fast_length(samples: int) -> int:
-    """The next even length at which a real FFT is fast."""
-    return 2 * int(next_fast_len((samples + 1) // 2, real=True))
+    """The next even length at which a real FFT is fast: twice a product of powers of 2, 3 and 5."""
+    least = max(1, (samples + 1) // 2)
+    best = 1 << (least - 1).bit_length()
+    fives = 1
+    while fives < best:
+        odd = fives
+        while odd < best:  # times the power of two that makes it long enough
+            best = min(best, odd << max(0, (-(-least // odd) - 1).bit_length()))
+            odd *= 3
+        fives *= 5
+    return 2 * best
 
 
 def unit_circle(n: int, dtype: torch.dtype, device: torch.device | None = None) -> Tensor:

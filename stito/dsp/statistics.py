@@ -11,10 +11,12 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from stito.dsp.spectrum import fast_length
+
 __all__ = ["balance_db", "log_grid", "long_term_spectrum", "ridge_gains", "width_db"]
 
-WINDOW_S = 0.186
-"""8192 samples at 44.1 kHz: 5.4 Hz between bins, so that 30 Hz and 40 Hz are resolved."""
+WINDOW_S = 8192 / 44_100
+"""At least: 5.4 Hz between bins, so that 30 Hz and 40 Hz are resolved."""
 FRAMES = 32
 """Frames analysed at once: they stay in a processor's cache."""
 FLOOR = 1e-12
@@ -35,7 +37,7 @@ def long_term_spectrum(x: Tensor, sample_rate: int, grid: Tensor, *, octaves: fl
     frequency, so that single notes weigh little. The values are densities: white noise reads its power everywhere,
     and the power of a sine is spread over the neighbourhood of its frequency, which is narrower the lower it lies.
     """
-    size = 2 * round(WINDOW_S * sample_rate / 2)
+    size = fast_length(round(WINDOW_S * sample_rate))
     padded = torch.nn.functional.pad(x.detach(), (0, max(0, size - x.shape[-1])))
     frames = padded.unfold(-1, size, size // 2)
     power = torch.zeros(size // 2 + 1, dtype=torch.float64)

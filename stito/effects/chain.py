@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from stito import registry
-from stito.dsp.spectrum import Factor, apply_responses, fast_length, filter_blocks
+from stito.dsp.spectrum import BLOCK, Factor, apply_responses, fast_length, filter_blocks
 from stito.effects.aspects import Amount
 from stito.effects.effect import Effect, LinearEffect
 from stito.effects.param import Param, Settings, as_batch
@@ -269,9 +269,13 @@ class Chain:
         """Audio (2, t) of input (2, t) under one setting of the knobs."""
         return _rendered(self.slots, x, settings, sample_rate)
 
-    def prepare(self, x: Tensor, sample_rate: int) -> Prepared:
-        """The chain bound to one input (2, t), ready to render many candidates of it."""
-        return Prepared(self, x, sample_rate)
+    def prepare(self, x: Tensor, sample_rate: int, *, wrapped: bool = False) -> Prepared:
+        """The chain bound to one input (2, t), ready to render many candidates of it.
+
+        An excerpt may be `wrapped`: what rings beyond its end sounds at its beginning, where otherwise what was played
+        before it is missing. That takes shorter transforms.
+        """
+        return Prepared(self, x, sample_rate, wrapped=wrapped)
 
     def initial_settings(self, x: Tensor, reference: References, sample_rate: int) -> ChainSettings:
         """Settings in closed form: each effect in turn compares the audio that reaches it with the reference.
@@ -350,16 +354,17 @@ def _for_each(
 class Prepared:
     """A chain bound to one input: the input's spectrum is computed once, candidates are rendered in batches."""
 
-    def __init__(self, chain: Chain, x: Tensor, sample_rate: int) -> None:
+    def __init__(self, chain: Chain, x: Tensor, sample_rate: int, *, wrapped: bool = False) -> None:
         if x.dim() != 2 or x.shape[0] != 2:
             raise SettingsError(f"An input is (2, samples), not {tuple(x.shape)}.")
+        self._wrapped = wrapped and x.shape[-1] <= BLOCK
         self.chain = chain
         self.sample_rate = sample_rate
         self.x = x[None]
-        self._groups = [_prepared(group, x, sample_rate) for group in _groups(chain.slots)]
+        self._groups = [_prepared(group, x, sample_rate, self._wrapped) for group in _groups(chain.slots)]
         self._spectrum: Tensor | None = None
         if self._groups and _is_linear(self._groups[0]):
-            self._n = fast_length(x.shape[-1] + _tail(self._groups[0], sample_rate))
+            self._n = fast_length(x.shape[-1] + _tail(self._groups[0], sample_rate, self._around))
             self._spectrum = torch.fft.rfft(self.x, n=self._n)
 
     def __repr__(self) -> str:
@@ -374,8 +379,13 @@ class Prepared:
             x = torch.fft.irfft(shaped, n=self._n)[..., : self.x.shape[-1]]
             groups = groups[1:]
         for group in groups:
-            x = _process_group(group, x, settings, self.sample_rate)
+            x = _process_group(group, x, settings, self.sample_rate, self._around)
         return x
+
+    @property
+    def _around(self) -> int | None:
+        """The length of an excerpt that is wrapped."""
+        return self.x.shape[-1] if self._wrapped else None
 
 
 Group = tuple[Slot, ...]
@@ -402,13 +412,19 @@ def _is_linear(group: Group) -> bool:
     return isinstance(group[0].effect, LinearEffect)
 
 
-def _tail(group: Group, sample_rate: int) -> int:
-    return round(sum(slot.effect.tail_s for slot in group if isinstance(slot.effect, LinearEffect)) * sample_rate)
+def _tail(group: Group, sample_rate: int, around: int | None = None) -> int:
+    """The samples of silence behind audio that a group needs; behind so many that it rings around, only what a response
+    itself is longer than they are.
+    """
+    tails = [slot.effect.tail_s for slot in group if isinstance(slot.effect, LinearEffect)]
+    return round(sum(tails) * sample_rate) if around is None else max(0, round(max(tails) * sample_rate) - around)
 
 
-def _prepared(group: Group, x: Tensor, sample_rate: int) -> Group:
+def _prepared(group: Group, x: Tensor, sample_rate: int, wrapped: bool) -> Group:
     """The group with its linear effects ready for many candidates of one input."""
-    n = fast_length(x.shape[-1] + _tail(group, sample_rate))
+    if not _is_linear(group):
+        return group
+    n = fast_length(x.shape[-1] + _tail(group, sample_rate, x.shape[-1] if wrapped else None))
     return tuple(
         replace(slot, effect=slot.effect.prepared(n, sample_rate, x.device))
         if isinstance(slot.effect, LinearEffect)
@@ -437,7 +453,10 @@ def _rendered(
     return audio[0]
 
 
-def _process_group(group: Group, x: Tensor, settings: BatchSettings, sample_rate: int) -> Tensor:
+def _process_group(
+    group: Group, x: Tensor, settings: BatchSettings, sample_rate: int, around: int | None = None
+) -> Tensor:
     if _is_linear(group):
-        return filter_blocks(x, lambda n: _factors(group, settings, n, sample_rate), _tail(group, sample_rate))
+        tail = _tail(group, sample_rate, around)
+        return filter_blocks(x, lambda n: _factors(group, settings, n, sample_rate), tail)
     return group[0].effect.process_group([(slot.effect, settings[slot.label]) for slot in group], x, sample_rate)

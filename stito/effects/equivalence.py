@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -28,6 +29,7 @@ MOST_BANDS = 8
 TRIED = 2
 """Choices of bands of each number that are fitted closely."""
 STEPS, RATE = 40, 0.04
+MOMENTUM, SMOOTHING = 0.9, 0.999
 EACH_DB = 0.03
 """What a dB of gain costs, in dB^2: of two curves that sound alike the one with less in it."""
 
@@ -152,6 +154,21 @@ def _choices(shapes: Tensor, target: Tensor, weights: Tensor) -> list[tuple[tupl
     return found
 
 
+def _descended(theta: Tensor, gradient: Callable[[Tensor], Tensor]) -> Tensor:
+    """Theta after `STEPS` of Adam, each projected onto [0, 1] (Kingma and Ba 2015, algorithm 1).
+
+    torch has it too, but its first step imports a compiler, which takes as long as all the rest of a simplification.
+    """
+    mean = square = torch.zeros_like(theta)
+    for step in range(1, STEPS + 1):
+        found = gradient(theta.detach().clone())
+        mean = mean.lerp(found, 1 - MOMENTUM)
+        square = SMOOTHING * square + (1 - SMOOTHING) * found.square()
+        spread = (square.sqrt() / math.sqrt(1 - SMOOTHING**step)).add(1e-8)
+        theta = (theta - RATE / (1 - MOMENTUM**step) * mean / spread).clamp(0, 1)
+    return theta
+
+
 def _fitted(
     effect: LinearEffect,
     free: Mapping[str, Param],
@@ -177,18 +194,16 @@ def _fitted(
         return (weights * (off - level[:, None]).square()).sum(-1), level
 
     gains = [band[0] for band in effect.bands if band[0] in free]
-    theta = places.clone().requires_grad_(True)
-    optimiser = torch.optim.Adam([theta], lr=RATE)
-    with torch.enable_grad():
-        for _ in range(STEPS):
+
+    def gradient(theta: Tensor) -> Tensor:
+        with torch.enable_grad():
+            theta = theta.requires_grad_(True)
             p = physical(theta)
             loss = errors(p)[0].sum() + EACH_DB * torch.stack([p[name].abs().sum() for name in gains]).sum()
-            optimiser.zero_grad()
-            (theta.grad,) = torch.autograd.grad(loss, theta)
-            theta.grad *= mask
-            optimiser.step()
-            with torch.no_grad():
-                theta.clamp_(0, 1)
+            (found,) = torch.autograd.grad(loss, theta)
+        return found * mask
+
+    theta = _descended(places, gradient)
     with torch.no_grad():
         theta = torch.where(mask > 0, theta, places)
         p = physical(theta)

@@ -40,8 +40,9 @@ def finish(task: Task, mix: Mix, solved: Solved, *, on_step: OnStep | None = Non
     preset = solved.preset
     kept = {name for name, solution in solved.solutions.items() if solution.kept}
     as_they_are: set[str] = set()
+    settled: Settled | None = None
     while True:
-        settled = settle(mix, preset, on_step=on_step)
+        settled = settle(mix, preset, on_step=on_step, earlier=settled)
         with phase("measure"):
             written = {pair.name: task.distance(pair, settled.rendered) for pair in task.pairs}
         further = {

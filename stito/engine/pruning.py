@@ -128,7 +128,7 @@ class Strip:
         }
 
     def _candidates(self, chain: Chain) -> Candidates:
-        rendered = StemCandidates([chain.prepare(self._x, self._rate)])
+        rendered = StemCandidates([chain.prepare(self._x, self._rate, wrapped=True)])
         return MonoCandidates(rendered) if self._mono else rendered
 
     def _slot(self, label: str) -> Slot:

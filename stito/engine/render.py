@@ -46,10 +46,12 @@ def settle(
     *,
     amount: Amount | None = None,
     on_step: OnStep | None = None,
+    earlier: Settled | None = None,
 ) -> Settled:
     """A mix through a preset whose faders are still to be settled (`Preset.target_lufs`).
 
-    Loudness goes as far to its targets as `amount` says, or else as the preset's own.
+    Loudness goes as far to its targets as `amount` says, or else as the preset's own. Stems whose strips are as they
+    were `earlier` are taken from there, and its audio is of no use afterwards.
     """
     targets, rate, count = preset.target_lufs or {}, mix.sample_rate, len(mix.stems)
     rendered: dict[str, Tensor] = {}
@@ -57,6 +59,8 @@ def settle(
 
     def render(name: str) -> tuple[Tensor, Levels]:
         x, strip = mix.stems[name], preset.stems.get(name)
+        if earlier is not None and (again := _without_gains(earlier, name, strip)):
+            return again
         if strip is None or strip.is_wire:
             return x.clone(), mix.levels(name)
         made = render_strip(x, strip, rate)
@@ -87,6 +91,17 @@ def settle(
     }
     changes = {"stems": settled, "master": master, "output_gain_db": mixed.output_gain_db, "target_lufs": None}
     return Settled(preset.model_copy(update=changes), mixed)
+
+
+def _without_gains(earlier: Settled, name: str, strip: StripPreset | None) -> tuple[Tensor, Levels] | None:
+    """A stem as its strip rendered it, before faders, and its levels; None if it went through another strip."""
+    before, rendered = earlier.preset.stems[name], earlier.rendered
+    if strip is None or len(rendered.stems) == 1 or name not in rendered.levels:
+        return None
+    if strip.model_copy(update={"fader_db": 0.0}) != before.model_copy(update={"fader_db": 0.0}):
+        return None
+    gains = before.fader_db + (0.0 if earlier.preset.master is not None else rendered.output_gain_db)
+    return rendered.stems[name].mul_(gain(-gains)), rendered.levels[name].amplified(-gains)
 
 
 def limiting_note(rendered: Rendered) -> list[str]:

@@ -152,7 +152,8 @@ def _learnt(
         samples = round(FITTED_S * pair.sample_rate)
         begin = max(0, excerpts[0].shape[-1] - samples) // 2
         source_excerpt, target = (x[:, begin : begin + samples].contiguous() for x in (excerpts[0], made[0]))
-        places[NEURAL] = fit([context.chain.prepare(source_excerpt, pair.sample_rate)], [target], closed_form, FITTED)
+        prepared = context.chain.prepare(source_excerpt, pair.sample_rate, wrapped=True)
+        places[NEURAL] = fit([prepared], [target], closed_form, FITTED)
     if len(places) == 2:
         places[ENSEMBLE] = (places[PREDICT] + places[NEURAL]) / 2
     return places

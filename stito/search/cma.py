@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,9 +16,23 @@ from torch import Tensor
 from stito.errors import SettingsError
 from stito.search.base import FIRST_STEP, Search
 
-with warnings.catch_warnings():
+
+@contextmanager
+def _as_if_missing(*packages: str) -> Iterator[None]:
+    """Inside, these cannot be imported, unless they were already."""
+    blocked = [name for name in packages if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(blocked))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in blocked:
+            sys.modules.pop(name, None)
+
+
+# it does without statistics and plots, which stito does not ask for, and which take longer to import than all of it
+with warnings.catch_warnings(), _as_if_missing("scipy.stats", "matplotlib"):
     warnings.filterwarnings("ignore", message="Could not import matplotlib", category=UserWarning)
-    import cma  # it says at once that it could not plot without matplotlib, which stito does not ask for
+    import cma
 
 __all__ = ["Cma"]
 

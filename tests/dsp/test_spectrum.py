@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from scipy.fft import next_fast_len
 
 from stito.dsp import spectrum
 from stito.dsp.phase import delay_response
@@ -19,3 +20,9 @@ def test_a_ring_of_any_length_fits_its_block(monkeypatch: pytest.MonkeyPatch, ta
     y = spectrum.filter_blocks(x, lambda n: [delay_response(samples, n, slice(0, n // 2 + 1))[:, None]], tail)
     torch.testing.assert_close(y[..., tail:], x[..., :-tail], atol=1e-6, rtol=0)
     assert y[..., :tail].abs().max() < 1e-6
+
+
+def test_fast_lengths_are_the_next_even_ones_of_small_factors() -> None:
+    for samples in [1, 2, 3, 17, 1000, 44_100, 131_073, *range(9_000, 9_400), 1_234_567]:
+        n = spectrum.fast_length(samples)
+        assert n == 2 * int(next_fast_len((samples + 1) // 2, real=True))

@@ -209,3 +209,26 @@ def test_a_correction_turns_no_frozen_knob_and_leaves_no_range() -> None:
     found = chain.correct(chain.neutral(), x, 0.1 * x.mean(0).expand(2, -1), RATE, {"imager": 1.0, "gain": 1.0})
     assert found["imager"]["width"] == 0.9
     assert found["gain"]["gain_db"] == pytest.approx(-3)
+
+
+@pytest.mark.parametrize("text", ["reverb | gain", "eq | compressor | delay | reverb"])
+def test_a_wrapped_excerpt_is_one_that_was_played_before(text: str) -> None:
+    """What rings on from the excerpt's end is at its beginning; an effect with a memory of its own begins anew."""
+    chain, samples = load_chain(text), 1 << 18
+    x = 0.1 * torch.randn(2, samples, generator=torch.Generator().manual_seed(0))
+    theta = torch.full((2, chain.dim), 0.4)
+    if "compressor" in text:  # at rest
+        theta[:, [str(knob) for knob in chain.knobs].index("compressor.threshold_db")] = 1.0
+    wrapped = chain.prepare(x, 44_100, wrapped=True).render(theta)
+    played = chain.prepare(x.repeat(1, 3), 44_100).render(theta)[..., -samples:]
+    assert (wrapped - played).square().mean() < 1e-6 * played.square().mean()
+    plain = chain.prepare(x, 44_100).render(theta)
+    assert (plain - played).square().mean() > 1e-4 * played.square().mean()
+
+
+def test_a_wrapped_excerpt_may_be_shorter_than_what_rings() -> None:
+    chain = load_chain("reverb | gain")
+    x = 0.1 * torch.randn(2, 11_025, generator=torch.Generator().manual_seed(0))
+    theta = torch.full((1, chain.dim), 0.5)
+    wrapped, plain = (chain.prepare(x, 44_100, wrapped=wrapped).render(theta) for wrapped in (True, False))
+    assert (wrapped - plain).square().mean() < 1e-2 * plain.square().mean()

@@ -109,3 +109,24 @@ def test_other_shapes_are_refused(x: torch.Tensor, y: torch.Tensor) -> None:
     with pytest.raises(AudioError) as caught:
         multi_scale_spectral(x, y)
     assert caught.value.hint
+
+
+def test_an_estimate_has_the_derivative_of_its_formula() -> None:
+    x, y = noise(3, 2).double(), noise(4).double()
+    weights = torch.tensor([1.0, 0.3], dtype=torch.float64)
+
+    def loss(x: torch.Tensor) -> torch.Tensor:
+        seed = torch.Generator().manual_seed(1)
+        found = SampledSpectral(y.to(x), {4096: 5, 512: 9}, generator=seed)(x)
+        return (weights.to(x) * found.left_right + 0.7 * found.mid_side).sum()
+
+    def slope(x: torch.Tensor) -> torch.Tensor:
+        leaf = x.clone().requires_grad_(True)
+        value = loss(leaf)
+        torch.testing.assert_close(value.detach(), loss(x))  # without a gradient it is torch's own
+        return torch.autograd.grad(value, leaf)[0]
+
+    along = noise(5, 2).double()
+    difference = loss(x + 1e-5 * along) - loss(x - 1e-5 * along)
+    assert float((slope(x) * along).sum()) == pytest.approx(float(difference) / 2e-5, rel=1e-3)
+    torch.testing.assert_close(slope(x.float()).double(), slope(x), rtol=1e-3, atol=1e-4)

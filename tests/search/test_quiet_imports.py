@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +38,29 @@ def test_an_adaptor_loads_in_silence_without_matplotlib(module: str) -> None:
 def test_the_process_still_hears_other_warnings_of_a_search() -> None:
     code = "import stito.search.cma, warnings; warnings.warn('Could not import matplotlib, says another')"
     assert "says another" in said(code)
+
+
+TRANSFERRED = """
+import sys
+import torch
+import stito
+noise = torch.Generator().manual_seed(0)
+sound, other = (0.1 * torch.randn(2, 66_150, generator=noise) for _ in range(2))
+mix, reference = (
+    stito.Mix.from_arrays({"drums": x, "bass": x.flip(-1)}, 44_100) for x in (sound, other.cumsum(-1).sin() / 5)
+)
+result = stito.transfer(mix, reference, budget=stito.Budget(evaluations=16), excerpt_seconds=1.0, excerpt_count=1)
+result.save(sys.argv[1])
+heavy = ("scipy.signal", "scipy.stats", "matplotlib", "sklearn", "sympy", "torch._dynamo", "torch._inductor")
+print([name for name in heavy if name in sys.modules])
+"""
+
+
+def test_a_transfer_imports_nothing_that_takes_long_and_is_of_no_use(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", TRANSFERRED, str(tmp_path / "out")]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "[]"
+
+
+def test_what_a_search_did_without_can_be_imported_later() -> None:
+    assert said("import stito.search.cma, scipy.stats; print(scipy.stats.norm.cdf(0.0))").strip() == "0.5"
