@@ -76,17 +76,27 @@ def _sums(found: Solution, pair: PairExcerpts) -> list[Tensor]:
 
 
 def _within_reach(made: Mapping[str, Strip], found: Solution, judged: _Judged, strength: float) -> tuple[Found, float]:
-    """The simplest strips whose distance to the reference is no further than it may rise, and that distance."""
+    """The simplest strips whose distance to the reference is no further than it may rise, and that distance.
+
+    Where it would rise too far with all of them, those are taken first with which it does not; the others change less.
+    """
     most = min(found.loss_after + RISE * strength * found.loss_before, max(found.loss_before, found.loss_after))
+    strips = {name: (strip.playing(strip.full), strip.full) for name, strip in made.items()}
+    left, after = dict(made), found.loss_after
     for attempt in range(ATTEMPTS):
-        strips: Found = {}
-        for stem, strip in made.items():
+        simpler: dict[str, tuple[Chain, ChainSettings]] = {}
+        for name, strip in left.items():
             settings = strip.simplified(TOLERANCE * strength, 0.5**attempt)
-            strips = {**strips, stem: (strip.playing(settings), settings)}
-        (after,) = judged.distances([strips])
-        if after <= most:
-            return strips, after
-    return {stem: (strip.playing(strip.full), strip.full) for stem, strip in made.items()}, found.loss_after
+            simpler[name] = (strip.playing(settings), settings)
+        (together,) = judged.distances([{**strips, **simpler}])
+        if together <= most:
+            return {**strips, **simpler}, together
+        for name, one in simpler.items() if len(made) > 1 else ():
+            (apart,) = judged.distances([{**strips, name: one}])
+            if apart <= most:
+                strips[name], after = one, apart
+                del left[name]
+    return strips, after
 
 
 def _worth(strips: Found, after: float, judged: _Judged) -> dict[str, dict[str, float]]:

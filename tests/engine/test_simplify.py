@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import Tensor
 
 from conftest import song
 from stito import Mix, transfer
+from stito.effects.chain import Chain, ChainSettings
 from stito.effects.chain_files import load_chain
 from stito.effects.equivalence import fewer_bands
 from stito.effects.param import Param
+from stito.engine import simplify
 from stito.engine.elimination import elimination_path
 from stito.engine.pruning import INAUDIBLE_DB, Strip
 from stito.errors import SettingsError
@@ -158,3 +162,33 @@ def test_a_transfer_says_what_each_effect_is_worth_and_off_says_nothing() -> Non
     assert found.history[-1].loss == as_found.history[-1].loss, "the search is the same"
     again = transfer(*stems, simplify=0.5, **options)
     assert again.settings == fewer.settings
+
+
+def test_strips_that_cost_nothing_are_simplified_where_another_cannot_be() -> None:
+    class Counted:
+        """A strip whose settings say what part of a change they use; 1 is as it was found."""
+
+        full: ChainSettings = {"gain": {"used": 0.0}}  # noqa: RUF012
+
+        def simplified(self, tolerance: float, part: float) -> ChainSettings:
+            return {"gain": {"used": part}}
+
+        def playing(self, settings: ChainSettings) -> Chain:
+            return chain
+
+    class Judge:
+        """Hears changes of the master only: a quarter of one is allowed."""
+
+        def distances(self, choices: list[dict[str, tuple[Chain, ChainSettings]]]) -> list[float]:
+            return [1.0 + choice["master"][1]["gain"]["used"] * 0.3 for choice in choices]
+
+    chain = load_chain("gain")
+    made = {"drums": Counted(), "bass": Counted(), "master": Counted()}
+    found = SimpleNamespace(loss_before=2.0, loss_after=1.0)
+    strips, after = simplify._within_reach(made, found, Judge(), 0.5)  # type: ignore[arg-type]
+    assert {name: settings["gain"]["used"] for name, (_, settings) in strips.items()} == {
+        "drums": 1.0,
+        "bass": 1.0,
+        "master": 0.25,
+    }
+    assert after == pytest.approx(1.075)
