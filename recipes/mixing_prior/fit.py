@@ -5,7 +5,7 @@
 prints the `[prior]` table of `effects/stito_effects/chains/mixing.toml`: mean and standard deviation, in theta, of each
 knob over all tracks of the Mix Evaluation Dataset as MixologyDB publishes it (MIT). A track without an effect counts
 as one at which that effect is neutral, for the knobs that switch it on (gains, ratio, mix); where an effect stands
-(frequencies, times) is averaged over the tracks that use it.
+(frequencies, times) is averaged over the tracks that use it. The last line says where faders stand.
 """
 
 from __future__ import annotations
@@ -111,6 +111,14 @@ def main() -> None:
         places = [min(max(knob.param.to_unit(min(max(v, knob.param.low), knob.param.high)), 0.0), 1.0) for v in values]
         mean, std = statistics.fmean(places), max(SMALLEST_STD, statistics.pstdev(places))
         print(f'"{knob}" = [{mean:.3f}, {std:.3f}]  # {len(values)} tracks')
+    faders = [
+        gain
+        for mix in mixes
+        for track in mix["tracks"]
+        if (gain := number(track["parameters"].get("gain"))) is not None
+    ]
+    low, *_, high = statistics.quantiles(faders, n=40, method="inclusive")
+    print(f"# faders of {len(faders)} tracks: 95 % between {low:.1f} and {high:.1f} dB")
 
 
 if __name__ == "__main__":

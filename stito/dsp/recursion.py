@@ -2,7 +2,7 @@
 
 In a block of n samples a recursive filter is y = T x + O s: T (n, n) is its impulse response as a triangle, and
 O (n, k) what rings of its state s (k,) at the block's beginning. The states of successive blocks are again a recursion,
-of n times fewer steps, and are found the same way. On a processor this costs a fifth of an FFT there and back.
+of n times fewer steps, and are found the same way. On a processor this costs much less than an FFT there and back.
 """
 
 from __future__ import annotations

@@ -24,9 +24,9 @@ from stito.console.strips import gain
 from stito.dsp.fourier import rfft
 from stito.dsp.loudness import k_weighting
 from stito.effects.chain import Chain, ChainSettings, Slot
-from stito.effects.equivalence import fewer_bands, with_level_moved
 from stito.effects.param import Param
 from stito.engine.elimination import elimination_path
+from stito.engine.equivalence import fewer_bands, with_level_moved
 from stito.search.objective import Candidates, MonoCandidates, Objective, StemCandidates
 
 __all__ = ["Strip"]

@@ -81,31 +81,27 @@ def _within_reach(made: Mapping[str, Strip], found: Solution, judged: _Judged, s
     Where it would rise too far with all of them, those are taken first with which it does not; the others change less.
     """
     most = min(found.loss_after + RISE * strength * found.loss_before, max(found.loss_before, found.loss_after))
-    strips = {name: (strip.playing(strip.full), strip.full) for name, strip in made.items()}
-    left, after = dict(made), found.loss_after
+    settings, after = {name: strip.full for name, strip in made.items()}, found.loss_after
+    left = dict(made)
     for attempt in range(ATTEMPTS):
-        simpler: dict[str, tuple[Chain, ChainSettings]] = {}
-        for name, strip in left.items():
-            settings = strip.simplified(TOLERANCE * strength, 0.5**attempt)
-            simpler[name] = (strip.playing(settings), settings)
-        (together,) = judged.distances([{**strips, **simpler}])
+        simpler = {name: strip.simplified(TOLERANCE * strength, 0.5**attempt) for name, strip in left.items()}
+        (together,) = judged.distances([settings | simpler])
         if together <= most:
-            return {**strips, **simpler}, together
-        for name, one in simpler.items() if len(made) > 1 else ():
-            (apart,) = judged.distances([{**strips, name: one}])
+            settings, after = settings | simpler, together
+            break
+        for name, fewer in simpler.items() if len(left) > 1 else ():
+            (apart,) = judged.distances([settings | {name: fewer}])
             if apart <= most:
-                strips[name], after = one, apart
+                settings[name], after = fewer, apart
                 del left[name]
-    return strips, after
+    return {name: (strip.playing(settings[name]), settings[name]) for name, strip in made.items()}, after
 
 
 def _worth(strips: Found, after: float, judged: _Judged) -> dict[str, dict[str, float]]:
     """By strip and effect, how far the distance to the reference rises where that effect alone is taken back."""
     asked = [(name, slot.label) for name, (chain, _) in strips.items() for slot in chain.slots if not slot.bypass]
-    without = []
-    for name, label in asked:
-        chain, settings = strips[name]
-        without.append({**strips, name: (chain, {**settings, label: chain.neutral()[label]})})
+    settings = {name: of_strip for name, (_, of_strip) in strips.items()}
+    without = [settings | {name: {**settings[name], label: strips[name][0].neutral()[label]}} for name, label in asked]
     worth: dict[str, dict[str, float]] = {name: {} for name in strips}
     for (name, label), distance in zip(asked, judged.distances(without), strict=True):
         worth[name][label] = distance - after
@@ -117,7 +113,7 @@ class _Judged:
     """How far strips, and a master where there is one, are from the reference."""
 
     objective: Objective
-    encode: Callable[[Found], Tensor]
+    encode: Callable[[Mapping[str, ChainSettings]], Tensor]
 
     @classmethod
     def of(cls, found: Solution, pair: PairExcerpts, context: Context) -> _Judged:
@@ -127,17 +123,16 @@ class _Judged:
             stems = list(pair.candidates)
             return cls(
                 context.objective(pair),
-                lambda choice: torch.cat([context.chain.encode(choice[stem][1]) for stem in stems]),
+                lambda choice: torch.cat([context.chain.encode(choice[stem]) for stem in stems]),
             )
 
-        def encode(choice: Found) -> Tensor:
-            strips = {stem: choice[stem][1] for stem in pair.candidates}
-            return bus.encode(choice[MASTER][1], found.faders_db, strips)
+        def encode(choice: Mapping[str, ChainSettings]) -> Tensor:
+            return bus.encode(choice[MASTER], found.faders_db, choice)
 
         return cls(bus.objective(pair, context)[0], encode)
 
-    def distances(self, choices: Sequence[Found]) -> list[float]:
-        """That of each choice of strips."""
+    def distances(self, choices: Sequence[Mapping[str, ChainSettings]]) -> list[float]:
+        """That of each choice of settings, by strip."""
         if not choices:
             return []
         with torch.no_grad():

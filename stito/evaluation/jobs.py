@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from functools import lru_cache
+from typing import Any, Protocol, TypeVar
 
 import torch
 
-__all__ = ["on_one_core", "run_jobs"]
+from stito.errors import WeightsError
+
+__all__ = ["Identified", "check_plan", "fingerprint", "on_one_core", "run_jobs"]
 
 Row = TypeVar("Row")
+
+
+class Identified(Protocol):
+    """A plan that says what its rows depend on; hashable."""
+
+    def __hash__(self) -> int: ...
+
+    def identity(self) -> dict[str, Any]:
+        """What rows depend on, weights included."""
+        ...
+
+
+@lru_cache(maxsize=4)
+def fingerprint(plan: Identified) -> str:
+    """What has to be the same wherever a row is computed; worked out once in each process."""
+    return json.dumps(plan.identity(), sort_keys=True)
+
+
+def check_plan(plan: Identified, expected: str) -> None:
+    """`WeightsError` where a row would be computed by other weights or chains than were asked for."""
+    if fingerprint(plan) != expected:
+        raise WeightsError("Weights or chains differ between machines.", hint="Install the same stito on all.")
 
 
 def run_jobs(job: Callable[..., Row], todo: Sequence[tuple[Any, ...]], executor: Executor | None) -> Iterator[Row]:

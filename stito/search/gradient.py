@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from stito.errors import SearchError, SettingsError
+from stito.search.adam import Adam
 from stito.search.base import FIRST_STEP, Budget, Search
 from stito.streams import Purpose, torch_generator
 
 __all__ = ["Gradient"]
 
-MOMENTUM = 0.9
-SMOOTHING = 0.999
 STEEPEST = 1.0
 """Gradients are clipped to this norm, so that one cliff does not fill Adam's memory."""
 HALVE_EVERY = 0.2
@@ -22,7 +21,7 @@ HALVE_EVERY = 0.2
 
 
 class Gradient(Search):
-    """Adam (Kingma and Ba 2015, arXiv:1412.6980) on theta itself, projected onto [0, 1].
+    """`Adam` on theta itself, projected onto [0, 1].
 
     Rows are independent: the first begins at `start`, the others at random. When the budget is known in evaluations the
     rate follows a cosine to zero and the rows are halved until one is left (successive halving: Jamieson and Talwalkar
@@ -60,9 +59,7 @@ class Gradient(Search):
         self._rate = rate
         self._random = torch_generator(seed, Purpose.SEARCH_ROWS)
         self._theta = torch.cat([self.start[None], self._anywhere(self._rows - 1)])
-        self._mean = torch.zeros_like(self._theta)
-        self._square = torch.zeros_like(self._theta)
-        self._age = torch.zeros(self._rows, 1)
+        self._adam = Adam(self._theta)
         self._evaluated = 0
         self._planned: int | None = None
 
@@ -113,30 +110,23 @@ class Gradient(Search):
         stuck = ~torch.isfinite(norm) | (norm == 0)
         gradient = (gradient * (STEEPEST / norm.clamp(min=STEEPEST))).masked_fill(stuck, 0)
 
-        # Kingma and Ba 2015, algorithm 1; a knob held at its end keeps no momentum, or it would stick there.
-        self._age += 1
-        self._mean = (MOMENTUM * self._mean + (1 - MOMENTUM) * gradient).masked_fill(outwards, 0)
-        self._square = SMOOTHING * self._square + (1 - SMOOTHING) * gradient.square()
-        mean = self._mean / (1 - MOMENTUM**self._age)
-        square = self._square / (1 - SMOOTHING**self._age)
         rate = self._rate * (1 + math.cos(math.pi * self._progress)) / 2
-        self._theta = (theta - rate * mean / (square.sqrt() + 1e-8)).clamp(0, 1)
+        # a knob held at its end keeps no momentum, or it would stick there
+        self._theta = (theta - self._adam.step(gradient, rate, outwards)).clamp(0, 1)
         self._restart(stuck)
 
     def _restart(self, rows: Tensor) -> None:
-        fresh = self._anywhere(
-            len(rows)
-        )  # for all rows, so that the random sequence does not depend on which are stuck
+        # for all rows, so that the random sequence does not depend on which are stuck
+        fresh = self._anywhere(len(rows))
         self._theta = torch.where(rows, fresh, self._theta)
-        for memory in (self._mean, self._square, self._age):
-            memory.masked_fill_(rows, 0)
+        self._adam.forget(rows)
 
     def _halve(self, loss: Tensor) -> None:
         left = max(1, self._rows >> int(self._progress / HALVE_EVERY))
         if left < len(loss):
             kept = loss.argsort(stable=True)[:left]
-            self._theta, self._age = self._theta[kept], self._age[kept]
-            self._mean, self._square = self._mean[kept], self._square[kept]
+            self._theta = self._theta[kept]
+            self._adam.keep(kept)
 
     def _anywhere(self, rows: int) -> Tensor:
         return torch.rand(rows, self.dim, generator=self._random)

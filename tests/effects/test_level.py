@@ -8,8 +8,8 @@ import torch
 from stito import registry
 from stito.effects.chain_files import load_chain
 from stito.effects.effect import Effect, LinearEffect
-from stito.effects.equivalence import with_level_moved
 from stito.effects.param import as_batch
+from stito.engine.equivalence import with_level_moved
 
 RATE = 44_100
 EFFECTS: dict[str, type[Effect]] = {name: registry.load("effect", name) for name in registry.names("effect")}

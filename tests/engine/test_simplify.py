@@ -12,10 +12,10 @@ from conftest import song
 from stito import Mix, transfer
 from stito.effects.chain import Chain, ChainSettings
 from stito.effects.chain_files import load_chain
-from stito.effects.equivalence import fewer_bands
 from stito.effects.param import Param
 from stito.engine import simplify
 from stito.engine.elimination import elimination_path
+from stito.engine.equivalence import fewer_bands
 from stito.engine.pruning import INAUDIBLE_DB, Strip
 from stito.errors import SettingsError
 from stito.search import Budget
@@ -179,8 +179,8 @@ def test_strips_that_cost_nothing_are_simplified_where_another_cannot_be() -> No
     class Judge:
         """Hears changes of the master only: a quarter of one is allowed."""
 
-        def distances(self, choices: list[dict[str, tuple[Chain, ChainSettings]]]) -> list[float]:
-            return [1.0 + choice["master"][1]["gain"]["used"] * 0.3 for choice in choices]
+        def distances(self, choices: list[dict[str, ChainSettings]]) -> list[float]:
+            return [1.0 + choice["master"]["gain"]["used"] * 0.3 for choice in choices]
 
     chain = load_chain("gain")
     made = {"drums": Counted(), "bass": Counted(), "master": Counted()}

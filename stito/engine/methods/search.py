@@ -67,14 +67,14 @@ class SearchMethod:
     def solve(self, pair: PairExcerpts, context: Context) -> Solution:
         """Search from the start that `init` names; interrupted take the closed form, with nothing to gain the start."""
         started = time.perf_counter()
-        init = MATCH if context.interrupted else context.options.init
+        same, init = pair.is_the_same, MATCH if context.interrupted else context.options.init
+        if same and init == AUTO:
+            init = NEUTRAL
         problem = pose(pair, context, wanted=init)
         start = problem.choose(init)
-        budget = context.budget or _allowance(problem, start)
-        same = pair.is_the_same
-        start = NEUTRAL if same and init == AUTO else start
+        budget = None if same else context.budget or _allowance(problem, start)
         theta = problem.starts[start]
-        if context.interrupted or budget is None or same or not len(theta):
+        if context.interrupted or budget is None or not len(theta):
             stop = (SAME_SOUND if same else SAME_STYLE) if len(theta) else FROZEN
             stop = StopReason.INTERRUPTED.value if context.interrupted else stop
             return solution_from(pair, context, problem, start, started=started, stop=stop)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -80,8 +81,9 @@ def ask(method: str) -> Asked:
     return Asked(method, name, init or AUTO, encoder, digest_of(encoder) + start)
 
 
+@lru_cache(maxsize=16)
 def ask_again(method: str, digest: str) -> Asked:
-    """A method wherever a row of it is computed; `WeightsError` where it has other weights than were asked for."""
+    """A method, loaded once in each process; `WeightsError` where it has other weights than were asked for."""
     asked = ask(method)
     if asked.digest != digest:
         raise WeightsError(f"The weights of {method} differ between machines.", hint="Install the same stito on all.")

@@ -6,7 +6,6 @@ jobs run side by side as there are cores.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import nullcontext
@@ -14,10 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from stito.effects.chain_files import load_chain
-from stito.errors import WeightsError
-from stito.evaluation.jobs import on_one_core, run_jobs
+from stito.evaluation.jobs import check_plan, fingerprint, on_one_core, run_jobs
 from stito.evaluation.transfers.cases import Case, draw_transfer
-from stito.evaluation.transfers.methods import Asked, ask, ask_again, audio_file, measure, warm_up
+from stito.evaluation.transfers.methods import ask, ask_again, audio_file, measure, warm_up
 from stito.evaluation.transfers.plan import TransferPlan
 from stito.evaluation.transfers.rows import Log, Row
 from stito.evaluation.transfers.sources import Source, opened
@@ -68,7 +66,7 @@ def _evaluated(
     audio: Path | None,
 ) -> list[Row]:
     digests = {method: ask(method).digest for method in dict.fromkeys(plan.methods)}
-    kept, fingerprint = Log(log, plan), _fingerprint(plan)
+    kept, expected = Log(log, plan), fingerprint(plan)
     done = {(row.case, row.method): row for row in kept.rows if row.digest == digests.get(row.method)}
     if audio:  # rows whose sound is missing are made again
         done = {at: row for at, row in done.items() if audio_file(audio, row.case, row.stem, row.method).is_file()}
@@ -76,7 +74,7 @@ def _evaluated(
     for place in wanted:
         if place in done and on_row:
             on_row(done[place])
-    todo = [(source, plan, audio, *at, digests[at[1]], fingerprint) for at in wanted if at not in done]
+    todo = [(source, plan, audio, *at, digests[at[1]], expected) for at in wanted if at not in done]
     for row in run_jobs(_job, todo, executor):
         kept.add(row)
         done[row.case, row.method] = row
@@ -86,33 +84,20 @@ def _evaluated(
 
 
 def _job(
-    source: Source, plan: TransferPlan, audio: Path | None, number: int, method: str, digest: str, fingerprint: str
+    source: Source, plan: TransferPlan, audio: Path | None, number: int, method: str, digest: str, expected: str
 ) -> Row:
-    if _fingerprint(plan) != fingerprint:
-        raise WeightsError("Weights or chains differ between machines.", hint="Install the same stito on all.")
+    check_plan(plan, expected)
     with on_one_core():
         chain, evaluation_encoder = load_chain(plan.chain), _evaluation_encoder(plan.evaluation_encoder)
         if plan.at:
             _warmed_up(source, plan, method, digest)
-        return measure(_case(source, plan, number), _asked(method, digest), chain, evaluation_encoder, plan, audio)
+        return measure(_case(source, plan, number), ask_again(method, digest), chain, evaluation_encoder, plan, audio)
 
 
 @lru_cache(maxsize=64)
 def _warmed_up(source: Source, plan: TransferPlan, method: str, digest: str) -> None:
     """Once for each method in each process."""
-    warm_up(_case(source, plan, 0), _asked(method, digest), load_chain(plan.chain), plan)
-
-
-@lru_cache(maxsize=4)
-def _fingerprint(plan: TransferPlan) -> str:
-    """What has to be the same wherever a row is computed."""
-    return json.dumps(plan.identity(), sort_keys=True)
-
-
-@lru_cache(maxsize=16)
-def _asked(method: str, digest: str) -> Asked:
-    """A method, loaded once in each process; `WeightsError` where it would have other weights than were asked for."""
-    return ask_again(method, digest)
+    warm_up(_case(source, plan, 0), ask_again(method, digest), load_chain(plan.chain), plan)
 
 
 @lru_cache(maxsize=2)

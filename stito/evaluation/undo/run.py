@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 
-from stito.errors import WeightsError
-from stito.evaluation.jobs import on_one_core, run_jobs
-from stito.evaluation.transfers.methods import Asked, ask, ask_again
+from stito.evaluation.jobs import check_plan, fingerprint, on_one_core, run_jobs
+from stito.evaluation.transfers.methods import ask, ask_again
 from stito.evaluation.undo.cases import Source, UndoCase, draw_case, opened
 from stito.evaluation.undo.plan import UndoPlan
 from stito.evaluation.undo.rows import Row, UndoLog
@@ -45,7 +43,7 @@ def evaluate_undo(
     """
     with sole_writer(log.parent) if log else nullcontext():
         digests = {method: ask(method).digest for method in dict.fromkeys(plan.methods)}
-        kept, fingerprint = UndoLog(log, plan), _fingerprint(plan)
+        kept, expected = UndoLog(log, plan), fingerprint(plan)
         wanted = [
             (number, reference, method)
             for number in range(plan.cases)
@@ -56,7 +54,7 @@ def evaluate_undo(
         for at in wanted:
             if at in rows and on_row:
                 on_row(rows[at])
-        todo = [(source, plan, *at, digests[at[2]], fingerprint) for at in wanted if at not in rows]
+        todo = [(source, plan, *at, digests[at[2]], expected) for at in wanted if at not in rows]
         for row in run_jobs(_job, todo, executor):
             kept.add(row)
             rows[_place(row)] = row
@@ -69,26 +67,11 @@ def _place(row: Row) -> tuple[int, str, str]:
     return row.case, row.reference, row.method
 
 
-def _job(
-    source: Source, plan: UndoPlan, number: int, reference: str, method: str, digest: str, fingerprint: str
-) -> Row:
-    if _fingerprint(plan) != fingerprint:
-        raise WeightsError("Weights or chains differ between machines.", hint="Install the same stito on all.")
+def _job(source: Source, plan: UndoPlan, number: int, reference: str, method: str, digest: str, expected: str) -> Row:
+    check_plan(plan, expected)
     with on_one_core():
         case, finder = _case(source, plan, number), load_encoder(plan.finder)
-        return try_method(case, reference, _asked(method, digest), finder, plan)
-
-
-@lru_cache(maxsize=4)
-def _fingerprint(plan: UndoPlan) -> str:
-    """What has to be the same wherever a row is computed."""
-    return json.dumps(plan.identity(), sort_keys=True)
-
-
-@lru_cache(maxsize=16)
-def _asked(method: str, digest: str) -> Asked:
-    """A method, loaded once in each process."""
-    return ask_again(method, digest)
+        return try_method(case, reference, ask_again(method, digest), finder, plan)
 
 
 @lru_cache(maxsize=2)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -14,6 +13,7 @@ from stito.dsp.stft import hann
 from stito.effects.chain import Chain, ChainSettings, Slot
 from stito.effects.effect import LinearEffect
 from stito.effects.param import Param, Settings, as_batch
+from stito.search.adam import Adam
 
 __all__ = ["FewerBands", "fewer_bands", "with_level_moved"]
 
@@ -29,7 +29,6 @@ MOST_BANDS = 8
 TRIED = 2
 """Choices of bands of each number that are fitted closely."""
 STEPS, RATE = 40, 0.04
-MOMENTUM, SMOOTHING = 0.9, 0.999
 EACH_DB = 0.03
 """What a dB of gain costs, in dB^2: of two curves that sound alike the one with less in it."""
 
@@ -154,21 +153,6 @@ def _choices(shapes: Tensor, target: Tensor, weights: Tensor) -> list[tuple[tupl
     return found
 
 
-def _descended(theta: Tensor, gradient: Callable[[Tensor], Tensor]) -> Tensor:
-    """Theta after `STEPS` of Adam, each projected onto [0, 1] (Kingma and Ba 2015, algorithm 1).
-
-    torch has it too, but its first step imports a compiler, which takes as long as all the rest of a simplification.
-    """
-    mean = square = torch.zeros_like(theta)
-    for step in range(1, STEPS + 1):
-        found = gradient(theta.detach().clone())
-        mean = mean.lerp(found, 1 - MOMENTUM)
-        square = SMOOTHING * square + (1 - SMOOTHING) * found.square()
-        spread = (square.sqrt() / math.sqrt(1 - SMOOTHING**step)).add(1e-8)
-        theta = (theta - RATE / (1 - MOMENTUM**step) * mean / spread).clamp(0, 1)
-    return theta
-
-
 def _fitted(
     effect: LinearEffect,
     free: Mapping[str, Param],
@@ -195,15 +179,14 @@ def _fitted(
 
     gains = [band[0] for band in effect.bands if band[0] in free]
 
-    def gradient(theta: Tensor) -> Tensor:
+    theta, adam = places, Adam(places)
+    for _ in range(STEPS):
         with torch.enable_grad():
-            theta = theta.requires_grad_(True)
+            theta = theta.detach().clone().requires_grad_(True)
             p = physical(theta)
             loss = errors(p)[0].sum() + EACH_DB * torch.stack([p[name].abs().sum() for name in gains]).sum()
-            (found,) = torch.autograd.grad(loss, theta)
-        return found * mask
-
-    theta = _descended(places, gradient)
+            (gradient,) = torch.autograd.grad(loss, theta)
+        theta = (theta.detach() - adam.step(gradient * mask, RATE)).clamp(0, 1)
     with torch.no_grad():
         theta = torch.where(mask > 0, theta, places)
         p = physical(theta)
