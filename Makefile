@@ -45,7 +45,7 @@ format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .
 
 docs: $(READY)  ## Build the documentation into site/; open site/index.html
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 check: lint docs test  ## Everything that CI runs
 

@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -148,9 +149,19 @@ def solve(case: Case, method: str, chain: Chain, arguments: argparse.Namespace) 
         budget=Budget(evaluations=arguments.evaluations),
         seed=arguments.seed,
         prior_weight=arguments.prior,
-        simplify=arguments.simplify if arguments.simplify == "off" else float(arguments.simplify),
+        simplify=arguments.simplify,
     )
     return engine.solve(as_stem(case.source), as_stem(case.reference)).solutions["stem"].strips["stem"]
+
+
+def strength(text: str) -> float | Literal["off"]:
+    """How far results may change for fewer moves; argparse says what is wrong."""
+    if text == "off":
+        return "off"
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError(text)
+    return value
 
 
 def unused(chain: Chain, settings: ChainSettings) -> list[str]:
@@ -179,7 +190,7 @@ def main() -> None:
     parser.add_argument("--encoder", default="features")
     parser.add_argument("--evaluations", type=int, default=1500)
     parser.add_argument("--prior", type=float, default=TransferOptions.prior_weight)
-    parser.add_argument("--simplify", default=str(TransferOptions.simplify), metavar="0..1|off")
+    parser.add_argument("--simplify", type=strength, default=TransferOptions.simplify, metavar="0..1|off")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, action="append", default=[])
     parser.add_argument("--json", type=Path, help="also write every case there, as soon as it is measured")

@@ -30,7 +30,13 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
         "metrics": metrics,
         "references": references,
     }
+    markdown = re.sub(r'^--8<-- "(\w+\.md)"$', lambda found: _of_root(found[1]), markdown, flags=re.MULTILINE)
     return re.sub(r"^\{\{ (\w+) \}\}$", lambda found: makers[found[1]](), markdown, flags=re.MULTILINE)
+
+
+def _of_root(name: str) -> str:
+    """A page that lies above this folder, its links as they are from here."""
+    return BIBLIOGRAPHY.parents[1].joinpath(name).read_text(encoding="utf-8").replace("](docs/", "](")
 
 
 def commands() -> str:

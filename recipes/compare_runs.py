@@ -22,22 +22,26 @@ from stito.terminal import text_table
 
 DISTANCES = ("left_right", "mid_side")
 
+CASES = ("streams", "data", "seconds", "mixed", "strength", "multitrack", "separator")
+"""What of a plan says which cases there are."""
+
 Rows = Mapping[int, Mapping[str, Any]]
 
 
-def rows_of(run: Path, method: str) -> Rows:
-    """A method's rows by case."""
-    lines = (run / "cases.jsonl").read_text(encoding="utf-8").splitlines()
-    found = [json.loads(line) for line in lines if line]
-    return {row["case"]: row for row in found if row.get("method") == method}
+def read(run: Path, method: str) -> tuple[dict[str, Any], Rows]:
+    """What says which cases a run is of, and a method's rows by case."""
+    header, *lines = (run / "cases.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines if line]
+    plan = json.loads(header)
+    return {key: plan.get(key) for key in CASES}, {row["case"]: row for row in rows if row["method"] == method}
 
 
 def compared(first: Rows, second: Rows, stem: str | None) -> list[str]:
     """A row of the table, of one kind of stems or of all."""
     cases = [case for case, row in first.items() if case in second and stem in (None, row["stem"])]
     columns = [stem or "all", str(len(cases))]
-    moves = [[run[case]["measures"].get("moves", 0.0) for case in cases] for run in (first, second)]
-    columns.append(" → ".join(f"{median(values):g}" for values in moves))
+    moves = [[run[case]["measures"].get("moves") for case in cases] for run in (first, second)]
+    columns.append("" if None in moves[0] + moves[1] else " → ".join(f"{median(values):g}" for values in moves))
     for name in DISTANCES:
         before, after = ([run[case]["measures"][name] for case in cases] for run in (first, second))
         rises = np.subtract(after, before)
@@ -53,7 +57,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("second", type=Path)
     parser.add_argument("--method", required=True)
     arguments = parser.parse_args(argv)
-    first, second = (rows_of(run, arguments.method) for run in (arguments.first, arguments.second))
+    (cases, first), (others, second) = (read(run, arguments.method) for run in (arguments.first, arguments.second))
+    if cases != others:
+        parser.error(f"The runs are of other cases: {cases}, and {others}.")
     stems = sorted({row["stem"] for row in first.values()})
     rows = [compared(first, second, stem) for stem in (None, *stems)]
     print(

@@ -55,6 +55,12 @@ def leaves(command: click.Command, path: str) -> dict[str, click.Command]:
     return found
 
 
+def test_pages_that_lie_above_link_from_where_they_are_shown(hooks: ModuleType) -> None:
+    shown = hooks.on_page_markdown('--8<-- "ARCHITECTURE.md"\n')
+    assert "](glossary.md)" in shown
+    assert "](docs/" not in shown
+
+
 def test_every_command_and_option_is_on_its_page(hooks: ModuleType) -> None:
     text = hooks.commands()
     for path, command in leaves(cli, "stito").items():

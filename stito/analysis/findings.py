@@ -16,7 +16,7 @@ from stito.engine.excerpts import active_starts
 from stito.errors import SettingsError
 from stito.features.masking import LOUDNESS_EXPONENT
 from stito.mix import Mix
-from stito.models.encoder import Combined, Described, Encoder, FaultFinder, MixEncoder
+from stito.models.encoder import Combined, Described, Encoder, FaultFinder
 
 __all__ = [
     "Covering",
@@ -72,7 +72,7 @@ class FoundFault:
         return f"{self.stem}: {self.fault} of a severity of about {self.severity:.1f} ({self.doc})"
 
 
-def fault_finder(encoder: Encoder) -> Encoder | None:
+def fault_finder(encoder: Encoder) -> FaultFinder | None:
     """The encoder, or the part of a combination, that finds faults; None where there is none."""
     parts = encoder.parts if isinstance(encoder, Combined) else (encoder,)
     return next((part for part in parts if isinstance(part, FaultFinder) and part.faults), None)
@@ -139,7 +139,7 @@ def severities(mix: Mix, encoder: Encoder) -> dict[str, dict[str, float]]:
     Raises `SettingsError` for an encoder that was not trained to, `AudioError` for a mix of which no stem is one that
     it knows.
     """
-    if not isinstance(encoder, FaultFinder) or not isinstance(encoder, MixEncoder) or not encoder.faults:
+    if not isinstance(encoder, FaultFinder) or not encoder.faults:
         raise SettingsError(f"The encoder '{encoder.name}' finds no faults.", hint="Use one that was trained to.")
     found: dict[tuple[str, str], list[float]] = {}
     for stems in sounding_stems(mix, encoder.stems, encoder.sample_rate, seconds=EXCERPT_S, count=EXCERPTS):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -16,7 +16,7 @@ __all__ = ["sounding_stems"]
 
 def sounding_stems(
     mix: Mix, names: Sequence[str], sample_rate: int, *, seconds: float, count: int
-) -> Iterator[dict[str, Tensor]]:
+) -> list[dict[str, Tensor]]:
     """Of each of the most active excerpts the stems of these names that sound in it: (1, 2, t) at a rate.
 
     Raises:
@@ -24,15 +24,12 @@ def sounding_stems(
     """
     mix = mix.at(sample_rate)
     known = {name: mix.stereo(name) for name in mix.stems if name in names}
-    heard = False
-    for start in active_starts(mix.stereo_sum(), sample_rate, seconds=seconds, count=count) if known else ():
-        part = slice(start, start + round(seconds * sample_rate))
-        stems = {name: x[None, :, part] for name, x in known.items() if not is_silent(x[:, part])}
-        if stems:
-            heard = True
-            yield stems
-    if not heard:
+    starts = active_starts(mix.stereo_sum(), sample_rate, seconds=seconds, count=count) if known else []
+    parts = [slice(start, start + round(seconds * sample_rate)) for start in starts]
+    excerpts = [{name: x[None, :, part] for name, x in known.items() if not is_silent(x[:, part])} for part in parts]
+    if not any(excerpts):
         raise AudioError(
-            f"{mix.name} has none of the stems {', '.join(names)}.",
+            f"{mix.name} has none of the stems {', '.join(names)}, or they are silent.",
             hint="Give a folder of stems, named like these, or take the mix apart with `stito separate`.",
         )
+    return [stems for stems in excerpts if stems]

@@ -39,7 +39,6 @@ def analyze(source: Path, stem: str | None, encoder: str | None, quality: Path |
     from stito.analysis.mixing import analyse
     from stito.analysis.quality import predict_score
     from stito.mix import read_mix
-    from stito.models.encoder import MixEncoder
     from stito.models.loading import load_encoder
     from stito.models.quality import load_head
     from stito.terminal import text_table
@@ -50,9 +49,9 @@ def analyze(source: Path, stem: str | None, encoder: str | None, quality: Path |
     mix = read_mix(source, stem=stem)
     features = analyse(mix)
     findings: list[Covering | FoundFault] = [*coverings(mix)]
-    finder = loaded and fault_finder(loaded)
+    finder = fault_finder(loaded) if loaded else None
     # without a head, an encoder that finds no faults, and a mix that has none of its stems, are refused
-    able = isinstance(finder, MixEncoder) and bool({*mix.stems} & {*finder.stems})
+    able = finder is not None and bool({*mix.stems} & {*finder.stems})
     severity = severities(mix, finder or loaded) if loaded and (able or head is None) else {}
     findings += told(severity)
     score = predict_score(mix, head, loaded) if head and loaded else None

@@ -8,7 +8,7 @@ from typing import Literal
 
 import click
 
-from stito.cli.evaluated import executor_of, study_options, workers_options
+from stito.cli.evaluated import counting, executor_of, names_of, study_options, workers_options
 from stito.cli.options import predictor_option, simplify_option
 
 __all__ = ["transfer"]
@@ -130,7 +130,7 @@ def transfer(
         cases=cases,
         seconds=seconds,
         evaluations=evaluations,
-        methods=tuple(name.strip() for name in methods.split(",") if name.strip()) if methods else default_methods(),
+        methods=names_of(methods) or default_methods(),
         chain=chain,
         predictor=str(predictor) if predictor else "",
         prior=prior,
@@ -147,14 +147,7 @@ def transfer(
     require()
     check_writable(outdir / "result.json", overwrite=True)
     outdir.mkdir(parents=True, exist_ok=True)
-    count = len(plan.methods) * plan.cases
-    done = 0
-
-    def tell(row: object) -> None:
-        nonlocal done
-        done += 1
-        click.echo(f"{done} of {count}: {row}", err=True)
-
+    tell = counting(len(dict.fromkeys(plan.methods)) * plan.cases)
     source = CacheSource(data.resolve(), split) if data else DemoSource()
     sounds = outdir.resolve() / "audio" if audio else None
     with executor_of(workers, scheduler, smoke=smoke) as executor:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from stito.cli.evaluated import executor_of, print_outcome, study_options, workers_options
+from stito.cli.evaluated import counting, executor_of, names_of, print_outcome, study_options, workers_options
 from stito.cli.options import simplify_option
 
 __all__ = ["undo"]
@@ -104,11 +104,11 @@ def undo(
     source: Source = CachedMixes(data.resolve(), split) if data else ComposedMixes()
     plan = UndoPlan(
         finder=finder,
-        methods=_names(methods),
+        methods=names_of(methods),
         cases=cases,
         seconds=seconds,
         severity=severity,
-        faults=_names(faults or ""),
+        faults=names_of(faults),
         evaluations=evaluations,
         excerpts=excerpts,
         chain=chain,
@@ -120,13 +120,7 @@ def undo(
     require()
     check_writable(outdir / "result.json", overwrite=True)
     outdir.mkdir(parents=True, exist_ok=True)
-    count, done = len(dict.fromkeys(plan.methods)) * len(plan.references) * plan.cases, 0
-
-    def tell(row: object) -> None:
-        nonlocal done
-        done += 1
-        click.echo(f"{done} of {count}: {row}", err=True)
-
+    tell = counting(len(dict.fromkeys(plan.methods)) * len(plan.references) * plan.cases)
     with executor_of(workers, scheduler, smoke=smoke) as executor:
         rows = evaluate_undo(source, plan, log=outdir / "cases.jsonl", on_row=tell, executor=executor)
     outcome = UndoOutcome(plan, rows)
@@ -136,7 +130,3 @@ def undo(
     given |= {name: getattr(plan, name) for name in names}
     write_outcome(outdir, outcome, command=command_line("evaluate", "undo", **given, smoke=smoke, o="out"))
     print_outcome(outcome, as_json=as_json)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())

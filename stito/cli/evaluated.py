@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -17,13 +18,15 @@ from stito.cli.options import together
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from stito.evaluation.table import Table
+    from stito.evaluation.folder import Tabled
     from stito.models.encoder import Encoder
 
 __all__ = [
+    "counting",
     "encoders_option",
     "executor_of",
     "load_encoders",
+    "names_of",
     "print_outcome",
     "say",
     "study_options",
@@ -89,24 +92,20 @@ def executor_of(workers: int | None, scheduler: str | None, *, smoke: bool) -> A
     return local_workers(workers if workers is not None else 1 if smoke else cores)
 
 
-class Outcome(Protocol):
-    """What came of a study."""
-
-    @property
-    def data(self) -> str:
-        """What it was made of, in a sentence."""
-        ...
-
-    def as_json(self) -> dict[str, Any]:
-        """All figures."""
-        ...
-
-    def tables(self) -> list[Table]:
-        """As they are shown."""
-        ...
+def names_of(text: str | None) -> tuple[str, ...]:
+    """What stands between commas; nothing of nothing."""
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
 
 
-def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
+def counting(count: int) -> Callable[[object], None]:
+    """Tells on stderr of each row which one of so many it is."""
+    done = itertools.count(1)
+    return lambda row: say(f"{next(done)} of {count}: {row}")
+
+
+def print_outcome(outcome: Tabled, *, as_json: bool) -> None:
     """The answer on stdout: tables, and what they were made of."""
-    text = "\n\n".join([*(table.text() for table in outcome.tables()), f"Data: {outcome.data}"])
-    click.echo(json.dumps(outcome.as_json(), indent=2) if as_json else text)
+    if as_json:
+        click.echo(json.dumps(outcome.as_json(), indent=2))
+        return
+    click.echo("\n\n".join([*(table.text() for table in outcome.tables()), f"Data: {outcome.data}"]))

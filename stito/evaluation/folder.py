@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from stito.audio import write_atomic
 from stito.evaluation.table import Table
 
-__all__ = ["NAMES", "Outcome", "markdown", "write_pages"]
+__all__ = ["NAMES", "Outcome", "Tabled", "markdown", "write_pages"]
 
 NAMES = ("result.json", "tables.md", "report.html")
 """What every study writes; some have pictures or weights beside it."""
@@ -26,6 +26,14 @@ class Outcome(Protocol):
 
     def as_json(self) -> dict[str, Any]:
         """All figures."""
+        ...
+
+
+class Tabled(Outcome, Protocol):
+    """One that makes its own tables."""
+
+    def tables(self) -> list[Table]:
+        """As they are shown."""
         ...
 
 

@@ -61,10 +61,8 @@ def share(hits: int, count: int) -> Estimate:
 
     if not count:
         return Estimate(math.nan, math.nan, math.nan, 0)
-    z = float(stats.norm.ppf(0.5 + CONFIDENCE / 2))
-    middle = (hits + z**2 / 2) / (count + z**2)
-    reach = z / (count + z**2) * math.sqrt(hits * (count - hits) / count + z**2 / 4)
-    return Estimate(hits / count, max(0.0, middle - reach), min(1.0, middle + reach), count)
+    low, high = stats.binomtest(hits, count).proportion_ci(CONFIDENCE, method="wilson")
+    return Estimate(hits / count, float(low), float(high), count)
 
 
 Values = NDArray[np.float64]

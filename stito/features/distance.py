@@ -14,9 +14,7 @@ from stito.features.masking import masking_of
 from stito.features.spectrum import spectrum
 from stito.features.stereo import stereo
 
-__all__ = ["FAMILIES", "Families", "families_of", "feature_distances"]
-
-FAMILIES = ("dynamics", "spectral", "stereo", "masking")
+__all__ = ["Families", "families_of", "feature_distances"]
 
 Families = Mapping[str, Mapping[str, Mapping[str, Tensor]]]
 """By stem and family, the features by name."""
@@ -37,22 +35,23 @@ UNITS_OF = {"_db": 3.0, "_lu": 2.0, "_lufs": 2.0}
 
 def families_of(stems: Mapping[str, Tensor], sample_rate: int) -> Families:
     """The structured features of the stems (2, t) of a mix, against their sum where they are against a mix."""
-    total = torch.stack(list(stems.values())).sum(0)[None]
-    whole, loudness = stereo_bands(total, sample_rate), integrated_loudness(total, sample_rate)
-    bands = {name: stereo_bands(x[None], sample_rate) for name, x in stems.items()}
-    found: dict[str, dict[str, dict[str, Tensor]]] = {}
-    for name, x in stems.items():
-        levels = dynamics(x[None], measure(x[None], sample_rate))
-        found[name] = {
-            "dynamics": levels | {"loudness_of_mix_lu": levels["loudness_lufs"] - loudness},
-            "spectral": spectrum(bands[name], whole),
-            "stereo": stereo(bands[name]),
+    x = torch.stack(list(stems.values()))
+    total, bands = x.sum(0, keepdim=True), stereo_bands(x, sample_rate)
+    levels = dynamics(x, measure(x, sample_rate))
+    levels["loudness_of_mix_lu"] = levels["loudness_lufs"] - integrated_loudness(total, sample_rate)
+    families = {
+        "dynamics": levels,
+        "spectral": spectrum(bands, stereo_bands(total, sample_rate)),
+        "stereo": stereo(bands),
+        **({"masking": masking_of(bands.total)} if len(x) > 1 else {}),
+    }
+    return {
+        stem: {
+            family: {name: values[row : row + 1] for name, values in features.items()}
+            for family, features in families.items()
         }
-    if len(stems) > 1:
-        masks = masking_of(torch.cat([bands[name].total for name in stems]))
-        for number, name in enumerate(stems):
-            found[name]["masking"] = {feature: values[number : number + 1] for feature, values in masks.items()}
-    return found
+        for row, stem in enumerate(stems)
+    }
 
 
 def feature_distances(ours: Families, theirs: Families) -> dict[str, dict[str, float]]:

@@ -127,10 +127,11 @@ class PartEncoder(MixEncoder, Protocol):
 
 
 @runtime_checkable
-class FaultFinder(Protocol):
-    """Was trained to find these faults in the stems of a mix."""
+class FaultFinder(Encoder, Protocol):
+    """Was trained to find these faults in the stems of a mix, which it knows by these names."""
 
     faults: tuple[str, ...]
+    stems: tuple[str, ...]
 
     def find_faults(self, stems: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
         """How severe each fault of each stem seems to be, from 0 to 1: (b,) by stem and fault."""

@@ -1,7 +1,7 @@
 """A stem as a part of its mix: embedded among the other stems by encoders that embed whole mixes, alone by any other.
 
 What is compared is the stem's own part of the embedding of the mix. The parts of the others would hardly change with
-it, and would weigh three times as much.
+it, and would be most of the distance.
 """
 
 from __future__ import annotations

@@ -125,6 +125,7 @@ class Finder(Deaf):
     """Deaf, but says of every mix how far its sum is from silence."""
 
     faults = ("gain",)
+    stems = ("vocals", "drums", "bass", "other")
 
     def find_faults(self, stems: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
         return {name: {"gain": x.square().mean((1, 2))} for name, x in stems.items()}

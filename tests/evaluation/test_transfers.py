@@ -18,9 +18,8 @@ from stito.evaluation.encoders.cases import Material
 from stito.evaluation.encoders.study import DemoSongs
 from stito.evaluation.measures import measures
 from stito.evaluation.transfers import cases as cases_module
-from stito.evaluation.transfers import run as run_module
 from stito.evaluation.transfers.cases import Case, draw_transfer
-from stito.evaluation.transfers.methods import ask, measure
+from stito.evaluation.transfers.methods import ask, ask_again, measure
 from stito.evaluation.transfers.page import TransferOutcome, write_outcome
 from stito.evaluation.transfers.plan import TransferPlan
 from stito.evaluation.transfers.rows import Log, Row
@@ -300,7 +299,7 @@ def test_a_search_that_starts_from_a_converter_depends_on_its_weights() -> None:
 
 def test_other_weights_elsewhere_are_told() -> None:
     with pytest.raises(WeightsError, match="differ between machines"):
-        run_module._asked("match", "other weights")
+        ask_again("match", "other weights")
 
 
 def test_an_encoder_that_is_not_there_is_told_before_any_case() -> None:

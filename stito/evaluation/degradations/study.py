@@ -90,7 +90,7 @@ def study_degradations(
         predicted = {}
         for label, encoder in encoders.items():
             predicted[label] = float(heads[label](_heard(encoder, version, plan)[None])[0])
-            if isinstance(finder := fault_finder(encoder), FaultFinder):
+            if finder := fault_finder(encoder):
                 predicted[label + OWN] = _largest(finder, _excerpts(version, plan))
         judged.append(Judged(version.song, version.place, version.fault, version.severity, predicted))
     digests = {label: digest_of(encoders[label.removesuffix(OWN)]) for label in judged[0].predicted}

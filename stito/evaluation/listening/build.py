@@ -60,7 +60,7 @@ def build_test(
             f"Excerpts of {seconds:g} s cannot be compared.", hint=f"Give 1 to {LONGEST_S:g} s; 10 s are usual."
         )
     questions = questions or Questions()
-    identity = f"{file_name(questions.title).strip('-').lower() or 'test'}-{secrets.token_hex(3)}"
+    identity = f"{file_name(questions.title).lower() or 'test'}-{secrets.token_hex(3)}"
     trials = sorted(trials, key=lambda trial: not trial.training)
     pages, key = [], []
     for number, trial in enumerate(trials, 1):

@@ -16,6 +16,7 @@ from stito.audio import resample, write_audio
 from stito.console.preset import StripPreset
 from stito.console.strips import gain, loudness, render_strip
 from stito.effects.chain import Chain, ChainSettings
+from stito.engine.methods.base import load_method
 from stito.engine.options import AUTO, MATCH, NEURAL, NEUTRAL, PREDICT, TransferOptions
 from stito.engine.solve import prepare, solve
 from stito.errors import WeightsError
@@ -74,6 +75,7 @@ def ask(method: str) -> Asked:
     if name == NEURAL:
         digest = digest_of(load_converter(argument or registry.default("converter")))
         return Asked(method, method, encoder=load_encoder(measured), digest=digest)
+    load_method(name)  # an error now, not behind the first methods of the first case
     source, init = registry.parse_name(argument or measured)
     encoder = load_encoder(source)
     alone = (MATCH, NEUTRAL, PREDICT)  # these do not use the converter

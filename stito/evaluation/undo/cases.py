@@ -47,9 +47,8 @@ class CachedMixes:
     @property
     def sentence(self) -> str:
         """How many songs there are, and how they were prepared."""
-        cache = Cache.open(self.folder)
-        count = len(Mixes(cache, split=self.split).songs)
-        return f"{self.folder.resolve().name}, split {self.split}: {count} songs, {cache.preparation}."
+        count, prepared = len(opened(self).songs), Cache.open(self.folder).preparation
+        return f"{self.folder.resolve().name}, split {self.split}: {count} songs, {prepared}."
 
     def mixes(self) -> MixSource:
         """These of two stems or more."""

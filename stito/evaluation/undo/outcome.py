@@ -12,7 +12,7 @@ from stito.evaluation.folder import NAMES, markdown, write_pages
 from stito.evaluation.page import Picture, render_template
 from stito.evaluation.statistics import Estimate, estimate, share
 from stito.evaluation.table import Table, figure
-from stito.evaluation.undo.plan import UndoPlan
+from stito.evaluation.undo.plan import ANOTHER, ITSELF, UndoPlan
 from stito.evaluation.undo.rows import Row
 from stito.pages import data_url
 
@@ -21,7 +21,7 @@ __all__ = ["AIM", "NAMES", "UndoOutcome", "write_outcome"]
 AIM = 0.8
 """The share of cases that is aimed at."""
 
-ABOUT = {"itself": "its undamaged self", "another": "another good mix"}
+ABOUT = {ITSELF: "its undamaged self", ANOTHER: "another good mix"}
 """What the reference is, in words."""
 
 
@@ -53,6 +53,11 @@ class UndoOutcome:
         """Those that were done."""
         return sorted({fault for row in self.rows for fault in row.kinds})
 
+    @property
+    def cases(self) -> list[Row]:
+        """One row of each case: what does not depend on method or reference."""
+        return list({row.case: row for row in self.rows}.values())
+
     def of(self, reference: str, method: str) -> list[Row]:
         """The rows of a method with a reference."""
         return [row for row in self.rows if (row.reference, row.method) == (reference, method)]
@@ -80,7 +85,7 @@ class UndoOutcome:
             "plan": asdict(self.plan),
             "aim": AIM,
             "summary": {
-                reference: {method: _summary(self.of(reference, method)) for method in self.methods}
+                reference: {method: _plain(_summary(self.of(reference, method))) for method in self.methods}
                 for reference in self.references
             },
             "by_fault": {
@@ -110,11 +115,9 @@ class UndoOutcome:
                 (
                     method,
                     str(len(rows)),
-                    _cell(_back(rows)),
-                    _cell(share(sum(row.features_back for row in rows), len(rows))),
-                    _cell(share(sum(row.quality_back for row in rows), len(rows))),
+                    *(_cell(found[name]) for name in ("back", "features", "quality")),
                     *(str(found[rest]) for rest in ("features_only", "quality_only", "neither")),
-                    _cell(share(sum(row.damaged_back for row in rows), len(rows))),
+                    _cell(found["features_of_damaged"]),
                     *(figure(found[name], digits=2) for name in MEANS),
                     f"{found['evaluations']:.0f}",
                     f"{found['seconds']:.1f}",
@@ -127,15 +130,15 @@ class UndoOutcome:
             f"Distance and severity are means; 1 is a clear difference in every feature. The aim is {100 * AIM:.0f} % "
             "of both. Seconds are of one core."
         )
-        return Table(f"Reference: {ABOUT.get(reference, reference)}", heads, tuple(lines), note)
+        return Table(f"Reference: {ABOUT[reference]}", heads, tuple(lines), note)
 
     def _by_fault(self, reference: str) -> Table:
         lines = []
         for fault in self.faults:
             of = [[row for row in self.of(reference, method) if fault in row.kinds] for method in self.methods]
-            lines.append((fault, str(len(of[0])), *(f"{_percent(_back(rows).mean)}" for rows in of)))
+            lines.append((fault, str(len(of[0])), *(_percent(_back(rows).mean) for rows in of)))
         note = "How often both come back, of the cases that have this fault, alone or with others."
-        title = f"By fault, reference: {ABOUT.get(reference, reference)}"
+        title = f"By fault, reference: {ABOUT[reference]}"
         return Table(title, ("fault", "n", *self.methods), tuple(lines), note)
 
     def _by_family(self, reference: str) -> Table:
@@ -148,22 +151,20 @@ class UndoOutcome:
                 before, after = (estimate(of).mean for of in zip(*((c.before, c.after) for c in changes), strict=True))
                 cells.append(f"{figure(before, digits=2)} to {figure(after, digits=2)}")
             lines.append((family, *cells))
-        title = f"Distance to the undamaged features, reference: {ABOUT.get(reference, reference)}"
+        title = f"Distance to the undamaged features, reference: {ABOUT[reference]}"
         return Table(title, ("family", *self.methods), tuple(lines), "Means over cases, before and after.")
 
     def _told(self) -> Estimate:
         """How often the damaged mix is predicted to be worse than the undamaged one: one row of each case."""
-        cases = {row.case: row for row in self.rows}.values()
-        return share(sum(row.predicted.undamaged < row.predicted.before for row in cases), len(cases))
+        return share(sum(row.predicted.undamaged < row.predicted.before for row in self.cases), len(self.cases))
 
     def _finder(self) -> Table:
-        cases = {row.case: row for row in self.rows}.values()
         line = (
             self.plan.finder,
-            str(len(cases)),
+            str(len(self.cases)),
             _cell(self._told()),
-            figure(estimate(row.predicted.before for row in cases).mean, digits=2),
-            figure(estimate(row.predicted.undamaged for row in cases).mean, digits=2),
+            figure(estimate(row.predicted.before for row in self.cases).mean, digits=2),
+            figure(estimate(row.predicted.undamaged for row in self.cases).mean, digits=2),
         )
         note = (
             "How often the damaged mix gets a higher predicted severity than the undamaged one: where it does not, "
@@ -195,15 +196,20 @@ def _summary(rows: Sequence[Row]) -> dict[str, Any]:
         "seconds": [row.seconds for row in rows],
     }
     return {
-        "back": _back(rows).as_json(),
-        "features": share(sum(row.features_back for row in rows), len(rows)).as_json(),
-        "quality": share(sum(row.quality_back for row in rows), len(rows)).as_json(),
-        "features_of_damaged": share(sum(row.damaged_back for row in rows), len(rows)).as_json(),
+        "back": _back(rows),
+        "features": share(sum(row.features_back for row in rows), len(rows)),
+        "quality": share(sum(row.quality_back for row in rows), len(rows)),
+        "features_of_damaged": share(sum(row.damaged_back for row in rows), len(rows)),
         "features_only": sum(row.features_back and not row.quality_back for row in rows),
         "quality_only": sum(row.quality_back and not row.features_back for row in rows),
         "neither": sum(not row.features_back and not row.quality_back for row in rows),
         **{name: sum(values) / max(1, len(values)) for name, values in means.items()},
     }
+
+
+def _plain(summary: dict[str, Any]) -> dict[str, Any]:
+    """As it stands in a document."""
+    return {name: value.as_json() if isinstance(value, Estimate) else value for name, value in summary.items()}
 
 
 def _percent(value: float) -> str:
@@ -218,7 +224,7 @@ def _cell(value: Estimate) -> str:
 def write_outcome(outdir: Path, outcome: UndoOutcome, *, command: str = "") -> None:
     """`result.json`, `tables.md` and `report.html` in a folder, each whole or not at all."""
     tables = outcome.tables()
-    shares = {ABOUT.get(name, name): found for name, found in outcome.shares().items()}
+    shares = {ABOUT[name]: found for name, found in outcome.shares().items()}
     caption = f"How often both come back, with 95 % intervals, by reference; the line is at {100 * AIM:.0f} %."
     pictures = [Picture(data_url(plots.shares_png(shares, AIM, "% of cases")), caption)]
     page = render_template("undo.html.j2", outcome=outcome, tables=tables, pictures=pictures, command=command)

@@ -11,9 +11,9 @@ from stito.analysis.findings import fault_finder
 from stito.data.degradation.fault import load_fault
 from stito.effects.chain_files import load_chain
 from stito.engine.options import TransferOptions
-from stito.errors import SettingsError
+from stito.errors import SettingsError, UnknownNameError
 from stito.evaluation.transfers.plan import PLAIN
-from stito.models.encoder import digest_of
+from stito.models.encoder import FaultFinder, digest_of
 from stito.models.loading import load_encoder
 from stito.search.base import Budget
 from stito.streams import Purpose, derived_seed
@@ -78,13 +78,20 @@ class UndoPlan:
                 raise SettingsError(
                     f"'{method}' is no method of undoing damage.", hint="Such as input,match,ensemble,cma:features."
                 )
-        if fault_finder(load_encoder(self.finder)) is None:
-            raise SettingsError(f"The encoder '{self.finder}' finds no faults.", hint="Use one that was trained to.")
+        if unknown := {*self.references} - {ITSELF, ANOTHER}:
+            raise UnknownNameError.of("reference", unknown.pop(), (ITSELF, ANOTHER))
+        self.fault_finder()
 
     @property
     def budget(self) -> Budget | None:
         """What the search of each stem may spend; None leaves it to the search."""
         return Budget(self.evaluations) if self.evaluations else None
+
+    def fault_finder(self) -> FaultFinder:
+        """The encoder that predicts how severe faults are."""
+        if (finder := fault_finder(load_encoder(self.finder))) is None:
+            raise SettingsError(f"The encoder '{self.finder}' finds no faults.", hint="Use one that was trained to.")
+        return finder
 
     def identity(self) -> dict[str, Any]:
         """What rows depend on: all but which methods, references and cases were asked for, and a row's own weights."""

@@ -15,7 +15,6 @@ from stito.evaluation.undo.plan import UndoPlan
 from stito.evaluation.undo.rows import Row, UndoLog
 from stito.evaluation.undo.trial import try_method
 from stito.files.locks import sole_writer
-from stito.models.loading import load_encoder
 
 __all__ = ["evaluate_undo"]
 
@@ -70,8 +69,8 @@ def _place(row: Row) -> tuple[int, str, str]:
 def _job(source: Source, plan: UndoPlan, number: int, reference: str, method: str, digest: str, expected: str) -> Row:
     check_plan(plan, expected)
     with on_one_core():
-        case, finder = _case(source, plan, number), load_encoder(plan.finder)
-        return try_method(case, reference, ask_again(method, digest), finder, plan)
+        case, asked = _case(source, plan, number), ask_again(method, digest)
+        return try_method(case, reference, asked, plan.fault_finder(), plan)
 
 
 @lru_cache(maxsize=2)

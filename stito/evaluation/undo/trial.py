@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from stito.analysis.findings import fault_finder
+from stito.audio import resample
 from stito.compute.cores import undivided
 from stito.console.strips import gain
 from stito.data.mixes import Excerpt
@@ -23,7 +23,7 @@ from stito.evaluation.undo.cases import UndoCase
 from stito.evaluation.undo.plan import UndoPlan
 from stito.evaluation.undo.rows import Change, Row
 from stito.features.distance import families_of, feature_distances
-from stito.models.encoder import Encoder, FaultFinder, MixEncoder
+from stito.models.encoder import FaultFinder
 from stito.streams import Purpose, derived_seed
 
 __all__ = ["predicted_severity", "try_method"]
@@ -32,7 +32,7 @@ EXCERPT_S = 6.0
 """What is embedded at once, about."""
 
 
-def try_method(case: UndoCase, reference: str, asked: Asked, finder: Encoder, plan: UndoPlan) -> Row:
+def try_method(case: UndoCase, reference: str, asked: Asked, finder: FaultFinder, plan: UndoPlan) -> Row:
     """Run a method on a case, and measure what came of it.
 
     Raises:
@@ -62,20 +62,21 @@ def try_method(case: UndoCase, reference: str, asked: Asked, finder: Encoder, pl
     )
 
 
-def predicted_severity(finder: Encoder, stems: Mapping[str, Tensor]) -> dict[str, float]:
+def predicted_severity(finder: FaultFinder, stems: Mapping[str, Tensor]) -> dict[str, float]:
     """How severe the worst fault of each stem (2, t) of a mix seems to be, by name: the mean over excerpts.
 
-    Stems that are silent, or that the encoder does not know, are left out.
+    The excerpts are the same for all versions of a mix, wherever most of it plays. Stems that are silent, or that the
+    encoder does not know, are left out.
     """
-    encoder = fault_finder(finder)
-    assert isinstance(encoder, FaultFinder)
-    assert isinstance(encoder, MixEncoder)
-    known = {name: x for name, x in stems.items() if name in encoder.stems}
     samples = next(iter(stems.values())).shape[-1]
     count = max(1, round(samples / SAMPLE_RATE / EXCERPT_S))
-    excerpts = {name: torch.stack(x[:, : samples // count * count].chunk(count, -1)) for name, x in known.items()}
+    excerpts = {
+        name: resample(torch.stack(x[:, : samples // count * count].chunk(count, -1)), SAMPLE_RATE, finder.sample_rate)
+        for name, x in stems.items()
+        if name in finder.stems
+    }
     with torch.no_grad():
-        found = encoder.find_faults(excerpts)
+        found = finder.find_faults(excerpts)
     worst = {name: float(torch.stack(list(faults.values())).nanmean(1).amax()) for name, faults in found.items()}
     return {name: severity for name, severity in worst.items() if math.isfinite(severity)}
 
