@@ -49,9 +49,8 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     for root in options.album:
         link_album(root, out)
-    for root in options.voices:
-        string_voices(root, out, options.seed, held_out=options.sing > 0)
-    held_out = set(named(options.hold_out))
+    voices = {name for root in options.voices for name in string_voices(root, out, options.seed)}
+    held_out = {*named(options.hold_out)} | (voices if options.sing else set())
     render_all(list(midi_files(options.midi))[: options.limit], options, held_out)
     write_split(out, held_out)
     report(out)
@@ -190,12 +189,14 @@ def link_album(root: Path, out: Path) -> None:
             link.symlink_to(path.resolve())
 
 
-def string_voices(root: Path, out: Path, seed: int, *, held_out: bool = False) -> None:
+def string_voices(root: Path, out: Path, seed: int) -> list[str]:
     """One song for each folder of recordings, or for each first word of their names if they lie side by side.
 
     Words and notes follow each other in random order, as close as in a phrase; longer recordings stay as they are.
-    Copies of a recording are left out. `held_out` is written down for the split: beside a made singer people are what
-    is measured with.
+    Copies of a recording are left out.
+
+    Returns:
+        The names of the songs, those that were there already among them.
     """
     groups: dict[str, list[Path]] = defaultdict(list)
     seen = set()
@@ -205,8 +206,8 @@ def string_voices(root: Path, out: Path, seed: int, *, held_out: bool = False) -
         seen.add(digest)
         inside = path.relative_to(root)
         groups[inside.parts[0] if len(inside.parts) > 1 else inside.stem.split("-")[0]].append(path)
-    for group, paths in groups.items():
-        name = f"voice-{root.name}-{group}"
+    songs = {f"voice-{root.name}-{group}": paths for group, paths in groups.items()}
+    for name, paths in songs.items():
         folder = out / name
         if (folder / ABOUT).is_file():
             continue
@@ -214,10 +215,10 @@ def string_voices(root: Path, out: Path, seed: int, *, held_out: bool = False) -
         folder.mkdir(exist_ok=True)
         write_compressed(folder / "vocals.flac", x, SAMPLE_RATE, overwrite=True)
         seconds = x.shape[-1] / SAMPLE_RATE
-        about: dict[str, object] = {"source": [path.name for path in paths], "stems": {"vocals": {"seconds": seconds}}}
-        about |= {"held_out": True} if held_out else {}
+        about = {"source": [path.name for path in paths], "stems": {"vocals": {"seconds": seconds}}}
         write_atomic(folder / ABOUT, json.dumps(about, indent=1) + "\n", overwrite=True)
         print(f"{name}: {seconds:.0f} s of {len(paths)} recordings", flush=True)
+    return list(songs)
 
 
 def phrases(paths: Sequence[Path], generator: np.random.Generator) -> Iterator[Tensor]:
@@ -249,7 +250,7 @@ def is_held_out(name: str, held_out: Container[str]) -> bool:
 
 
 def write_split(out: Path, held_out: Collection[str]) -> None:
-    """Write down what is held out: songs that are named, rendered ones by their names, people beside a made singer.
+    """Write down what is held out: songs that are named, and rendered ones by a hash of their names.
 
     What a split file there says already is kept.
     """
@@ -257,9 +258,8 @@ def write_split(out: Path, held_out: Collection[str]) -> None:
     split: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     valid = {*split.get("valid", [])}
     for song in out.iterdir():
-        about = json.loads((song / ABOUT).read_text(encoding="utf-8")) if (song / ABOUT).is_file() else None
-        rendered = about is not None and not song.name.startswith("voice-")
-        if song.name in held_out or (about or {}).get("held_out") or (rendered and is_held_out(song.name, held_out)):
+        rendered = (song / ABOUT).is_file() and not song.name.startswith("voice-")
+        if song.name in held_out or (rendered and is_held_out(song.name, held_out)):
             valid.add(song.name)
     valid -= {*split.get("train", []), *split.get("test", [])}
     write_atomic(path, json.dumps(split | {"valid": sorted(valid)}, indent=1) + "\n", overwrite=True)

@@ -318,16 +318,11 @@ def test_who_sings_depends_on_the_song_alone() -> None:
     assert all(module("rendering").Band([], seed=1, sing_share=1.0).sings(name) for name in names)
 
 
-def test_what_is_held_out_is_written_down_and_people_with_it(tmp_path: Path) -> None:
+def test_what_is_held_out_is_written_down(tmp_path: Path) -> None:
     build = module("build")
-    for name, about in (
-        ("freedoom-a", {"stems": {}}),
-        ("named", {"stems": {}}),
-        ("voice-people-one", {"stems": {}, "held_out": True}),
-        ("voice-people-two", {"stems": {}}),
-    ):
+    for name in ("freedoom-a", "named", "voice-people-one", "voice-people-two"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "song.json").write_text(json.dumps(about))
+        (tmp_path / name / "song.json").write_text("{}")
     (tmp_path / "album").mkdir()
     rendered = next(name for name in (f"x{number}-y" for number in range(1000)) if build.is_held_out(name, ()))
     (tmp_path / rendered).mkdir()
@@ -337,9 +332,32 @@ def test_what_is_held_out_is_written_down_and_people_with_it(tmp_path: Path) -> 
     held_out = set(build.named([str(split), "not there"]))
     assert held_out == {"named", "album", "not there"}
     build.write_split(tmp_path, held_out)
-    assert json.loads((tmp_path / "split.json").read_text())["valid"] == sorted(
-        ["album", "named", rendered, "voice-people-one"]
-    )
+    assert json.loads((tmp_path / "split.json").read_text())["valid"] == sorted(["album", "named", rendered])
+
+
+def test_beside_a_made_singer_people_are_held_out_also_those_that_were_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build, songs = module("build"), tmp_path / "songs"
+    monkeypatch.setattr(build, "find_spec", lambda name: True)
+
+    def valid(folder: str, *options: str) -> list[str]:
+        """What is held out once the voices in a folder have been built."""
+        arguments = ["build.py", "-o", str(songs), "--voices", str(tmp_path / folder), *options]
+        monkeypatch.setattr("sys.argv", arguments)
+        build.main()
+        found: list[str] = json.loads((songs / "split.json").read_text())["valid"]
+        return found
+
+    for folder, name in (("spoken", "word-one"), ("sung", "anna-note"), ("sung", "berta-note")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        soundfile.write(tmp_path / folder / f"{name}.wav", np.random.default_rng(len(name)).normal(size=4000) / 9, 8000)
+    assert valid("spoken") == []
+    assert valid("sung") == []
+    there = (songs / "voice-sung-anna" / "vocals.flac").stat().st_mtime_ns
+    for _ in range(2):
+        assert valid("sung", "--sing") == ["voice-sung-anna", "voice-sung-berta"]
+    assert (songs / "voice-sung-anna" / "vocals.flac").stat().st_mtime_ns == there, "they are not built again"
 
 
 def test_minutes_are_counted_by_who_made_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
