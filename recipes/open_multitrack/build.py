@@ -17,14 +17,17 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from arrange import excerpt
-from midi import MidiError, read_midi
-from rendering import Band, levelled, render_stems
+from midi import read_midi
+from rendering import INSTEAD, Band, levelled, render_stems
+from sampled import instruments
 from torch import Tensor
 
 from stito import streams
@@ -94,6 +97,13 @@ def parse() -> argparse.Namespace:
     for wanted, modules in ((options.sing, ("pysinsy", "pyworld", "pkg_resources")), (options.sfz_bass, ("pysfizz",))):
         if wanted and (missing := [module for module in modules if not find_spec(module)]):
             parser.error(f"{' and '.join(missing)} cannot be found: README.md says how to install what sings and plays")
+    if options.sfz_bass:
+        try:
+            options.sfz_bass = instruments(options.sfz_bass)
+        except ValueError as error:
+            parser.error(str(error))
+        if not options.sfz_bass:
+            parser.error("there is no SFZ file in the folders of --sfz-bass")
     return options
 
 
@@ -142,7 +152,7 @@ def render_all(files: Sequence[tuple[str, Path]], options: argparse.Namespace, h
     Songs that are held out have neither made singing nor sampled basses: they measure the same as before.
     """
     plain = Band(options.soundfont, options.seed)
-    band = Band(options.soundfont, options.seed, options.sing, options.sfz_bass, options.sfz_share)
+    band = replace(plain, sing_share=options.sing, basses=options.sfz_bass, bass_share=options.sfz_share)
     todo = [(name, path) for name, path in files if not (options.output / name / ABOUT).is_file()]
     print(f"{len(files)} MIDI songs, {len(files) - len(todo)} of them there already", flush=True)
     began = time.monotonic()
@@ -161,18 +171,19 @@ def render_song(name: str, path: Path, options: argparse.Namespace, band: Band) 
     generator = streams.generator(options.seed, Purpose.RENDERED_SONG, name)
     try:
         events = read_midi(path.read_bytes())
-    except MidiError as error:
+        speed, semitones = 1 + generator.uniform(-0.08, 0.08), int(generator.integers(-3, 4))
+        length = max((event.time for event in events), default=0.0)
+        start = generator.uniform(0, max(0.0, length - speed * options.seconds))
+        seconds = min(options.seconds, length / speed)
+        events = excerpt(events, start, seconds, speed=speed)
+        with replacing_folder(options.output / name) as part:
+            stems = render_stems(events, seconds, semitones, part, band, generator, name)
+            about = {"source": path.name, "start_s": start, "speed": speed, "semitones": semitones, "stems": stems}
+            write_atomic(part / ABOUT, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
+    except ValueError as error:
         return f"{name}: left out, {error}"
-    speed, semitones = 1 + generator.uniform(-0.08, 0.08), int(generator.integers(-3, 4))
-    length = max((event.time for event in events), default=0.0)
-    start = generator.uniform(0, max(0.0, length - speed * options.seconds))
-    seconds = min(options.seconds, length / speed)
-    events = excerpt(events, start, seconds, speed=speed)
-    with replacing_folder(options.output / name) as part:
-        stems = render_stems(events, seconds, semitones, part, band, generator, name)
-        about = {"source": path.name, "start_s": start, "speed": speed, "semitones": semitones, "stems": stems}
-        write_atomic(part / ABOUT, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
-    return f"{name}: {' '.join(stems) or 'silence'}"
+    told = (f"{stem} (instead of {of[INSTEAD]})" if INSTEAD in of else stem for stem, of in stems.items())
+    return f"{name}: {' '.join(told) or 'silence'}"
 
 
 # --- Albums and voices
@@ -270,16 +281,22 @@ def report(out: Path) -> None:
     minutes: dict[tuple[str, str, str], float] = defaultdict(float)
     songs = find_songs(out)
     for song in songs:
-        about = out / song.name / ABOUT
-        listed = json.loads(about.read_text(encoding="utf-8")).get("stems", {}) if about.is_file() else {}
+        stems = about_of(out / song.name)
         for stem, path in song.stems.items():
-            seconds = listed[stem]["seconds"] if stem in listed else read_audio(path).duration_s
-            minutes[song.split or "train", stem, maker(listed.get(stem, {}))] += seconds / 60
+            seconds = stems[stem]["seconds"] if stem in stems else read_audio(path).duration_s
+            minutes[song.split or "train", stem, maker(stems.get(stem, {}))] += seconds / 60
     for split in ("train", "valid"):
         print(f"{split}: {sum((song.split or 'train') == split for song in songs)} songs, minutes:")
         for stem in STEMS:
             of = {made: m for (where, what, made), m in sorted(minutes.items()) if (where, what) == (split, stem)}
             print(f"  {stem}: {', '.join(f'{made} {m:.1f}' for made, m in of.items()) or 'none'}")
+
+
+def about_of(song: Path) -> dict[str, dict[str, Any]]:
+    """What is written down of each stem in a song's folder: nothing, where the song was only linked to."""
+    path = song / ABOUT
+    about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return about.get("stems", {})
 
 
 def maker(about: Mapping[str, object]) -> str:

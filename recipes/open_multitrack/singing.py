@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from arrange import Note
+from frames import analysed, synthesised
 from hmm_singer import CREDIT, sung
 from singers import HIGH, LOW, Singer, another, sung_by
 from syllables import syllables
 from torch import Tensor
-from vocoder import analysed, synthesised
 
 __all__ = ["read", "sing", "written"]
 
