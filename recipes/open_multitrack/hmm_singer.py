@@ -1,8 +1,8 @@
 """Sinsy, an HMM singer: a score to the voice of NIT SONG070 F001 (CC BY 3.0, Nagoya Institute of Technology).
 
 Its pitch is drawn to the middle of its range, and it whispers below C#4. So it is given keys that it can sing, and its
-pitch is set afterwards (`intonation.py`). Its filters become unstable now and then: notes are then thousands of times
-too loud, or no numbers at all, and are sung again on other syllables.
+pitch is set afterwards (`intonation.py`). Its filters become unstable now and then: notes are then far too loud,
+or no numbers at all, and are sung again on other syllables.
 """
 
 from __future__ import annotations

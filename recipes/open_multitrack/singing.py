@@ -30,7 +30,7 @@ def sing(
 ) -> tuple[Tensor, dict[str, object]]:
     """A line sung, (2, t), and what is to be known of it.
 
-    The first voice begins each note when the line does; a second one is up to 25 ms away, as people are. Raises
+    The first voice begins each note when the line does; a second one is up to 25 ms away. Raises
     `SingingError` where the singer cannot.
     """
     manner, words = syllables(line, generator)
