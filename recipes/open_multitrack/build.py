@@ -34,6 +34,7 @@ from stito import streams
 from stito.audio import AUDIO_SUFFIXES, read_audio, resample
 from stito.audio.compressed import write_compressed
 from stito.data.songs import SAMPLE_RATE, SPLIT_FILE, find_songs, read_splits
+from stito.errors import StitoError
 from stito.files.atomic import replacing_folder, write_atomic
 from stito.stems import STEMS
 from stito.streams import Purpose
@@ -53,14 +54,14 @@ def main() -> None:
     for root in options.album:
         link_album(root, out)
     voices = {name for root in options.voices for name in string_voices(root, out, options.seed)}
-    held_out = {*named(options.hold_out)} | (voices if options.sing else set())
+    held_out = options.hold_out | (voices if options.sing else set())
     render_all(list(midi_files(options.midi))[: options.limit], options, held_out)
     write_split(out, held_out)
     report(out)
 
 
 def parse() -> argparse.Namespace:
-    """The options."""
+    """The options: sampled basses as SFZ files, what is held out as names of songs."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     add = parser.add_argument
     add("--midi", type=Path, nargs="+", default=[], metavar="DIR", help="folders of MIDI files, searched through")
@@ -97,13 +98,13 @@ def parse() -> argparse.Namespace:
     for wanted, modules in ((options.sing, ("pysinsy", "pyworld", "pkg_resources")), (options.sfz_bass, ("pysfizz",))):
         if wanted and (missing := [module for module in modules if not find_spec(module)]):
             parser.error(f"{' and '.join(missing)} cannot be found: README.md says how to install what sings and plays")
-    if options.sfz_bass:
-        try:
-            options.sfz_bass = instruments(options.sfz_bass)
-        except ValueError as error:
-            parser.error(str(error))
-        if not options.sfz_bass:
-            parser.error("there is no SFZ file in the folders of --sfz-bass")
+    folders = options.sfz_bass
+    try:
+        options.sfz_bass, options.hold_out = instruments(folders), {*named(options.hold_out)}
+    except (StitoError, ValueError) as error:
+        parser.error(str(error))
+    if folders and not options.sfz_bass:
+        parser.error("there is no SFZ file in the folders of --sfz-bass")
     return options
 
 
@@ -295,7 +296,7 @@ def report(out: Path) -> None:
 def about_of(song: Path) -> dict[str, dict[str, Any]]:
     """What is written down of each stem in a song's folder: nothing, where the song was only linked to."""
     path = song / ABOUT
-    about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    about: dict[str, dict[str, dict[str, Any]]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return about.get("stems", {})
 
 

@@ -206,8 +206,8 @@ class Studio:
         self.sung.append(repr(line))
         return noise(repr(line).encode()), {"sung": "by somebody"}
 
-    def render(self, out: str, *songs: str, held_out: tuple[str, ...] = (), **options: object) -> dict[str, Any]:
-        """What is written down of the stems of songs, and what each of their files contains."""
+    def build(self, out: str, *songs: str, held_out: tuple[str, ...] = (), **options: object) -> None:
+        """Songs into a folder."""
         files = [(name, self.folder / f"{name}.mid") for name in songs]
         for number, (_, path) in enumerate(files):
             keys = [60 + number, 64, 67, 72, 67, 64, 60, 62] * 2
@@ -217,6 +217,10 @@ class Studio:
         chosen = {"output": self.folder / out, "seed": 0, "seconds": 6.0, "workers": 2, "sing": 0.0, "sfz_bass": []}
         chosen |= {"soundfont": [Path("a.sf2"), Path("b.sf2")], "sfz_share": 1.0, **options}
         import_module("build").render_all(files, argparse.Namespace(**chosen), held_out)
+
+    def render(self, out: str, *songs: str, **options: Any) -> dict[str, Any]:
+        """What is written down of the stems of songs, and what each of their files contains."""
+        self.build(out, *songs, **options)
         return {
             name: {
                 stem: (about, (self.folder / out / name / f"{stem}.flac").read_bytes())
@@ -246,12 +250,8 @@ def test_drums_and_bass_are_the_same_with_and_without_singing(studio: Studio) ->
     assert len(studio.sung) == len(LEARNT)
     for name in LEARNT:
         assert set(plain[name]) == set(sung[name]) == {"vocals", "drums", "bass", "other"}
-        assert [plain[name][stem] == sung[name][stem] for stem in ("drums", "bass", "vocals", "other")] == [
-            True,
-            True,
-            False,
-            False,
-        ], "the second lead joins what is other"
+        same = {stem for stem in sung[name] if plain[name][stem] == sung[name][stem]}
+        assert same == {"drums", "bass"}, "the second lead joins what is other"
         assert sung[name]["vocals"][0] == {"sung": "by somebody", "seconds": 0.1}
 
 
@@ -312,7 +312,6 @@ def test_a_song_that_cannot_be_rendered_is_left_out_and_said(
         raise ValueError("the file is another one now")
 
     monkeypatch.setattr(import_module("rendering"), "play", fail)
-    with pytest.raises(FileNotFoundError):
-        studio.render("out", "song-c", sfz_bass=[Path("a/b.sfz")])
+    studio.build("out", "song-c", sfz_bass=[Path("a/b.sfz")])
     assert "song-c: left out, the file is another one now" in capsys.readouterr().out
     assert not (studio.folder / "out" / "song-c").exists()

@@ -311,22 +311,25 @@ def test_an_instrument_that_cannot_play_the_same_each_time_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=says):
         module("sampled").settled(sfz(tmp_path, text))
-    monkeypatch.setattr(module("build"), "find_spec", lambda name: True)
-    monkeypatch.setattr("sys.argv", ["build.py", "-o", str(tmp_path / "out"), "--sfz-bass", str(tmp_path)])
-    with pytest.raises(SystemExit):
-        module("build").main()
-    assert says in capsys.readouterr().err
+    assert says in refused(monkeypatch, capsys, "-o", str(tmp_path / "out"), "--sfz-bass", str(tmp_path))
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_without_instruments_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *options: str) -> str:
+    """What `build.py` says of options that it refuses."""
     monkeypatch.setattr(module("build"), "find_spec", lambda name: True)
-    monkeypatch.setattr("sys.argv", ["build.py", "-o", str(tmp_path), "--sfz-bass", str(tmp_path)])
+    monkeypatch.setattr("sys.argv", ["build.py", *options])
     with pytest.raises(SystemExit):
         module("build").main()
-    assert "no SFZ file" in capsys.readouterr().err
+    return capsys.readouterr().err
+
+
+def test_folders_without_instruments_and_split_files_that_are_none_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["-o", str(tmp_path / "out")]
+    assert "no SFZ file" in refused(monkeypatch, capsys, *out, "--sfz-bass", str(tmp_path))
+    assert "does not exist" in refused(monkeypatch, capsys, *out, "--hold-out", str(tmp_path / "no.json"))
 
 
 # --- Songs
