@@ -223,7 +223,11 @@ def string_voices(root: Path, out: Path, seed: int) -> list[str]:
         folder = out / name
         if (folder / ABOUT).is_file():
             continue
-        x = torch.cat(list(phrases(paths, streams.generator(seed, Purpose.STRUNG_VOICES, name))), -1)
+        strung = list(phrases(paths, streams.generator(seed, Purpose.STRUNG_VOICES, name)))
+        if not strung:
+            print(f"{name}: left out, all of it is silent", flush=True)
+            continue
+        x = torch.cat(strung, -1)
         folder.mkdir(exist_ok=True)
         write_compressed(folder / "vocals.flac", x, SAMPLE_RATE, overwrite=True)
         seconds = x.shape[-1] / SAMPLE_RATE

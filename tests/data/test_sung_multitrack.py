@@ -379,7 +379,9 @@ def test_beside_a_made_singer_people_are_held_out_also_those_that_were_there(
     for folder, name in (("spoken", "word-one"), ("sung", "anna-note"), ("sung", "berta-note")):
         (tmp_path / folder).mkdir(exist_ok=True)
         soundfile.write(tmp_path / folder / f"{name}.wav", np.random.default_rng(len(name)).normal(size=4000) / 9, 8000)
+    soundfile.write(tmp_path / "spoken" / "hush-one.wav", np.zeros(4000), 8000)
     assert valid("spoken") == []
+    assert not (songs / "voice-spoken-hush").exists(), "there is nothing in it"
     assert valid("sung") == []
     there = (songs / "voice-sung-anna" / "vocals.flac").stat().st_mtime_ns
     for _ in range(2):
