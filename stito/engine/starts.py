@@ -25,7 +25,7 @@ from stito.models.encoder import Familiar, embed_blend, same_style_distance
 from stito.models.predictor import Guidance, Predictor
 from stito.search.base import Found, Step
 from stito.search.fit import fit
-from stito.search.objective import EmbeddingDistance, Objective, Prior, StemCandidates
+from stito.search.objective import EmbeddingDistance, Objective, Prior
 from stito.search.stages import Stage
 
 __all__ = ["Problem", "pose", "solution_from"]
@@ -143,7 +143,7 @@ def _learnt(
     places: dict[str, Tensor] = {}
     if predictor is not None:
         predicted = predictor.predict(pair.inputs, pair.target, context.chain, pair.sample_rate)
-        if wanted in (PREDICT, ENSEMBLE) or reduces(predicted, predictor, excerpts, pair, context):
+        if wanted in (PREDICT, ENSEMBLE) or reduces(predicted, predictor, pair, context):
             places[PREDICT] = predicted
     trusted = PREDICT in places and not pair.same_performance
     if wanted in (NEURAL, ENSEMBLE) or (wanted == AUTO and trusted):
@@ -159,9 +159,7 @@ def _learnt(
     return places
 
 
-def reduces(
-    predicted: Tensor, predictor: Predictor, excerpts: Sequence[Tensor], pair: PairExcerpts, context: Context
-) -> bool:
+def reduces(predicted: Tensor, predictor: Predictor, pair: PairExcerpts, context: Context) -> bool:
     """Whether a prediction reduces the distance to the reference, as the predictor's evaluation encoder measures it.
 
     Where it does not, the input is unlike those that the predictor has learnt from.
@@ -169,9 +167,8 @@ def reduces(
     encoder = predictor.evaluation_encoder
     if encoder.sample_rate != pair.sample_rate:
         return True
-    sources = [context.chain.prepare(x, pair.sample_rate) for x in excerpts]
     measure = EmbeddingDistance(encoder, embed_blend(encoder, pair.target))
-    objective = Objective(StemCandidates(sources), measure, torch.device(context.options.device))
+    objective = Objective(context.stem(pair), measure, torch.device(context.options.device))
     neutral, there = objective.distance(torch.stack([context.chain.encode({}), predicted])).tolist()
     return bool(there < neutral)
 
