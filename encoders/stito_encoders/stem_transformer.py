@@ -94,7 +94,7 @@ class StemTransformer(nn.Module):
 
     def forward(self, batch: StemBatch) -> Tensor:
         """Embeddings (n, dim)."""
-        analysis = batch.analysis or self._analysis(batch)
+        analysis = batch.analysis or self._analysis(batch, self.families)
         found = {family: analysis[family] for family in self.families}
         kind = torch.where(batch.named, batch.slot, len(self.names))
         h = self.entry(analysis[PATCHES].float())[batch.row] + self.kind(kind)[:, None]
@@ -113,19 +113,22 @@ class StemTransformer(nn.Module):
 
     def measured(self, batch: StemBatch) -> StemBatch:
         """The same stems with what is measured of them, through which gradients flow."""
-        return replace(batch, analysis=self._analysis(batch))
+        return replace(batch, analysis=self._analysis(batch, self.families))
 
     def analyse(self, batch: StemBatch) -> StemBatch:
-        """The same stems as what is measured of them, levels in half precision: nothing in it is learnt."""
+        """The same stems as what is measured of them, levels in half precision: nothing in it is learnt.
+
+        All families are in it, so that networks with other families can go on from it too.
+        """
         with torch.no_grad():
-            analysis = self._analysis(batch)
+            analysis = self._analysis(batch, FAMILIES)
         return batch.analysed({**analysis, PATCHES: analysis[PATCHES].half()})
 
-    def _analysis(self, batch: StemBatch) -> dict[str, Tensor]:
+    def _analysis(self, batch: StemBatch, families: Sequence[str]) -> dict[str, Tensor]:
         """Patches of levels (u, tokens, ...) of each sound, and the families (n, dims) of each stem."""
         with torch.autocast(batch.audio.device.type, enabled=False):
             bands = stereo_bands(batch.audio.float(), self.sample_rate, count=self.bands, n_fft=self.n_fft)
-            found = mixing_families(batch, bands, self.sample_rate, self.families, len(self.names))
+            found = mixing_families(batch, bands, self.sample_rate, families, len(self.names))
         return {PATCHES: self._patches(bands), **found}
 
     def _patches(self, bands: StereoBands) -> Tensor:

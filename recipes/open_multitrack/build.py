@@ -17,20 +17,24 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from arrange import excerpt
-from midi import MidiError, read_midi
-from rendering import Band, levelled, render_stems
+from midi import read_midi
+from rendering import INSTEAD, Band, levelled, render_stems
+from sampled import instruments
 from torch import Tensor
 
 from stito import streams
 from stito.audio import AUDIO_SUFFIXES, read_audio, resample
 from stito.audio.compressed import write_compressed
 from stito.data.songs import SAMPLE_RATE, SPLIT_FILE, find_songs, read_splits
+from stito.errors import StitoError
 from stito.files.atomic import replacing_folder, write_atomic
 from stito.stems import STEMS
 from stito.streams import Purpose
@@ -49,16 +53,15 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     for root in options.album:
         link_album(root, out)
-    for root in options.voices:
-        string_voices(root, out, options.seed, held_out=options.sing > 0)
-    held_out = set(named(options.hold_out))
+    voices = {name for root in options.voices for name in string_voices(root, out, options.seed)}
+    held_out = options.hold_out | (voices if options.sing else set())
     render_all(list(midi_files(options.midi))[: options.limit], options, held_out)
     write_split(out, held_out)
     report(out)
 
 
 def parse() -> argparse.Namespace:
-    """The options."""
+    """The options: sampled basses as SFZ files, what is held out as names of songs."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     add = parser.add_argument
     add("--midi", type=Path, nargs="+", default=[], metavar="DIR", help="folders of MIDI files, searched through")
@@ -95,6 +98,13 @@ def parse() -> argparse.Namespace:
     for wanted, modules in ((options.sing, ("pysinsy", "pyworld", "pkg_resources")), (options.sfz_bass, ("pysfizz",))):
         if wanted and (missing := [module for module in modules if not find_spec(module)]):
             parser.error(f"{' and '.join(missing)} cannot be found: README.md says how to install what sings and plays")
+    folders = options.sfz_bass
+    try:
+        options.sfz_bass, options.hold_out = instruments(folders), {*named(options.hold_out)}
+    except (StitoError, ValueError) as error:
+        parser.error(str(error))
+    if folders and not options.sfz_bass:
+        parser.error("there is no SFZ file in the folders of --sfz-bass")
     return options
 
 
@@ -143,7 +153,7 @@ def render_all(files: Sequence[tuple[str, Path]], options: argparse.Namespace, h
     Songs that are held out have neither made singing nor sampled basses: they measure the same as before.
     """
     plain = Band(options.soundfont, options.seed)
-    band = Band(options.soundfont, options.seed, options.sing, options.sfz_bass, options.sfz_share)
+    band = replace(plain, sing_share=options.sing, basses=options.sfz_bass, bass_share=options.sfz_share)
     todo = [(name, path) for name, path in files if not (options.output / name / ABOUT).is_file()]
     print(f"{len(files)} MIDI songs, {len(files) - len(todo)} of them there already", flush=True)
     began = time.monotonic()
@@ -162,18 +172,19 @@ def render_song(name: str, path: Path, options: argparse.Namespace, band: Band) 
     generator = streams.generator(options.seed, Purpose.RENDERED_SONG, name)
     try:
         events = read_midi(path.read_bytes())
-    except MidiError as error:
+        speed, semitones = 1 + generator.uniform(-0.08, 0.08), int(generator.integers(-3, 4))
+        length = max((event.time for event in events), default=0.0)
+        start = generator.uniform(0, max(0.0, length - speed * options.seconds))
+        seconds = min(options.seconds, length / speed)
+        events = excerpt(events, start, seconds, speed=speed)
+        with replacing_folder(options.output / name) as part:
+            stems = render_stems(events, seconds, semitones, part, band, generator, name)
+            about = {"source": path.name, "start_s": start, "speed": speed, "semitones": semitones, "stems": stems}
+            write_atomic(part / ABOUT, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
+    except ValueError as error:
         return f"{name}: left out, {error}"
-    speed, semitones = 1 + generator.uniform(-0.08, 0.08), int(generator.integers(-3, 4))
-    length = max((event.time for event in events), default=0.0)
-    start = generator.uniform(0, max(0.0, length - speed * options.seconds))
-    seconds = min(options.seconds, length / speed)
-    events = excerpt(events, start, seconds, speed=speed)
-    with replacing_folder(options.output / name) as part:
-        stems = render_stems(events, seconds, semitones, part, band, generator, name)
-        about = {"source": path.name, "start_s": start, "speed": speed, "semitones": semitones, "stems": stems}
-        write_atomic(part / ABOUT, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
-    return f"{name}: {' '.join(stems) or 'silence'}"
+    told = (f"{stem} (instead of {of[INSTEAD]})" if INSTEAD in of else stem for stem, of in stems.items())
+    return f"{name}: {' '.join(told) or 'silence'}"
 
 
 # --- Albums and voices
@@ -190,12 +201,14 @@ def link_album(root: Path, out: Path) -> None:
             link.symlink_to(path.resolve())
 
 
-def string_voices(root: Path, out: Path, seed: int, *, held_out: bool = False) -> None:
+def string_voices(root: Path, out: Path, seed: int) -> list[str]:
     """One song for each folder of recordings, or for each first word of their names if they lie side by side.
 
     Words and notes follow each other in random order, as close as in a phrase; longer recordings stay as they are.
-    Copies of a recording are left out. `held_out` is written down for the split: beside a made singer people are what
-    is measured with.
+    Copies of a recording are left out.
+
+    Returns:
+        The names of the songs, those that were there already among them.
     """
     groups: dict[str, list[Path]] = defaultdict(list)
     seen = set()
@@ -205,8 +218,8 @@ def string_voices(root: Path, out: Path, seed: int, *, held_out: bool = False) -
         seen.add(digest)
         inside = path.relative_to(root)
         groups[inside.parts[0] if len(inside.parts) > 1 else inside.stem.split("-")[0]].append(path)
-    for group, paths in groups.items():
-        name = f"voice-{root.name}-{group}"
+    songs = {f"voice-{root.name}-{group}": paths for group, paths in groups.items()}
+    for name, paths in songs.items():
         folder = out / name
         if (folder / ABOUT).is_file():
             continue
@@ -214,10 +227,10 @@ def string_voices(root: Path, out: Path, seed: int, *, held_out: bool = False) -
         folder.mkdir(exist_ok=True)
         write_compressed(folder / "vocals.flac", x, SAMPLE_RATE, overwrite=True)
         seconds = x.shape[-1] / SAMPLE_RATE
-        about: dict[str, object] = {"source": [path.name for path in paths], "stems": {"vocals": {"seconds": seconds}}}
-        about |= {"held_out": True} if held_out else {}
+        about = {"source": [path.name for path in paths], "stems": {"vocals": {"seconds": seconds}}}
         write_atomic(folder / ABOUT, json.dumps(about, indent=1) + "\n", overwrite=True)
         print(f"{name}: {seconds:.0f} s of {len(paths)} recordings", flush=True)
+    return list(songs)
 
 
 def phrases(paths: Sequence[Path], generator: np.random.Generator) -> Iterator[Tensor]:
@@ -249,7 +262,7 @@ def is_held_out(name: str, held_out: Container[str]) -> bool:
 
 
 def write_split(out: Path, held_out: Collection[str]) -> None:
-    """Write down what is held out: songs that are named, rendered ones by their names, people beside a made singer.
+    """Write down what is held out: songs that are named, and rendered ones by a hash of their names.
 
     What a split file there says already is kept.
     """
@@ -257,9 +270,8 @@ def write_split(out: Path, held_out: Collection[str]) -> None:
     split: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     valid = {*split.get("valid", [])}
     for song in out.iterdir():
-        about = json.loads((song / ABOUT).read_text(encoding="utf-8")) if (song / ABOUT).is_file() else None
-        rendered = about is not None and not song.name.startswith("voice-")
-        if song.name in held_out or (about or {}).get("held_out") or (rendered and is_held_out(song.name, held_out)):
+        rendered = (song / ABOUT).is_file() and not song.name.startswith("voice-")
+        if song.name in held_out or (rendered and is_held_out(song.name, held_out)):
             valid.add(song.name)
     valid -= {*split.get("train", []), *split.get("test", [])}
     write_atomic(path, json.dumps(split | {"valid": sorted(valid)}, indent=1) + "\n", overwrite=True)
@@ -270,16 +282,22 @@ def report(out: Path) -> None:
     minutes: dict[tuple[str, str, str], float] = defaultdict(float)
     songs = find_songs(out)
     for song in songs:
-        about = out / song.name / ABOUT
-        listed = json.loads(about.read_text(encoding="utf-8")).get("stems", {}) if about.is_file() else {}
+        stems = about_of(out / song.name)
         for stem, path in song.stems.items():
-            seconds = listed[stem]["seconds"] if stem in listed else read_audio(path).duration_s
-            minutes[song.split or "train", stem, maker(listed.get(stem, {}))] += seconds / 60
+            seconds = stems[stem]["seconds"] if stem in stems else read_audio(path).duration_s
+            minutes[song.split or "train", stem, maker(stems.get(stem, {}))] += seconds / 60
     for split in ("train", "valid"):
         print(f"{split}: {sum((song.split or 'train') == split for song in songs)} songs, minutes:")
         for stem in STEMS:
             of = {made: m for (where, what, made), m in sorted(minutes.items()) if (where, what) == (split, stem)}
             print(f"  {stem}: {', '.join(f'{made} {m:.1f}' for made, m in of.items()) or 'none'}")
+
+
+def about_of(song: Path) -> dict[str, dict[str, Any]]:
+    """What is written down of each stem in a song's folder: nothing, where the song was only linked to."""
+    path = song / ABOUT
+    about: dict[str, dict[str, dict[str, Any]]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return about.get("stems", {})
 
 
 def maker(about: Mapping[str, object]) -> str:

@@ -1,6 +1,6 @@
-"""A voice by frames, and what makes it another's: size, spectrum, breath and air. Pure functions on arrays.
+"""A voice by frames, and what makes it another's: size, spectrum, breath and air.
 
-A vocoder (`vocoder.py`) takes a voice apart into these frames and puts it together again.
+A vocoder, WORLD, takes a voice apart into frames and puts it together again.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FRAME_S", "Array", "Frames", "aired", "breathed", "resized", "shaped"]
+__all__ = ["FRAME_S", "Array", "Frames", "aired", "analysed", "breathed", "resized", "shaped", "synthesised"]
 
 Array = NDArray[np.float64]
 
 FRAME_S = 0.005
+LOWEST_HZ, HIGHEST_HZ = 130.0, 900.0
+"""Where the pitch of a voice is looked for."""
 SHAPED_FROM_HZ = 1000.0
 SHAPED_HZ = ((2000.0, 4000.0), (4000.0, 8000.0))
 MOST_DB = 30.0
@@ -50,6 +52,25 @@ class Frames:
     def voiced(self) -> NDArray[np.bool_]:
         """Which frames have a pitch, (frames,)."""
         return self.f0 > 0
+
+
+def analysed(x: Array, sample_rate: int) -> Frames:
+    """The frames of a voice (t,)."""
+    import pyworld  # optional
+
+    x = np.ascontiguousarray(x, np.float64)
+    pitch, times = pyworld.dio(x, sample_rate, f0_floor=LOWEST_HZ, f0_ceil=HIGHEST_HZ, frame_period=1000 * FRAME_S)
+    f0 = pyworld.stonemask(x, pitch, times, sample_rate)
+    envelope = pyworld.cheaptrick(x, f0, times, sample_rate)
+    return Frames(f0, envelope, pyworld.d4c(x, f0, times, sample_rate), sample_rate)
+
+
+def synthesised(voice: Frames) -> Array:
+    """The voice of these frames, (t,), as long as they are."""
+    import pyworld  # optional
+
+    arrays = (np.ascontiguousarray(one, np.float64) for one in (voice.f0, voice.envelope, voice.aperiodicity))
+    return np.asarray(pyworld.synthesize(*arrays, voice.sample_rate, 1000 * FRAME_S))
 
 
 def resized(voice: Frames, factor: float) -> Frames:

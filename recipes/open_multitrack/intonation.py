@@ -8,7 +8,9 @@ import numpy as np
 from arrange import Note
 from frames import FRAME_S, Array
 
-__all__ = ["cents_off", "hz_of", "in_tune", "vibrato"]
+from stito.demo.synth import hertz
+
+__all__ = ["cents_off", "in_tune", "vibrato"]
 
 TURN_S = 0.05
 """Before and after a note's edges its correction gives way to its neighbour's."""
@@ -16,11 +18,6 @@ EDGE_S = 0.08
 """The edges of a note are left out of what it is taken to sound at."""
 STEADY_S = 0.3
 """How long a note stands before its vibrato is all there."""
-
-
-def hz_of(key: float) -> float:
-    """The frequency of a MIDI key, at A4 = 440 Hz."""
-    return float(440 * 2 ** ((key - 69) / 12))
 
 
 def core(note: Note, frames: int) -> slice:
@@ -36,7 +33,7 @@ def cents_off(f0: Array, line: Sequence[Note]) -> Array:
     for at, note in enumerate(line):
         sung = f0[core(note, len(f0))]
         if (sung > 0).any():
-            out[at] = 1200 * np.log2(np.median(sung[sung > 0]) / hz_of(note.key))
+            out[at] = 1200 * np.log2(np.median(sung[sung > 0]) / hertz(note.key))
     return out
 
 

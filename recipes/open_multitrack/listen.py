@@ -2,37 +2,37 @@
 
     python recipes/open_multitrack/listen.py songs/ --encoder features fxencoder
 
-takes the vocals of a folder that `build.py` made: those that were sung, the stand-ins, and people's.
+takes the vocals of a folder that `build.py` made: those that were sung, the stand-ins of SoundFonts, and people's.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyworld
 import torch
 from arrange import Note
+from build import about_of, maker
 from frames import FRAME_S, Array
-from intonation import cents_off, hz_of
+from intonation import cents_off
 from singing import read
+from torch import Tensor
 
 import stito
-from stito.analysis.embeddings import pairwise as pairwise_distances
 from stito.audio import read_audio, resample
 from stito.data.fxnorm.normalize import normalize
-from stito.data.songs import find_songs
+from stito.data.silence import sounding
+from stito.data.songs import SAMPLE_RATE, find_songs
+from stito.demo.synth import hertz
+from stito.dsp.stft import stereo_bands
+from stito.features.spectrum import spectrum
 
-RATE = 44_100
-EDGES_HZ = (125, 250, 500, 1000, 2000, 4000, 8000, 11_000, 16_000, 20_000)
-BLOCK_S = 2.0
-QUIET = 10 ** (-25 / 20)
+BANDS = 9
 LEAP = 2
 """Notes that are so many semitones apart show when the second begins."""
 NEAR_S = 0.2
@@ -40,7 +40,8 @@ NEAR_S = 0.2
 HALF_S = 12.0
 """How much of each voice is embedded, twice."""
 
-Voices = Mapping[str, Mapping[str, torch.Tensor]]
+Voices = Mapping[str, Mapping[str, Tensor]]
+"""Vocals without their rests, (2, t), by what made them and song."""
 
 
 def main() -> None:
@@ -50,54 +51,54 @@ def main() -> None:
     parser.add_argument("--encoder", nargs="+", default=[], metavar="NAME", help="encoders that compare singers")
     parser.add_argument("--limit", type=int, default=20, metavar="N", help="at most so many of a kind (default: 20)")
     options = parser.parse_args()
-    voices, abouts = found(options.songs, options.limit)
-    pitch_and_time(voices["sung"], abouts)
+    voices, sung = found(options.songs, options.limit)
+    pitch_and_time(sung)
     spectra(voices)
     for encoder in options.encoder:
         singers(voices, encoder)
 
 
-def found(root: Path, limit: int) -> tuple[Voices, dict[str, dict[str, Any]]]:
-    """Vocals (2, t) by kind and song, and what is known of each song."""
-    voices: dict[str, dict[str, torch.Tensor]] = defaultdict(dict)
-    abouts = {}
+def found(root: Path, limit: int) -> tuple[Voices, list[tuple[Tensor, list[Note]]]]:
+    """Vocals by kind, and those that one voice sang, (2, t) as they are, with their melodies."""
+    voices: dict[str, dict[str, Tensor]] = defaultdict(dict)
+    sung = []
     for song in find_songs(root):
-        if "vocals" not in song.stems:
+        about = about_of(root / song.name).get("vocals", {})
+        kind = maker(about)
+        if "vocals" not in song.stems or len(voices[kind]) >= limit:
             continue
-        file = root / song.name / "song.json"
-        about = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-        of = about.get("stems", {}).get("vocals", {})
-        kind = "sung" if "sung" in of else "stand-ins" if "soundfont" in of else "people"
-        if len(voices[kind]) < limit:
-            audio = read_audio(song.stems["vocals"])
-            voices[kind][song.name] = resample(audio.stereo(), audio.sample_rate, RATE)
-            abouts[song.name] = of
-    return voices, abouts
+        audio = read_audio(song.stems["vocals"])
+        x = resample(audio.stereo(), audio.sample_rate, SAMPLE_RATE)
+        if stretches := sounding(x, SAMPLE_RATE):
+            voices[kind][song.name] = torch.cat([x[:, start:end] for start, end in stretches], -1)
+        if about.get("cast") == "one":
+            register = about["singers"][0]["register"]
+            sung.append((x, [replace(note, key=note.key + register) for note, _ in map(read, about["notes"])]))
+    return voices, sung
 
 
-def pitch_and_time(sung: Mapping[str, torch.Tensor], abouts: Mapping[str, dict[str, Any]]) -> None:
-    """How far notes sung by one voice are from the melody."""
+def pitch_and_time(sung: Sequence[tuple[Tensor, Sequence[Note]]]) -> None:
+    """How far notes sung by one voice (2, t) are from the melody."""
     cents, late = [], []
-    for name, x in sung.items():
-        about = abouts[name]
-        if about["cast"] != "one":
-            continue
-        register = about["singers"][0]["register"]
-        line = [read(text)[0] for text in about["notes"]]
-        line = [Note(note.start, note.end, note.key + register) for note in line]
-        f0, _ = pyworld.harvest(x.mean(0).double().numpy(), RATE, f0_floor=60.0, f0_ceil=1000.0)
+    for x, line in sung:
+        import pyworld  # optional
+
+        mono = x.mean(0).double().numpy()
+        f0, _ = pyworld.harvest(mono, SAMPLE_RATE, f0_floor=60.0, f0_ceil=1000.0, frame_period=1000 * FRAME_S)
         cents += [off for off in cents_off(f0, line) if not np.isnan(off)]
         late += list(beginnings(f0, line))
-    if cents:
-        away, ms = np.abs(cents), 1000 * np.array(late)
-        print(
-            f"pitch: {len(away)} notes, {np.median(away):.0f} cents off in the median, {np.quantile(away, 0.95):.0f} "
-            f"in the 95th percentile, {100 * np.mean(away < 50):.0f} % within 50"
-        )
-        print(
-            f"time: {len(ms)} leaps, {np.median(ms):+.0f} ms late in the median, half of them from "
-            f"{np.quantile(ms, 0.25):+.0f} to {np.quantile(ms, 0.75):+.0f}"
-        )
+    if not cents:
+        print("pitch and time: there is nothing that one voice sings alone")
+        return
+    away = np.abs(cents)
+    middle, most = np.quantile(away, [0.5, 0.95])
+    print(
+        f"pitch: {len(away)} notes, {middle:.0f} cents off in the median, {most:.0f} in the 95th percentile, ", end=""
+    )
+    print(f"{100 * np.mean(away < 50):.0f} % within 50")
+    if late:
+        early, middle, most = 1000 * np.quantile(late, [0.25, 0.5, 0.75])
+        print(f"time: {len(late)} leaps, {middle:+.0f} ms late in the median, half of them {early:+.0f} to {most:+.0f}")
 
 
 def beginnings(f0: Array, line: Sequence[Note]) -> Iterator[float]:
@@ -108,7 +109,7 @@ def beginnings(f0: Array, line: Sequence[Note]) -> Iterator[float]:
         near = min(NEAR_S, (note.end - note.start) / 2, (before.end - before.start) / 2)
         first, last = round((note.start - near) / FRAME_S), round((note.start + near) / FRAME_S)
         stretch = f0[first:last]
-        between = np.sqrt(hz_of(before.key) * hz_of(note.key))
+        between = np.sqrt(hertz(before.key) * hertz(note.key))
         there = (stretch > between) == (note.key > before.key)
         arrived = np.nonzero(there & (stretch > 0))[0]
         if len(arrived):
@@ -116,50 +117,26 @@ def beginnings(f0: Array, line: Sequence[Note]) -> Iterator[float]:
 
 
 def spectra(voices: Voices) -> None:
-    """The levels of bands against the whole, in dB: the median over voices of the median over sounding blocks."""
-    print("bands in Hz:", " ".join(f"{low}-{high}" for low, high in pairwise(EDGES_HZ)))
+    """The levels of bands against the whole, in dB: the medians over voices."""
     for kind, of in voices.items():
-        levels = np.median([bands(x.mean(0).double().numpy()) for x in of.values()], 0)
-        print(f"{kind} ({len(of)}):", " ".join(f"{level:.0f}" for level in levels))
-
-
-def bands(x: Array) -> Array:
-    """The levels of bands of audio (t,) against the whole, in dB."""
-    length = round(BLOCK_S * RATE)
-    blocks = [x[at : at + length] for at in range(0, max(1, len(x) - length + 1), length)]
-    loud = max(np.sqrt(np.mean(block**2)) for block in blocks)
-    out = []
-    for block in blocks:
-        if np.sqrt(np.mean(block**2)) < QUIET * loud:
-            continue
-        power, hz = np.abs(np.fft.rfft(block * np.hanning(len(block)))) ** 2, np.fft.rfftfreq(len(block), 1 / RATE)
-        inside = [power[(hz >= low) & (hz < high)].sum() for low, high in pairwise(EDGES_HZ)]
-        out.append(10 * np.log10(np.array(inside) / sum(inside) + 1e-12))
-    return np.asarray(np.median(out, 0))
+        bands = [spectrum(stereo_bands(x[None], SAMPLE_RATE, count=BANDS)) for x in of.values()]
+        levels = torch.cat([one["band_db"] for one in bands]).median(0).values
+        told = (f"{hz:.0f} Hz {level:.0f}" for hz, level in zip(bands[0]["band_hz"][0], levels, strict=True))
+        print(f"levels in dB, {kind} ({len(of)}): {', '.join(told)}")
 
 
 def singers(voices: Voices, encoder: str) -> None:
     """How far voices of a kind are from each other, once normalised, and how far from themselves at another place."""
-    of = stito.load_encoder(encoder)
+    of, length = stito.load_encoder(encoder), round(HALF_S * SAMPLE_RATE)
     for kind, sounds in voices.items():
-        halves = [both for x in sounds.values() if len(both := list(halved(normalize(x, "vocals")))) == 2]
-        first, second = (stito.embed(of, [both[at] for both in halves], sample_rate=RATE) for at in (0, 1))
-        apart = pairwise_distances(of, first, second)
-        others = apart[~torch.eye(len(halves), dtype=torch.bool)]
-        same = apart.diagonal()
-        print(f"{encoder}, {kind} ({len(halves)}): {others.mean():.3f} to others, {same.mean():.3f} to themselves")
-
-
-def halved(x: torch.Tensor) -> Iterator[torch.Tensor]:
-    """Two stretches of a voice (2, t) without its rests."""
-    length = round(HALF_S * RATE)
-    block = RATE // 10
-    blocks = x[:, : x.shape[-1] // block * block].reshape(2, -1, block)
-    level = blocks.square().mean((0, 2))
-    sounding = blocks[:, level > 1e-3 * level.max()].flatten(1)
-    for start in (0, sounding.shape[-1] - length):
-        if start >= 0 and sounding.shape[-1] >= 2 * length:
-            yield sounding[:, start : start + length]
+        long = [normalize(x, "vocals") for x in sounds.values() if x.shape[-1] >= 2 * length]
+        if len(long) < 2:
+            print(f"{encoder}, {kind}: fewer than two voices of {2 * HALF_S:.0f} s")
+            continue
+        first, second = [x[:, :length] for x in long], [x[:, -length:] for x in long]
+        apart = stito.distances(of, first, second, sample_rate=SAMPLE_RATE)
+        others, same = apart[~torch.eye(len(long), dtype=torch.bool)], apart.diagonal()
+        print(f"{encoder}, {kind} ({len(long)}): {others.mean():.3f} to others, {same.mean():.3f} to themselves")
 
 
 if __name__ == "__main__":

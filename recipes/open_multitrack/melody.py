@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
+from typing import TypeVar
 
 from arrange import Note, Part
 
-__all__ = ["HIGHEST", "LOWEST", "line_of", "sung_line", "sung_part"]
+__all__ = ["HIGHEST", "LOWEST", "folded", "line_of", "sung_line", "sung_part"]
 
 LOWEST, HIGHEST = 55, 79
 """G3 to G5: what a high voice sings with ease."""
@@ -20,6 +21,9 @@ BREATH_S = 0.25
 """A shorter rest is sung through; a longer one is time to breathe."""
 PHRASE_S = 7.0
 """After so long without a rest, a note ends early."""
+
+Key = TypeVar("Key", int, float)
+"""A MIDI key, or one between two."""
 
 
 def sung_part(parts: Mapping[Part, Sequence[Note]], stems: Mapping[Part, str]) -> Part | None:
@@ -61,14 +65,14 @@ def in_range(line: Sequence[Note]) -> list[Note]:
     if not line:
         return []
     octaves = round(((LOWEST + HIGHEST) / 2 - median(note.key for note in line)) / 12)
-    return [replace(note, key=folded(note.key + 12 * octaves)) for note in line]
+    return [replace(note, key=folded(note.key + 12 * octaves, LOWEST, HIGHEST)) for note in line]
 
 
-def folded(key: int) -> int:
-    """A key moved by as few octaves as it takes into the range."""
-    while key < LOWEST:
+def folded(key: Key, lowest: int, highest: int) -> Key:
+    """A key moved by as few octaves as it takes into a range."""
+    while key < lowest:
         key += 12
-    while key > HIGHEST:
+    while key > highest:
         key -= 12
     return key
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from arrange import Note
+from frames import analysed, synthesised
 from hmm_singer import CREDIT, sung
 from singers import HIGH, LOW, Singer, another, sung_by
 from syllables import syllables
 from torch import Tensor
-from vocoder import analysed, synthesised
 
 __all__ = ["read", "sing", "written"]
 
@@ -30,7 +30,7 @@ def sing(
 ) -> tuple[Tensor, dict[str, object]]:
     """A line sung, (2, t), and what is to be known of it.
 
-    The first voice begins each note when the line does; a second one is up to 25 ms away, as people are. Raises
+    The first voice begins each note when the line does; a second one is up to 25 ms away. Raises
     `SingingError` where the singer cannot.
     """
     manner, words = syllables(line, generator)

@@ -1,6 +1,7 @@
-"""Something to sing: syllables of Japanese, one for each note, as often as they are in that language.
+"""Something to sing: syllables of Japanese, one for each note.
 
-They mean nothing. What is wanted of them is the vowels and consonants of a voice, in the proportions of speech.
+They mean nothing. What is wanted of them is the vowels and consonants of a voice, frequent ones more often; how often
+is a setting.
 """
 
 from __future__ import annotations

@@ -320,8 +320,8 @@ class _Renderings:
 class _AtOneLoudness:
     """The distance of a sound to a target (2, t), each candidate as loud as that: level is one knob, and a fader.
 
-    Of the amplitudes of left and right in bands of frequency and moments, compressed, the mean absolute difference:
-    finer, a room's echoes would count that nobody can tell apart.
+    Of the amplitudes of left, right, mid and side in bands of frequency and moments, compressed, the mean absolute
+    difference: finer, a room's echoes would count that nobody can tell apart, and without the side the width would not.
     """
 
     def __init__(self, target: Tensor, sample_rate: int) -> None:
@@ -353,8 +353,9 @@ class _AtOneLoudness:
         return 20 * torch.log10(self._lift(self._power(excerpt)))
 
     def _power(self, excerpt: Tensor) -> Tensor:
-        spectra = rfft(excerpt[..., self._places] * self._window)
-        return torch.view_as_real(spectra).square().sum(-1)
+        left, right = rfft(excerpt[..., self._places] * self._window).unbind(-3)
+        mid_side = (left + right) * math.sqrt(0.5), (left - right) * math.sqrt(0.5)
+        return torch.view_as_real(torch.stack([left, right, *mid_side], dim=-3)).square().sum(-1)
 
     def _loudness(self, power: Tensor) -> Tensor:
         return (power @ self._loud).sum((-2, -1))

@@ -35,6 +35,7 @@ from stito.training.tasks.task import Task
 
 if TYPE_CHECKING:
     from stito.data.manipulation import Manipulator
+    from stito.training.tasks.mix_batches import MixBatch
 
 __all__ = ["DemoContents", "train"]
 
@@ -54,6 +55,7 @@ def train(
     resume: bool = False,
     force: bool = False,
     tensorboard: bool = True,
+    kept: dict[int, MixBatch] | None = None,
     on_step: Callable[[Progress], None] | None = None,
 ) -> Outcome:
     """Train by a recipe, into `folder`: `last.pt` to resume from, `best.safetensors` to use, `log.jsonl`.
@@ -67,6 +69,7 @@ def train(
         resume: go on from the folder's checkpoint.
         force: start anew over what is there; with `resume`, go on although the recipe changed.
         tensorboard: also write curves for TensorBoard, if that is installed.
+        kept: batches of mixes to share with other trainings, see `Supplies`.
         on_step: called with the progress now and then.
     """
     began = time.monotonic()
@@ -81,7 +84,7 @@ def train(
     supplies = Supplies(contents, held_out, manipulator, fabric, sample_rate=RATE, data=about)
     if recipe.task == "stem encoder":
         mixes, held_out_mixes = _mixes(recipe, data)
-        supplies = replace(supplies, mixes=mixes, held_out_mixes=held_out_mixes)
+        supplies = replace(supplies, mixes=mixes, held_out_mixes=held_out_mixes, kept={} if kept is None else kept)
     task = make_task(supplies)
     training = Training(task, recipe, fabric, folder, on_step=on_step, tensorboard=tensorboard)
     with sole_writer(folder) if fabric.is_global_zero else nullcontext():

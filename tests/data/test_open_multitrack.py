@@ -2,50 +2,29 @@
 
 from __future__ import annotations
 
-import importlib.util
+import argparse
+import hashlib
+import json
 import struct
-import sys
-from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "open_multitrack"
 DRUMS = 9
-
-
-def load(name: str) -> ModuleType:
-    """A module of the recipe, which is no package."""
-    spec = importlib.util.spec_from_file_location(name, RECIPE / f"{name}.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module", autouse=True)
-def modules() -> Iterator[None]:
-    """The recipe's modules under the names by which they import each other."""
-    names = ("midi", "arrange", "melody", "rendering", "build", "collect")
-    for name in names:
-        load(name)
-    yield
-    for name in names:
-        del sys.modules[name]
+pytestmark = pytest.mark.usefixtures("open_multitrack")
 
 
 def midi() -> Any:
-    return sys.modules["midi"]
+    return import_module("midi")
 
 
 def arrange() -> Any:
-    return sys.modules["arrange"]
+    return import_module("arrange")
 
 
 def file_of(*tracks: bytes, division: int = 100, form: int = 1) -> bytes:
@@ -198,7 +177,7 @@ def test_what_is_taken_of_a_song_does_not_depend_on_the_others(tmp_path: Path) -
     for name in ("a", "b"):
         soundfile.write(tmp_path / "game" / f"{name}.wav", x, 44_100)
     for out, pattern in (("all", "*.wav"), ("one", "b.wav")):
-        sys.modules["collect"].main(
+        import_module("collect").main(
             ["-o", str(tmp_path / out), "other", str(tmp_path / "game" / pattern), "--seconds", "12"]
         )
     both, alone = ({path.parent.name: path for path in tmp_path.glob(f"{out}/*/other.ogg")} for out in ("all", "one"))
@@ -206,3 +185,133 @@ def test_what_is_taken_of_a_song_does_not_depend_on_the_others(tmp_path: Path) -
     taken, again = (soundfile.read(files["game-b-wav"])[0] for files in (both, alone))
     assert len(taken) == 12 * 44_100
     assert np.array_equal(taken, again)
+
+
+# --- Songs, without what plays and sings
+
+
+class Studio:
+    """Folders of songs, of noise that depends on what is played, by what, and on nothing else."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.sung: list[str] = []
+        rendering = import_module("rendering")
+        monkeypatch.setattr(rendering, "synthesise", lambda song, font: noise(song, font.name.encode()))
+        monkeypatch.setattr(rendering, "keys_of", lambda path, sample_rate: True)
+        monkeypatch.setattr(rendering, "play", lambda path, line, *_: noise(repr(line).encode(), path.name.encode()))
+        monkeypatch.setattr(rendering, "sing", self.sing)
+
+    def sing(self, line: list[Any], *_: object) -> tuple[torch.Tensor, dict[str, object]]:
+        self.sung.append(repr(line))
+        return noise(repr(line).encode()), {"sung": "by somebody"}
+
+    def build(self, out: str, *songs: str, held_out: tuple[str, ...] = (), **options: object) -> None:
+        """Songs into a folder."""
+        files = [(name, self.folder / f"{name}.mid") for name in songs]
+        for number, (_, path) in enumerate(files):
+            keys = [60 + number, 64, 67, 72, 67, 64, 60, 62] * 2
+            lead, choir = line(1, 65, [key + 12 for key in keys]), line(2, 52, keys)
+            players = [lead, choir, line(DRUMS, 0, [36] * 16), line(3, 33, [33] * 16), line(4, 0, keys, length=2.0)]
+            path.write_bytes(midi().write_midi(band(*players), 8.0))
+        chosen = {"output": self.folder / out, "seed": 0, "seconds": 6.0, "workers": 2, "sing": 0.0, "sfz_bass": []}
+        chosen |= {"soundfont": [Path("a.sf2"), Path("b.sf2")], "sfz_share": 1.0, **options}
+        import_module("build").render_all(files, argparse.Namespace(**chosen), held_out)
+
+    def render(self, out: str, *songs: str, **options: Any) -> dict[str, Any]:
+        """What is written down of the stems of songs, and what each of their files contains."""
+        self.build(out, *songs, **options)
+        return {
+            name: {
+                stem: (about, (self.folder / out / name / f"{stem}.flac").read_bytes())
+                for stem, about in json.loads((self.folder / out / name / "song.json").read_text())["stems"].items()
+            }
+            for name in songs
+        }
+
+
+def noise(*played: bytes) -> torch.Tensor:
+    """A tenth of a second of noise, (2, t)."""
+    rng = np.random.default_rng(list(hashlib.sha256(b" ".join(played)).digest()))
+    return torch.from_numpy(rng.uniform(-0.5, 0.5, (2, 4410))).float()
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
+    return Studio(tmp_path, monkeypatch)
+
+
+LEARNT = ("song-c", "song-d", "song-e")
+"""Names that are not held out by their hash."""
+
+
+def test_drums_and_bass_are_the_same_with_and_without_singing(studio: Studio) -> None:
+    plain, sung = studio.render("plain", *LEARNT), studio.render("sung", *LEARNT, sing=1.0)
+    assert len(studio.sung) == len(LEARNT)
+    for name in LEARNT:
+        assert set(plain[name]) == set(sung[name]) == {"vocals", "drums", "bass", "other"}
+        same = {stem for stem in sung[name] if plain[name][stem] == sung[name][stem]}
+        assert same == {"drums", "bass"}, "the second lead joins what is other"
+        assert sung[name]["vocals"][0] == {"sung": "by somebody", "seconds": 0.1}
+
+
+def test_a_share_of_the_songs_is_sung_and_the_others_are_as_without(studio: Studio) -> None:
+    names = [f"tune-{chr(97 + number)}" for number in range(12)]
+    plain, some = studio.render("plain", *names), studio.render("some", *names, sing=0.5)
+    told = {name for name in names if "sung" in some[name]["vocals"][0]}
+    assert 0 < len(told) < len(names)
+    assert {name for name in names if plain[name] != some[name]} == told
+
+
+def test_held_out_songs_are_never_sung_nor_have_a_sampled_bass(studio: Studio) -> None:
+    build = import_module("build")
+    by_hash = next(name for name in (f"x{number}-y" for number in range(1000)) if build.is_held_out(name, ()))
+    names, named = (*LEARNT, by_hash), LEARNT[0]
+    plain = studio.render("plain", *names)
+    made = studio.render("made", *names, held_out=(named,), sing=1.0, sfz_bass=[Path("some/bass.sfz")])
+    assert len(studio.sung) == 2
+    for name in names:
+        same = name in (named, by_hash)
+        assert (made[name] == plain[name]) == same
+        assert (made[name]["bass"][0].get("sfz") == "some/bass.sfz") != same
+
+
+def test_where_the_singer_fails_the_song_is_as_without(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise import_module("hmm_singer").SingingError("3 of 9 notes burst")
+
+    plain = studio.render("plain", "song-c")["song-c"]
+    for out, sing, why in (
+        ("failed", fail, "singing: 3 of 9 notes burst"),
+        ("silent", lambda *_: (torch.zeros(2, 4410), {"sung": "by somebody"}), "singing: silent"),
+    ):
+        monkeypatch.setattr(import_module("rendering"), "sing", sing)
+        failed = studio.render(out, "song-c", sing=1.0)["song-c"]
+        assert {stem: content for stem, (_, content) in failed.items()} == {
+            stem: content for stem, (_, content) in plain.items()
+        }
+        assert failed["vocals"][0] == {**plain["vocals"][0], "instead of": why}
+        assert f"song-c: vocals (instead of {why}) drums bass other" in capsys.readouterr().out
+
+
+def test_where_a_sampled_bass_is_silent_a_soundfont_plays(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(import_module("rendering"), "play", lambda *_: torch.zeros(2, 4410))
+    plain, silent = studio.render("plain", "song-c"), studio.render("sfz", "song-c", sfz_bass=[Path("a/b.sfz")])
+    assert silent["song-c"]["bass"][1] == plain["song-c"]["bass"][1]
+    assert "bass (instead of a/b.sfz: silent)" in capsys.readouterr().out
+
+
+def test_a_song_that_cannot_be_rendered_is_left_out_and_said(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("the file is another one now")
+
+    monkeypatch.setattr(import_module("rendering"), "play", fail)
+    studio.build("out", "song-c", sfz_bass=[Path("a/b.sfz")])
+    assert "song-c: left out, the file is another one now" in capsys.readouterr().out
+    assert not (studio.folder / "out" / "song-c").exists()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
-from collections.abc import Iterator
+import re
+from importlib import import_module as module
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,22 +14,10 @@ import numpy as np
 import pytest
 import soundfile
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "open_multitrack"
+from stito.demo.synth import hertz
+
 RATE = 44_100
-
-
-@pytest.fixture(scope="module", autouse=True)
-def recipe() -> Iterator[None]:
-    """The recipe's modules can be imported, and are forgotten afterwards: a recipe is no package."""
-    sys.path.insert(0, str(RECIPE))
-    yield
-    sys.path.remove(str(RECIPE))
-    for path in RECIPE.glob("*.py"):
-        sys.modules.pop(path.stem, None)
-
-
-def module(name: str) -> Any:
-    return importlib.import_module(name)
+pytestmark = pytest.mark.usefixtures("open_multitrack")
 
 
 def notes(*keys: int, length: float = 0.5, step: float = 0.5, start: float = 0.0) -> list[Any]:
@@ -186,7 +173,7 @@ def sung_pitch(line: list[Any], cents: float) -> np.ndarray:
     f0 = np.zeros(round((line[-1].end + 0.2) * 200))
     for at, note in enumerate(line):
         inside = slice(round(note.start * 200), round(note.end * 200))
-        f0[inside] = module("intonation").hz_of(note.key) * 2 ** ((cents + 20 * (at - len(line) / 2)) / 1200)
+        f0[inside] = hertz(note.key) * 2 ** ((cents + 20 * (at - len(line) / 2)) / 1200)
     return f0
 
 
@@ -233,15 +220,20 @@ def test_a_low_voice_sings_an_octave_down() -> None:
 
 
 def test_bursts_are_found_and_sung_on_other_words() -> None:
-    bursts, line = module("bursts"), notes(60, 62, 64, 65)
+    singer, line = module("hmm_singer"), notes(60, 62, 64, 65)
     x = 0.3 * np.sin(np.arange(2 * 1000))
-    assert bursts.loud_notes(x, line, 1000) == []
+    assert singer.loud_notes(x, line, 1000) == []
     x[1200] = 1e9
-    assert bursts.loud_notes(x, line, 1000) == [2]
+    assert singer.loud_notes(x, line, 1000) == [2]
+    x[1450] = -1e9
+    assert singer.loud_notes(x, line, 1000) == [2, 3], "a consonant belongs to its note"
     x[700:] = np.nan
-    assert bursts.loud_notes(x, line, 1000) == [1], "what comes behind is not known yet"
+    assert singer.loud_notes(x, line, 1000) == [1], "what comes behind is not known yet"
+    x[1990:] = np.inf
+    for at in range(0, 2000, 7):
+        assert len(singer.loud_notes(np.where(np.arange(2000) == at, 3.0, 0.0), line, 1000)) == 1, "all has a note"
     words = ["と", "た", "ら", "か"]
-    assert bursts.calmer(words, [1, 2]) == ["と", "ら", "あ", "か"]
+    assert singer.calmer(words, [1, 2]) == ["と", "ら", "あ", "か"]
 
 
 # --- Sampled basses
@@ -255,30 +247,36 @@ def tone(hz: float, seconds: float = 0.6) -> np.ndarray:
 
 @pytest.mark.parametrize("key", [24, 33, 40, 55])
 def test_the_pitch_of_a_string_is_its_period(key: int) -> None:
-    x = tone(module("intonation").hz_of(key))
-    assert module("ranges").key_of(x, RATE) == pytest.approx(key, abs=0.1)
+    x = tone(hertz(key))
+    assert module("sampled").key_of(x, RATE) == pytest.approx(key, abs=0.1)
 
 
 def test_noise_and_silence_have_no_pitch() -> None:
-    assert module("ranges").key_of(np.random.default_rng(0).normal(size=20_000), RATE) is None
-    assert module("ranges").key_of(np.zeros(20_000), RATE) is None
+    assert module("sampled").key_of(np.random.default_rng(0).normal(size=20_000), RATE) is None
+    assert module("sampled").key_of(np.zeros(20_000), RATE) is None
 
 
 def test_the_range_of_an_instrument_is_its_longest_row_in_tune() -> None:
-    ranges = module("ranges")
+    sampled = module("sampled")
     sounding: dict[int, float | None] = {key: key - 12 + 0.1 for key in range(34, 70)}
     sounding |= {45: None, 33: 30.0, 70: None, 71: None, 72: None, 73: 41.3, 84: 84.0, 85: 85.0}
-    assert ranges.range_of(sounding) == ranges.Range(34, 69, -1)
-    assert ranges.range_of({60: 60.0, 61: 61.0}) is None, "two keys are no instrument"
-    assert ranges.range_of({}) is None
+    assert sampled.range_of(sounding) == sampled.Range(34, 69, -1)
+    assert sampled.range_of({60: 60.0, 61: 61.0}) is None, "two keys are no instrument"
+    assert sampled.range_of({}) is None
 
 
 def test_a_line_fits_an_instrument_by_octaves() -> None:
-    ranges = module("ranges")
-    fitted = ranges.fitted(notes(28, 33, 40), ranges.Range(34, 79, -1))
+    sampled = module("sampled")
+    fitted = sampled.fitted(notes(28, 33, 40), sampled.Range(34, 79, -1))
     assert [note.key for note in fitted] == [40, 45, 52], "an instrument that sounds an octave low is played higher"
-    high = ranges.fitted(notes(52, 57, 80), ranges.Range(28, 50, 0))
+    high = sampled.fitted(notes(52, 57, 80), sampled.Range(28, 50, 0))
     assert [note.key for note in high] == [40, 45, 44], "80 is E, 44 too far down is folded on its own"
+
+
+def sfz(folder: Path, text: str) -> Path:
+    """An SFZ file."""
+    (folder / "some.sfz").write_text(text)
+    return folder / "some.sfz"
 
 
 def test_what_takes_turns_at_random_takes_turns_in_order(tmp_path: Path) -> None:
@@ -289,20 +287,49 @@ default_path=sounds/
 <region> sample=b.wav lorand=0.250 hirand=0.500
 <region> sample=c.wav lorand=0.750
 <region> sample=d.wav lovel=10
+<region> sample=e.wav hirand=0.33
+<region> sample=f.wav lorand=0.33 hirand=0.67
 """
-    settled = module("sfz").settled(text, tmp_path)
+    settled = module("sampled").settled(sfz(tmp_path, text))
     assert not any(word in settled for word in ("lorand", "hirand", "_random"))
     assert f"default_path={tmp_path.resolve().as_posix()}/sounds/" in settled
-    regions = settled.split("<region>")[1:]
-    assert [("seq_length=4" in region, "seq_position" in region) for region in regions] == 3 * [(True, True)] + [
-        (False, False)
-    ]
-    assert [f"seq_position={place}\n" in region for region, place in zip(regions, (1, 2, 4), strict=False)] == [
-        True
-    ] * 3
+    places = [re.findall(r"seq_\w+=(\d+)", region) for region in settled.split("<region>")[1:]]
+    assert places == [["4", "1"], ["4", "2"], ["4", "4"], [], ["3", "1"], ["3", "2"]]
     assert "sample=d.wav lovel=10" in settled
-    with pytest.raises(ValueError, match="include"):
-        module("sfz").settled('#include "other.sfz"', tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('#include "other.sfz"', "include"),
+        ("<region> hirand=0.4 <region> lorand=0.4", "unequal shares, one from 0 to 0.4 among 2"),
+        ("<region> hirand=.5 <region> lorand=.5 hirand=.75 <region> lorand=.75", "unequal shares"),
+    ],
+)
+def test_an_instrument_that_cannot_play_the_same_each_time_is_refused(
+    text: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        module("sampled").settled(sfz(tmp_path, text))
+    assert says in refused(monkeypatch, capsys, "-o", str(tmp_path / "out"), "--sfz-bass", str(tmp_path))
+    assert not (tmp_path / "out").exists()
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *options: str) -> str:
+    """What `build.py` says of options that it refuses."""
+    monkeypatch.setattr(module("build"), "find_spec", lambda name: True)
+    monkeypatch.setattr("sys.argv", ["build.py", *options])
+    with pytest.raises(SystemExit):
+        module("build").main()
+    return capsys.readouterr().err
+
+
+def test_folders_without_instruments_and_split_files_that_are_none_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["-o", str(tmp_path / "out")]
+    assert "no SFZ file" in refused(monkeypatch, capsys, *out, "--sfz-bass", str(tmp_path))
+    assert "does not exist" in refused(monkeypatch, capsys, *out, "--hold-out", str(tmp_path / "no.json"))
 
 
 # --- Songs
@@ -318,16 +345,11 @@ def test_who_sings_depends_on_the_song_alone() -> None:
     assert all(module("rendering").Band([], seed=1, sing_share=1.0).sings(name) for name in names)
 
 
-def test_what_is_held_out_is_written_down_and_people_with_it(tmp_path: Path) -> None:
+def test_what_is_held_out_is_written_down(tmp_path: Path) -> None:
     build = module("build")
-    for name, about in (
-        ("freedoom-a", {"stems": {}}),
-        ("named", {"stems": {}}),
-        ("voice-people-one", {"stems": {}, "held_out": True}),
-        ("voice-people-two", {"stems": {}}),
-    ):
+    for name in ("freedoom-a", "named", "voice-people-one", "voice-people-two"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "song.json").write_text(json.dumps(about))
+        (tmp_path / name / "song.json").write_text("{}")
     (tmp_path / "album").mkdir()
     rendered = next(name for name in (f"x{number}-y" for number in range(1000)) if build.is_held_out(name, ()))
     (tmp_path / rendered).mkdir()
@@ -337,9 +359,32 @@ def test_what_is_held_out_is_written_down_and_people_with_it(tmp_path: Path) -> 
     held_out = set(build.named([str(split), "not there"]))
     assert held_out == {"named", "album", "not there"}
     build.write_split(tmp_path, held_out)
-    assert json.loads((tmp_path / "split.json").read_text())["valid"] == sorted(
-        ["album", "named", rendered, "voice-people-one"]
-    )
+    assert json.loads((tmp_path / "split.json").read_text())["valid"] == sorted(["album", "named", rendered])
+
+
+def test_beside_a_made_singer_people_are_held_out_also_those_that_were_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build, songs = module("build"), tmp_path / "songs"
+    monkeypatch.setattr(build, "find_spec", lambda name: True)
+
+    def valid(folder: str, *options: str) -> list[str]:
+        """What is held out once the voices in a folder have been built."""
+        arguments = ["build.py", "-o", str(songs), "--voices", str(tmp_path / folder), *options]
+        monkeypatch.setattr("sys.argv", arguments)
+        build.main()
+        found: list[str] = json.loads((songs / "split.json").read_text())["valid"]
+        return found
+
+    for folder, name in (("spoken", "word-one"), ("sung", "anna-note"), ("sung", "berta-note")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        soundfile.write(tmp_path / folder / f"{name}.wav", np.random.default_rng(len(name)).normal(size=4000) / 9, 8000)
+    assert valid("spoken") == []
+    assert valid("sung") == []
+    there = (songs / "voice-sung-anna" / "vocals.flac").stat().st_mtime_ns
+    for _ in range(2):
+        assert valid("sung", "--sing") == ["voice-sung-anna", "voice-sung-berta"]
+    assert (songs / "voice-sung-anna" / "vocals.flac").stat().st_mtime_ns == there, "they are not built again"
 
 
 def test_minutes_are_counted_by_who_made_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -356,6 +401,28 @@ def test_minutes_are_counted_by_who_made_them(tmp_path: Path, capsys: pytest.Cap
     assert "bass: sampled bass 1.0\n" in printed
 
 
+def listened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure what is in a folder of songs."""
+    monkeypatch.setattr(module("listen"), "HALF_S", 2.0)
+    monkeypatch.setattr("sys.argv", ["listen.py", str(folder), "--encoder", "features"])
+    module("listen").main()
+
+
+def test_where_nothing_was_sung_people_are_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, name in enumerate(("anna", "berta", "caesar")):
+        (tmp_path / name).mkdir()
+        x = 0.3 * np.random.default_rng(number).uniform(-1, 1, (5 * RATE, 2)) * (number < 2)
+        soundfile.write(tmp_path / name / "vocals.wav", x, RATE)
+    listened(tmp_path, monkeypatch)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "pitch and time: there is nothing that one voice sings alone"
+    assert said[1].startswith("levels in dB, recorded (2): "), "silence has no levels"
+    assert said[2].startswith("features, recorded (2): ")
+    assert len(said) == 3
+
+
 # --- With what is optional
 
 
@@ -364,7 +431,7 @@ def test_a_sampled_bass_plays_a_line_in_tune_and_the_same_each_time(tmp_path: Pa
     regions = ["<global> ampeg_release=0.1"]
     for key in range(36, 60, 3):  # each sounds an octave lower than it is named
         for turn in (1, 2):
-            x = tone(module("intonation").hz_of(key - 12), 2.0) / turn
+            x = tone(hertz(key - 12), 2.0) / turn
             soundfile.write(tmp_path / f"{key}-{turn}.wav", x, RATE)
             bounds = "hirand=0.5" if turn == 1 else "lorand=0.5"
             regions.append(
@@ -380,7 +447,7 @@ def test_a_sampled_bass_plays_a_line_in_tune_and_the_same_each_time(tmp_path: Pa
     assert x.shape == (2, 2 * RATE)
     for note in line:
         part = x[0, round((note.start + 0.05) * RATE) : round(note.end * RATE)].numpy()
-        assert module("ranges").key_of(part, RATE) == pytest.approx(note.key, abs=0.3)
+        assert module("sampled").key_of(part, RATE) == pytest.approx(note.key, abs=0.3)
     assert np.array_equal(x.numpy(), sampled.play(tmp_path / "bass.sfz", line, 2.0, RATE).numpy())
 
 
@@ -402,4 +469,24 @@ def test_a_line_is_sung_in_time_and_in_tune() -> None:
     for note in line:
         inside = f0[(times > note.start + 0.12) & (times < note.end - 0.1)]
         key = 69 + 12 * np.log2(np.median(inside[inside > 0]) / 440) - register
-        assert key == pytest.approx(note.key, abs=0.6)
+        assert key == pytest.approx(note.key, abs=0.3)
+
+
+def test_what_was_sung_is_measured_against_its_melody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pyworld", reason="pyworld measures pitch")
+    line = notes(60, 65, 72, 67, length=1.0, step=1.0)
+    hz = np.repeat([hertz(note.key - 12) for note in line], RATE)
+    x = sum(0.1 / n * np.sin(2 * np.pi * n * np.cumsum(hz) / RATE) for n in range(1, 12))
+    about = {"sung": "somebody", "cast": "one", "singers": [{"register": -12}]}
+    about["notes"] = [module("singing").written(note, "ら") for note in line]
+    (tmp_path / "song").mkdir()
+    soundfile.write(tmp_path / "song" / "vocals.wav", x, RATE)
+    (tmp_path / "song" / "song.json").write_text(json.dumps({"stems": {"vocals": about}}))
+    listened(tmp_path, monkeypatch)
+    pitch, time, levels, apart = capsys.readouterr().out.splitlines()
+    assert re.match(r"pitch: 4 notes, [0-3] cents off in the median, .* 100 % within 50", pitch)
+    assert re.match(r"time: 3 leaps, [+-]\d ms late", time)
+    assert levels.startswith("levels in dB, sung (1): ")
+    assert apart == "features, sung: fewer than two voices of 4 s"

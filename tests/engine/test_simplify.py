@@ -113,6 +113,15 @@ def test_what_is_the_input_has_no_move() -> None:
     assert all(slot.bypass for slot in strip.playing(settings).slots)
 
 
+def test_a_width_that_is_heard_in_the_side_alone_stays() -> None:
+    chain = load_chain("eq | imager | gain")
+    truth = {"eq": {"mid_gain_db": -9.0, "mid_hz": 1700.0}, "imager": {"width": 1.5}}
+    (drums,) = excerpts("drums")
+    assert (drums[0] - drums[1]).square().mean() < 0.01 * (drums[0] + drums[1]).square().mean()
+    settings = Strip(chain, chain.settings(chain.encode(truth)), [drums], RATE).simplified(0.2)
+    assert settings["imager"]["width"] == pytest.approx(1.5, abs=0.1)
+
+
 def test_a_limiter_that_works_is_not_bypassed() -> None:
     chain = load_chain("gain | limiter")
     settings = chain.settings(chain.encode({"gain": {"gain_db": 24.0}}))

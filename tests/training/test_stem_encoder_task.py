@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -163,8 +164,20 @@ def test_a_pool_of_batches_goes_round_and_is_replaced(songs: DemoMixes) -> None:
     assert batches[3] is batches[1]
     assert len({id(batch) for batch in batches}) == 3
     assert batches[0].stems.audio.numel() == 0
-    assert torch.equal(StemEncoderTask(recipe, StemEncoder.network, supplies).prepare(4).severity, batches[4].severity)
+    anew = StemEncoderTask(recipe, StemEncoder.network, replace(supplies, kept={}))
+    assert torch.equal(anew.prepare(4).severity, batches[4].severity)
     loss, _ = task.loss(task.network(), batches[0])
+    assert bool(torch.isfinite(loss))
+
+
+def test_networks_with_other_families_share_what_was_drawn(songs: DemoMixes) -> None:
+    pooled = ["stem_encoder.pool=2", "stem_encoder.rounds=2"]
+    supplies = Supplies(Noise(), Noise(), FXmanipulator, make_fabric("cpu"), mixes=songs, held_out_mixes=songs)  # type: ignore[arg-type]
+    few = parse_recipe(RECIPE, [*pooled, "network.config.families=['stereo']"])
+    first = StemEncoderTask(few, StemEncoder.network, supplies)
+    second = StemEncoderTask(parse_recipe(RECIPE, pooled), StemEncoder.network, supplies)
+    assert second.prepare(1) is first.prepare(1)
+    loss, _ = second.loss(second.network(), second.prepare(1))
     assert bool(torch.isfinite(loss))
 
 

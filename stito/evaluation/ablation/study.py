@@ -1,7 +1,7 @@
 """The whole ablation, from a recipe and a cache to a folder: trainings, rows, tables, result.json, a page.
 
-Of each seed all variants are trained, then tried together on the same degraded mixes. Whatever is finished is kept: the
-same command goes on with what is missing.
+Of each seed all variants are trained, on the same batches, then tried together on the same degraded mixes. Whatever is
+finished is kept: the same command goes on with what is missing.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from stito.training.loop import FINAL, LAST, Stop
 from stito.training.loop import Outcome as Trained
 from stito.training.recipe import Recipe
 from stito.training.start import train
+from stito.training.tasks.mix_batches import MixBatch
 
 __all__ = ["ROWS", "study_ablation", "write_study"]
 
@@ -76,9 +77,10 @@ def study_ablation(
         kept = Rows(outdir / ROWS, identity)
         for seed in range(recipe.seed, recipe.seed + seeds):
             todo = [variant for variant in variants if not kept.has(variant.name, seed)]
+            batches: dict[int, MixBatch] = {}
             for variant in todo:
                 say(f"training: {variant.name}, seed {seed}")
-                _train(variant.of(recipe, seed), _run(outdir, variant, seed), data, device, say)
+                _train(variant.of(recipe, seed), _run(outdir, variant, seed), data, device, batches, say)
             if not todo:
                 continue
             weights = {variant.name: _run(outdir, variant, seed) / FINAL for variant in todo}
@@ -97,24 +99,35 @@ def _run(outdir: Path, variant: Variant, seed: int) -> Path:
     return outdir / "runs" / f"{file_name(variant.name)}-{seed}"
 
 
-def _train(recipe: Recipe, folder: Path, data: Path | None, device: str, say: Callable[[str], None]) -> None:
+def _train(
+    recipe: Recipe,
+    folder: Path,
+    data: Path | None,
+    device: str,
+    batches: dict[int, MixBatch],
+    say: Callable[[str], None],
+) -> None:
     """Train to the end, from where an earlier call of the same recipe stopped."""
     if (folder / FINAL).is_file() and read_header(folder / FINAL)["recipe"] == recipe.model_dump(mode="json"):
         return
     resume = (folder / LAST).is_file() and not (folder / FINAL).is_file()
     try:
-        outcome = _trained(recipe, folder, data, device, resume=resume)
+        outcome = _trained(recipe, folder, data, device, batches, resume=resume)
     except StitoError as error:
         if not resume:
             raise
         say(f"{folder.name} begins anew: {error}")
-        outcome = _trained(recipe, folder, data, device, resume=False)
+        outcome = _trained(recipe, folder, data, device, batches, resume=False)
     if outcome.stop is Stop.INTERRUPTED:
         raise KeyboardInterrupt
 
 
-def _trained(recipe: Recipe, folder: Path, data: Path | None, device: str, *, resume: bool) -> Trained:
-    return train(recipe, folder, data=data, device=device, resume=resume, force=not resume, tensorboard=False)
+def _trained(
+    recipe: Recipe, folder: Path, data: Path | None, device: str, batches: dict[int, MixBatch], *, resume: bool
+) -> Trained:
+    return train(
+        recipe, folder, data=data, device=device, resume=resume, force=not resume, tensorboard=False, kept=batches
+    )
 
 
 def _row(name: str, seed: int, weights: Path, detected: Detected) -> Row:

@@ -101,7 +101,7 @@ class StemEncoderTask(Stateless):
         self.targets = self._train.targets if plan.faults else ()
         """Whose severities are predicted."""
         self._analyser = factory(dict(recipe.network.config)) if plan.pool else None
-        self._kept: dict[int, MixBatch] = {}
+        self._kept = supplies.kept
         """Batches of training by their numbers, of validation by negative ones."""
 
     def network(self) -> nn.Module:
@@ -116,7 +116,8 @@ class StemEncoderTask(Stateless):
         if not pool:
             return self._drawn(step)
         first = step // (pool * rounds) * pool
-        self._kept = {place: batch for place, batch in self._kept.items() if not 0 <= place < first}
+        for place in [place for place in self._kept if 0 <= place < first]:
+            del self._kept[place]
         number = first + step % pool
         return self._once(number, partial(self._drawn, number))
 

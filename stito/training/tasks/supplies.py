@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from stito.data.manipulation import Manipulator
+    from stito.training.tasks.mix_batches import MixBatch
 
 __all__ = ["Supplies"]
 
@@ -31,6 +32,8 @@ class Supplies:
         held_out_mixes: whole mixes that validation draws from.
         sample_rate: of contents, manipulator and networks, in Hz.
         data: what the weights' header holds of the data, beside the recipe's description.
+        kept: batches of mixes that were drawn and analysed, by place. Trainings that differ in nothing but how their
+            networks go on from there may share them.
     """
 
     contents: ContentSource
@@ -41,6 +44,7 @@ class Supplies:
     held_out_mixes: MixSource = field(default_factory=NoMixes)
     sample_rate: int = 44_100
     data: Mapping[str, Any] = field(default_factory=dict)
+    kept: dict[int, MixBatch] = field(default_factory=dict)
 
     def origin(self, recipe: Recipe) -> dict[str, Any]:
         """What the header of any weights holds of their training."""
