@@ -36,7 +36,9 @@ def contenders(sources: list[Tensor], encoder: Encoder, population: int, generat
     spectra = [torch.fft.rfft(source[None], n=n) for source in sources]
     chains = {name: load_chain(name) for name in CHAINS}
     thetas = {name: torch.rand(population, chain.dim, generator=generator) for name, chain in chains.items()}
-    prepared = {name: [chain.prepare(source, RATE) for source in sources] for name, chain in chains.items()}
+    prepared = {
+        name: [chain.prepare(source, RATE, wrapped=True) for source in sources] for name, chain in chains.items()
+    }
 
     def first_sample(audio: Tensor) -> Tensor:
         return audio[:, 0, :1]

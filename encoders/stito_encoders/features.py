@@ -93,12 +93,22 @@ class Features:
 
     def embed(self, x: Tensor) -> Tensor:
         """The embedding (b, 217) of audio (b, 2, t) at 44.1 kHz; `AudioError` for other shapes or less than .1 s."""
+        return self._embedded(x, self._bands(x))
+
+    def embed_mirrored(self, x: Tensor) -> Tensor:
+        """The embeddings (2 b, 217) of audio and, behind them, of its mirror image, left and right swapped."""
+        return self._embedded(torch.cat([x, x.flip(1)]), self._bands(x).with_mirror())
+
+    def _bands(self, x: Tensor) -> StereoBands:
         if x.shape[-1] < self.sample_rate // 10:
             raise AudioError(
                 f"The features encoder needs .1 s of audio, not {x.shape[-1]} samples.",
                 hint="Give it a few seconds: statistics of less mean little.",
             )
-        bands = stereo_bands(x, self.sample_rate, count=BANDS)
+        return stereo_bands(x, self.sample_rate, count=BANDS)
+
+    @staticmethod
+    def _embedded(x: Tensor, bands: StereoBands) -> Tensor:
         groups = {**_levels(x, bands), **_balance(bands), **_motion(bands), **_image(bands)}
         return torch.cat([group.scaled(groups[name]) for name, group in GROUPS.items()], dim=-1)
 

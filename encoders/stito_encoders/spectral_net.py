@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from stito.dsp.stft import stereo_bands
+from stito.dsp.stft import StereoBands, stereo_bands
 
 __all__ = ["SpectralNet"]
 
@@ -67,7 +67,14 @@ class SpectralNet(nn.Module):
 
     def levels(self, x: Tensor) -> Tensor:
         """Scaled band levels of left, right, mid and side, (b, 4 bands, frames)."""
-        bands = stereo_bands(x.float(), self.sample_rate, count=self.bands)
+        return self._scaled(stereo_bands(x.float(), self.sample_rate, count=self.bands))
+
+    def embed_mirrored(self, x: Tensor) -> Tensor:
+        """The embeddings (2 b, dim) of audio and, behind them, of its mirror image, left and right swapped."""
+        return self.from_levels(self._scaled(stereo_bands(x.float(), self.sample_rate, count=self.bands).with_mirror()))
+
+    @staticmethod
+    def _scaled(bands: StereoBands) -> Tensor:
         energy = torch.cat([bands.left, bands.right, bands.mid, bands.side], dim=-1)
         level = 10 * torch.log10(energy + FLOOR)
         return ((level - CENTRE_DB) / SPREAD_DB).transpose(1, 2)

@@ -1,4 +1,4 @@
-"""Audio where size counts: data sets and what travels between machines (FLAC, Ogg Vorbis), pages (MP3)."""
+"""Audio where size counts: data sets and what travels between machines (FLAC, Ogg Vorbis), pages (FLAC)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,10 @@ from stito.audio.model import peak_of
 from stito.errors import AudioError, OutputError, SettingsError
 from stito.files.atomic import replacing
 
-__all__ = ["compressed", "lossless", "write_compressed"]
+__all__ = ["lossless", "write_compressed"]
 
 _BLOCK = 1 << 16
 """Frames handed over at a time: libsndfile's Vorbis encoder needs stack in proportion, and may run out of it."""
-
-_MP3_RATES = frozenset({8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000})
-_MP3_COMPRESSION = 0.1
-"""On libsndfile's scale from 0 (best) to 1: LAME's V1, about 225 kbit/s, where listeners hear no difference."""
 
 _FORMATS = {".flac": ("FLAC", "PCM_24"), ".ogg": ("OGG", "VORBIS")}
 
@@ -62,27 +58,6 @@ def write_compressed(
     ):
         for start in range(0, len(audio), _BLOCK):
             out.write(audio[start : start + _BLOCK])
-
-
-def compressed(samples: NDArray[np.float32], sample_rate: int) -> tuple[str, bytes]:
-    """Samples (channels, t) in a form that every browser plays: MIME type and bytes.
-
-    MP3, or FLAC where this libsndfile or the rate does not allow it.
-    """
-    frames = np.ascontiguousarray(samples.T, dtype=np.float32)
-    buffer = io.BytesIO()
-    if sample_rate in _MP3_RATES and "MP3" in soundfile.available_formats():
-        soundfile.write(
-            buffer,
-            frames,
-            sample_rate,
-            format="MP3",
-            subtype="MPEG_LAYER_III",
-            bitrate_mode="VARIABLE",
-            compression_level=_MP3_COMPRESSION,
-        )
-        return "audio/mpeg", buffer.getvalue()
-    return "audio/flac", lossless(samples, sample_rate)
 
 
 def lossless(samples: NDArray[np.float32], sample_rate: int) -> bytes:

@@ -134,6 +134,12 @@ class StereoBands:
         weighted = self.weighted.mean(1, keepdim=True)
         return replace(self, left=left, right=right, cross=cross, weighted=weighted, duration_s=self.hop_s)
 
+    def with_mirror(self) -> StereoBands:
+        """These (b), and behind them (2 b) those of the same audio with left and right swapped."""
+        left, right = torch.cat([self.left, self.right]), torch.cat([self.right, self.left])
+        cross, weighted = torch.cat([self.cross] * 2), torch.cat([self.weighted] * 2)
+        return replace(self, left=left, right=right, cross=cross, weighted=weighted)
+
     def grouped(self, count: int) -> StereoBands:
         """Broader bands: each sums `count` neighbours; their number must divide."""
         left, right, cross = (

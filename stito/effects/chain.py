@@ -321,12 +321,16 @@ class Chain:
         `shares` holds, by slot label, how far it moves: 0 not at all, 1 all the way. Others stay as they are.
         """
         found = {label: dict(values) for label, values in settings.items()}
+        groups, reached = _groups(self.slots), [x]  # what reaches each group, and the result
+        at = {slot.label: number for number, group in enumerate(groups) for slot in group}
         for slot in self.slots:
             if slot.label not in shares:
                 continue
             now = found[slot.label]
-            correct = partial(slot.effect.correct, now)
-            corrected = _for_each(correct, self.render_one(x, found, sample_rate), reference, sample_rate, slot)
+            for group in groups[len(reached) - 1 :]:  # those that a correction has changed, and what follows them
+                reached.append(_rendered(group, reached[-1], found, sample_rate))
+            corrected = _for_each(partial(slot.effect.correct, now), reached[-1], reference, sample_rate, slot)
+            del reached[at.get(slot.label, len(groups)) + 1 :]
             for param in slot.free:
                 place = param.to_unit(now[param.name])
                 wanted = param.to_unit(min(max(corrected[param.name], param.low), param.high))

@@ -97,7 +97,11 @@ class Context:
 
     def objective(self, pair: PairExcerpts) -> Objective:
         """What is minimised, without a prior: theta (b, stems * dim) to the distance of the rendered excerpts."""
-        return self.judged(pair, self.sums(pair) if pair.joint else StemCandidates(self._prepared(pair)[0]))
+        return self.judged(pair, self.sums(pair) if pair.joint else self.stem(pair))
+
+    def stem(self, pair: PairExcerpts) -> StemCandidates:
+        """One stem through the chain."""
+        return StemCandidates(self._prepared(pair)[0])
 
     def sums(self, pair: PairExcerpts) -> SumCandidates:
         """Several stems through the chain, in a balance that is bounded as it will be when they are written."""
@@ -117,7 +121,14 @@ class Context:
         return 0.0 if {LEVEL, BALANCE} & {*self.options.kept} else MOST_MOVED_DB
 
     def _prepared(self, pair: PairExcerpts) -> list[list[Prepared]]:
-        return [[self.chain.prepare(x, pair.sample_rate) for x in part] for part in pair.candidates.values()]
+        """Each stem's excerpts in a circle, but for one from the song's beginning: nothing was played before it."""
+        return [
+            [
+                self.chain.prepare(x, pair.sample_rate, wrapped=place > 0)
+                for x, place in zip(part, pair.places, strict=True)
+            ]
+            for part in pair.candidates.values()
+        ]
 
     def strips(self, pair: PairExcerpts, theta: Tensor) -> dict[str, tuple[Chain, ChainSettings]]:
         """By stem, the chain and its settings at theta (stems * dim,)."""

@@ -13,8 +13,7 @@ full settings ─▶ fewer effects ─▶ fewer bands ─▶ fewer knobs, refitt
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Sequence
 
 import torch
 from torch import Tensor
@@ -26,8 +25,8 @@ from stito.dsp.loudness import k_weighting
 from stito.effects.chain import Chain, ChainSettings, Slot
 from stito.effects.param import Param
 from stito.engine.elimination import elimination_path
-from stito.engine.equivalence import fewer_bands, with_level_moved
-from stito.search.objective import Candidates, MonoCandidates, Objective, StemCandidates
+from stito.engine.equivalence import FewerBands, fewer_bands, with_level_moved
+from stito.search.objective import Candidates, MonoCandidates, StemCandidates
 
 __all__ = ["Strip"]
 
@@ -69,9 +68,10 @@ class Strip:
         whole = self._candidates(chain)
         (target,) = whole(chain.encode(settings)[None].to(self._device))
         self._measure = _AtOneLoudness(target[0], sample_rate)
-        self._objective = Objective(whole, self._measure, self._device)
+        self._renderings = {frozenset[str](): _Renderings(whole, self._measure, self._device)}
+        self._fewer_bands: dict[str, list[FewerBands]] = {}
         self._neutral = chain.encode({})
-        self._span = _distances(self._objective, self._neutral[None])[0]
+        self._span = self._without_some().distances(self._neutral[None])[0]
         self._inaudible = self._measure.inaudible(INAUDIBLE_DB)
         self._of_level = [
             index for index, knob in enumerate(chain.knobs) if knob.param.name == self._slot(knob.label).effect.level
@@ -92,10 +92,10 @@ class Strip:
             for label in self._certainly_idle(self.chain.settings(theta))
             if self._slot(label).effect.level is None
         }
-        left = replace(self._objective, candidates=self._candidates(self.chain.bypassing(idle)))
+        left = self._without_some(idle)
         theta = self._with_fewer_bands(left, theta, BANDS_SHARE * allowed)
         theta = self._without(theta, [index for index, knob in enumerate(self.chain.knobs) if knob.label in idle])
-        allowed = max(allowed, _distances(left, theta[None])[0] / BANDS_SHARE)
+        allowed = max(allowed, left.distances(theta[None])[0] / BANDS_SHARE)
         for _ in range(ROUNDS):
             theta = self._with_fewer_knobs(left, theta, KNOBS_SHARE * allowed)
         return self._at_level(left, self._rounded(left, theta, allowed))
@@ -127,6 +127,14 @@ class Strip:
             and all(settings[slot.label][param.name] == param.neutral for param in depths)
         }
 
+    def _without_some(self, bypassed: Collection[str] = ()) -> _Renderings:
+        """Renderings with these effects bypassed."""
+        labels = frozenset(bypassed)
+        if labels not in self._renderings:
+            candidates = self._candidates(self.chain.bypassing(labels))
+            self._renderings[labels] = _Renderings(candidates, self._measure, self._device)
+        return self._renderings[labels]
+
     def _candidates(self, chain: Chain) -> Candidates:
         rendered = StemCandidates([chain.prepare(self._x, self._rate, wrapped=True)])
         return MonoCandidates(rendered) if self._mono else rendered
@@ -134,19 +142,17 @@ class Strip:
     def _slot(self, label: str) -> Slot:
         return next(slot for slot in self.chain.slots if slot.label == label)
 
-    def _with_fewer_bands(self, objective: Objective, theta: Tensor, allowed: float) -> Tensor:
+    def _with_fewer_bands(self, left: _Renderings, theta: Tensor, allowed: float) -> Tensor:
         """Theta with each equaliser's curve in the fewest bands that are allowed, and its level in the gain."""
         settings = self.chain.settings(theta)
         for index, slot in enumerate(self.chain.slots):
-            before = Chain("before", self.chain.slots[:index])
-            x = before.render_one(self._x.cpu(), settings, self._rate)
             found = [
                 {**with_level_moved(self.chain, settings, slot.label, fewer.level_db), slot.label: fewer.settings}
-                for fewer in fewer_bands(slot, settings[slot.label], x, self._rate)
+                for fewer in self._bands_of(index, settings)
             ]
             if found:
                 thetas = torch.stack([self.chain.encode(other) for other in found])
-                distances = _distances(objective, thetas)
+                distances = left.distances(thetas)
                 within = [other for other, distance in zip(found, distances, strict=True) if distance <= allowed]
                 sane = [
                     other
@@ -158,6 +164,17 @@ class Strip:
                 elif self._is_lopsided(slot, settings) and sane:
                     settings = sane[0]
         return self.chain.encode(settings)
+
+    def _bands_of(self, index: int, settings: ChainSettings) -> list[FewerBands]:
+        """What fewer bands can make of an equaliser, worked out once for what stands there and before."""
+        slot, before = self.chain.slots[index], Chain("before", self.chain.slots[:index])
+        if not slot.effect.bands:
+            return []
+        known = repr([settings[each.label] for each in (*before.slots, slot)])
+        if known not in self._fewer_bands:
+            x = before.render_one(self._x.cpu(), settings, self._rate)
+            self._fewer_bands[known] = fewer_bands(slot, settings[slot.label], x, self._rate)
+        return self._fewer_bands[known]
 
     def _is_lopsided(self, slot: Slot, settings: ChainSettings) -> bool:
         """Whether all bands go one way and the gain goes the other: nobody would set it so."""
@@ -173,24 +190,23 @@ class Strip:
         effects = list(by_label.values())
         if not effects:
             return theta
-        costs = _distances(self._objective, torch.stack([self._without(theta, effect) for effect in effects]))
+        whole = self._without_some()
+        costs = whole.distances(torch.stack([self._without(theta, effect) for effect in effects]))
         ranked = sorted(zip(costs, effects, strict=True))
         order = [effect for cost, effect in ranked if cost <= allowed]
         for count in range(len(order), 0, -1):
             fewer = self._without(theta, [index for effect in order[:count] for index in effect])
-            if count == 1 or _distances(self._objective, fewer[None])[0] <= allowed:
+            if count == 1 or whole.distances(fewer[None])[0] <= allowed:
                 return fewer
         return theta
 
-    def _with_fewer_knobs(self, objective: Objective, theta: Tensor, allowed: float) -> Tensor:
+    def _with_fewer_knobs(self, left: _Renderings, theta: Tensor, allowed: float) -> Tensor:
         """Theta with as many knobs at neutral as are allowed, while those that are left make up for them."""
         moved = self._moved(theta)
         if not moved:
             return theta
         rows = torch.stack([theta, *(self._without(theta, [index]) for index in moved)])
-        features = each_row(
-            lambda rows: self._measure.features(objective.candidates(rows)), rows.to(self._device)
-        ).cpu()
+        features = left.features(rows)
         path = elimination_path(features[1:] - features[0], features[0] - self._measure.wanted.cpu())
         ways = (self._neutral - theta)[moved]
         thetas = []
@@ -200,15 +216,8 @@ class Strip:
             done = [index for index, share in zip(moved, shares.tolist(), strict=True) if share == 1]
             thetas.append(self._without(changed, done))
 
-        def is_allowed(count: int) -> bool:
-            return _distances(objective, thetas[count][None])[0] <= allowed
-
-        # the cost rises along the path, nearly always: halving finds where it is too high
-        fewest, most = -1, len(thetas)
-        while most - fewest > 1:
-            middle = (fewest + most) // 2
-            fewest, most = (middle, most) if is_allowed(middle) else (fewest, middle)
-        return thetas[fewest] if fewest >= 0 else theta
+        count = _last_allowed(len(thetas), lambda count: left.distances(thetas[count][None])[0] <= allowed)
+        return theta if count is None else thetas[count]
 
     def _moved(self, theta: Tensor) -> list[int]:
         """The knobs off neutral, but for the gain, which the fader could as well be."""
@@ -220,7 +229,7 @@ class Strip:
         changed[list(knobs)] = self._neutral[list(knobs)]
         return changed
 
-    def _rounded(self, objective: Objective, theta: Tensor, allowed: float) -> ChainSettings:
+    def _rounded(self, left: _Renderings, theta: Tensor, allowed: float) -> ChainSettings:
         """Settings at the knobs' usual steps; where that is not allowed some stand finely, at worst as they were."""
         exact = self.chain.settings(theta)
         moved = [index for index in range(self.chain.dim) if theta[index] != self._neutral[index]]
@@ -234,7 +243,7 @@ class Strip:
             return made
 
         def distances(choices: Sequence[ChainSettings]) -> list[float]:
-            return _distances(objective, torch.stack([self.chain.encode(choice) for choice in choices]))
+            return left.distances(torch.stack([self.chain.encode(choice) for choice in choices]))
 
         choices = [settings(moved, _usual), settings([], _finely)]
         usual, finely = (distance <= allowed for distance in distances(choices))
@@ -244,16 +253,16 @@ class Strip:
         costs = distances([settings([index], others) for index in moved])
         order = [index for _, index in sorted(zip(costs, moved, strict=True))]
         choices = [settings(order[:count], others) for count in range(len(order))]
-        within = [choice for choice, cost in zip(choices, distances(choices), strict=True) if cost <= allowed]
-        return within[-1] if within else choices[0]
+        count = _last_allowed(len(choices), lambda count: distances([choices[count]])[0] <= allowed)
+        return choices[count or 0]
 
-    def _at_level(self, objective: Objective, settings: ChainSettings) -> ChainSettings:
+    def _at_level(self, left: _Renderings, settings: ChainSettings) -> ChainSettings:
         """The same with the gain, if there is one, where the rendering is as loud as the full one."""
         for index in self._of_level[-1:]:
             knob = self.chain.knobs[index]
             with torch.no_grad():
                 theta = self.chain.encode(settings)[None].to(self._device)
-                lift = float(self._measure.lift_db(objective.candidates(theta))[0])
+                lift = float(self._measure.lift_db(left.candidates(theta))[0])
             value = min(max(settings[knob.label][knob.param.name] + lift, knob.param.low), knob.param.high)
             settings = {**settings, knob.label: {**settings[knob.label], knob.param.name: knob.param.rounded(value)}}
         return settings
@@ -276,10 +285,36 @@ def _middle(x: Tensor, samples: int) -> Tensor:
     return x[:, begin : begin + samples].contiguous()
 
 
-def _distances(objective: Objective, thetas: Tensor) -> list[float]:
-    with torch.no_grad():
-        found: list[float] = objective.distance(thetas).tolist()
-    return found
+def _last_allowed(count: int, is_allowed: Callable[[int], bool]) -> int | None:
+    """The last of 0, 1, ... `count` - 1 that is allowed, by halving: the cost rises along them, nearly always."""
+    last, beyond = -1, count
+    while beyond - last > 1:
+        middle = (last + beyond) // 2
+        last, beyond = (middle, beyond) if is_allowed(middle) else (last, middle)
+    return None if last < 0 else last
+
+
+class _Renderings:
+    """What candidates sound like; what was rendered before is not rendered again."""
+
+    def __init__(self, candidates: Candidates, measure: _AtOneLoudness, device: torch.device) -> None:
+        self.candidates, self._measure, self._device = candidates, measure, device
+        self._known: dict[bytes, Tensor] = {}
+
+    def features(self, thetas: Tensor) -> Tensor:
+        """The sound of theta (n, dim), on the CPU: (n, d)."""
+        keys = [theta.numpy().tobytes() for theta in thetas]
+        new = {key: theta for key, theta in zip(keys, thetas, strict=True) if key not in self._known}
+        if new:
+            rows = torch.stack(list(new.values())).to(self._device)
+            found = each_row(lambda rows: self._measure.features(self.candidates(rows)), rows)
+            self._known.update(zip(new, found.cpu(), strict=True))
+        return torch.stack([self._known[key] for key in keys])
+
+    def distances(self, thetas: Tensor) -> list[float]:
+        """How far each sound is from the target."""
+        found: list[float] = (self.features(thetas) - self._measure.wanted.cpu()).abs().mean(-1).tolist()
+        return found
 
 
 class _AtOneLoudness:
@@ -316,10 +351,6 @@ class _AtOneLoudness:
         """The gains (b,) in dB that make candidates (b, 2, t) as loud as the target."""
         (excerpt,) = excerpts
         return 20 * torch.log10(self._lift(self._power(excerpt)))
-
-    def __call__(self, excerpts: Sequence[Tensor]) -> Tensor:
-        """Distances (b,)."""
-        return (self.features(excerpts) - self.wanted).abs().mean(-1)
 
     def _power(self, excerpt: Tensor) -> Tensor:
         left, right = rfft(excerpt[..., self._places] * self._window).unbind(-3)

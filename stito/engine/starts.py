@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ from stito.models.encoder import Familiar, embed_blend, same_style_distance
 from stito.models.predictor import Guidance, Predictor
 from stito.search.base import Found, Step
 from stito.search.fit import fit
-from stito.search.objective import EmbeddingDistance, Objective, Prior, StemCandidates
+from stito.search.objective import EmbeddingDistance, Objective, Prior
 from stito.search.stages import Stage
 
 __all__ = ["Problem", "pose", "solution_from"]
@@ -46,7 +46,6 @@ class Problem:
         objective: without a prior.
         prior: that of the chain; None for the same performance, where style and content need not be told apart.
         starts: theta (stems * dim,), or of a bus, by name.
-        distances: of each start to the reference.
         same_style_distance: that of an encoder that has learnt effects: the mean distance between other music under the
             same ones; 0 for any other.
         guidance: of the predictor whose settings may be trusted here; None where there is none.
@@ -57,11 +56,24 @@ class Problem:
     objective: Objective
     prior: Prior | None
     starts: Mapping[str, Tensor]
-    distances: Mapping[str, float]
     same_style_distance: float = 0.0
     guidance: Guidance | None = None
     bus: Bus | None = None
     stages: Sequence[Stage] = ()
+    _distances: dict[str, float] = field(default_factory=dict, repr=False)
+
+    def distances(self, names: Sequence[str]) -> list[float]:
+        """How far these starts are from the reference; each is measured once, when it is first asked for."""
+        new = [name for name in names if name not in self._distances]
+        if new:
+            with torch.no_grad():
+                found = self.objective.distance(torch.stack([self.starts[name] for name in new])).tolist()
+            self._distances.update(zip(new, found, strict=True))
+        return [self._distances[name] for name in names]
+
+    def distance(self, name: str) -> float:
+        """How far one start is."""
+        return self.distances([name])[0]
 
     def choose(self, init: str) -> str:
         """The start of that name; with `auto`, or where there is none of that name, the one to trust.
@@ -74,9 +86,10 @@ class Problem:
         if self.prior is not None:
             if ENSEMBLE in self.starts:
                 return ENSEMBLE
-            if self.distances[NEUTRAL] <= self.same_style_distance:
+            if self.distance(NEUTRAL) <= self.same_style_distance:
                 return NEUTRAL
-        return min(self.distances, key=lambda name: self.distances[name])
+        self.distances(list(self.starts))
+        return min(self.starts, key=self.distance)
 
     def prior_around(self, start: str) -> Prior | None:
         """What a search from there is regularised towards: the start itself, and from neutral what is usual."""
@@ -115,17 +128,19 @@ def _posed(pair: PairExcerpts, context: Context, wanted: str) -> Problem:
     if not pair.joint:
         predictor = context.networks.predictor if wanted in (AUTO, PREDICT, ENSEMBLE) else None
         places |= _learnt(pair, context, predictor, places[MATCH], wanted)
-    places = {place: theta.repeat(stems) for place, theta in places.items()}
-    found = _distances_of(places, objective)
-    prior = Prior.of(context.chain, context.options.prior_weight * found[NEUTRAL])
-    return Problem(
+    problem = Problem(
         objective=objective,
-        prior=None if pair.same_performance else Prior.join([prior] * stems).to(context.options.device),
-        starts=places,
-        distances=found,
+        prior=None,
+        starts={place: theta.repeat(stems) for place, theta in places.items()},
         same_style_distance=_same_style(context),
         guidance=predictor.guidance if predictor else None,
     )
+    if pair.same_performance:
+        return problem
+    trusted = [place for place in (wanted, ENSEMBLE) if place in places]
+    problem.distances([NEUTRAL, *trusted[:1]])  # side by side
+    prior = Prior.of(context.chain, context.options.prior_weight * problem.distance(NEUTRAL))
+    return replace(problem, prior=Prior.join([prior] * stems).to(context.options.device))
 
 
 def _same_style(context: Context) -> float:
@@ -143,7 +158,7 @@ def _learnt(
     places: dict[str, Tensor] = {}
     if predictor is not None:
         predicted = predictor.predict(pair.inputs, pair.target, context.chain, pair.sample_rate)
-        if wanted in (PREDICT, ENSEMBLE) or reduces(predicted, predictor, excerpts, pair, context):
+        if wanted in (PREDICT, ENSEMBLE) or reduces(predicted, predictor, pair, context):
             places[PREDICT] = predicted
     trusted = PREDICT in places and not pair.same_performance
     if wanted in (NEURAL, ENSEMBLE) or (wanted == AUTO and trusted):
@@ -159,9 +174,7 @@ def _learnt(
     return places
 
 
-def reduces(
-    predicted: Tensor, predictor: Predictor, excerpts: Sequence[Tensor], pair: PairExcerpts, context: Context
-) -> bool:
+def reduces(predicted: Tensor, predictor: Predictor, pair: PairExcerpts, context: Context) -> bool:
     """Whether a prediction reduces the distance to the reference, as the predictor's evaluation encoder measures it.
 
     Where it does not, the input is unlike those that the predictor has learnt from.
@@ -169,9 +182,8 @@ def reduces(
     encoder = predictor.evaluation_encoder
     if encoder.sample_rate != pair.sample_rate:
         return True
-    sources = [context.chain.prepare(x, pair.sample_rate) for x in excerpts]
     measure = EmbeddingDistance(encoder, embed_blend(encoder, pair.target))
-    objective = Objective(StemCandidates(sources), measure, torch.device(context.options.device))
+    objective = Objective(context.stem(pair), measure, torch.device(context.options.device))
     neutral, there = objective.distance(torch.stack([context.chain.encode({}), predicted])).tolist()
     return bool(there < neutral)
 
@@ -187,25 +199,19 @@ def _posed_on(bus: Bus, pair: PairExcerpts, context: Context) -> Problem:
     """Several stems and a master: the closed form is the master's, for the sum; faders and strips are neutral."""
     objective, stages = bus.objective(pair, context)
     master = {NEUTRAL: bus.master.encode({}), MATCH: _closed_form(pair, bus.master)}
-    places = {place: bus.place(theta) for place, theta in master.items()}
-    found = _distances_of(places, objective)
-    prior = bus.prior(context.options.prior_weight * found[NEUTRAL]).to(context.options.device)
-    return Problem(
+    problem = Problem(
         objective=objective,
-        prior=None if pair.same_performance else prior,
-        starts=places,
-        distances=found,
+        prior=None,
+        starts={place: bus.place(theta) for place, theta in master.items()},
         same_style_distance=_same_style(context),
         bus=bus,
         stages=stages,
     )
-
-
-def _distances_of(places: Mapping[str, Tensor], objective: Objective) -> dict[str, float]:
-    """How far each place is from the reference."""
-    with torch.no_grad():
-        distances = objective.distance(torch.stack(list(places.values()))).tolist()
-    return dict(zip(places, distances, strict=True))
+    if pair.same_performance:
+        return problem
+    problem.distances(list(problem.starts))  # side by side
+    prior = bus.prior(context.options.prior_weight * problem.distance(NEUTRAL))
+    return replace(problem, prior=prior.to(context.options.device))
 
 
 def solution_from(
@@ -219,17 +225,19 @@ def solution_from(
     found: Found | None = None,
 ) -> Solution:
     """What a search found from a start, or the start itself; `started` is when the work on the pair began."""
-    prior = problem.prior_around(start)
+    prior, bus, theta = problem.prior_around(start), problem.bus, problem.starts[start]
     guided = prior is not problem.prior
-    theta = problem.starts[start]
-    with torch.no_grad():
-        before, at_start = problem.objective.with_prior(prior)(torch.stack([problem.starts[NEUTRAL], theta])).tolist()
-        theta = found.theta if found else theta
-        after = float(problem.objective.distance(theta[None])[0])
-    bus = problem.bus
+    neutral, after = problem.distances([NEUTRAL, start])
+    before, at_start = (
+        apart + _penalty(prior, problem.starts[name]) for name, apart in ((NEUTRAL, neutral), (start, after))
+    )
+    if found:
+        theta = found.theta
+        with torch.no_grad():
+            after = float(problem.objective.distance(theta[None])[0])
     return Solution(
         name=pair.name,
-        loss_before=problem.distances[NEUTRAL],
+        loss_before=neutral,
         loss_after=after,
         seconds=time.perf_counter() - started,
         stop=stop,
@@ -244,6 +252,11 @@ def solution_from(
         distances=_distances(found.history, prior) if found else (),
         same_performance=pair.same_performance,
     )
+
+
+def _penalty(prior: Prior | None, theta: Tensor) -> float:
+    """What a prior adds to the distance at theta (dim,)."""
+    return 0.0 if prior is None else float(prior(theta[None].to(prior.mean.device))[0])
 
 
 def _distances(history: Sequence[Step], prior: Prior | None) -> tuple[float, ...]:

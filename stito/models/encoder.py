@@ -97,6 +97,15 @@ class Described(Protocol):
 
 
 @runtime_checkable
+class Mirroring(Protocol):
+    """Embeds audio with its mirror image, left and right swapped, for less than both alone."""
+
+    def embed_mirrored(self, x: Tensor) -> Tensor:
+        """The embeddings (2 b, dim) of audio (b, 2, t), and behind them those of its mirror image."""
+        ...
+
+
+@runtime_checkable
 class Trainable(Protocol):
     """Can be trained from nothing: `network` makes an untrained network of what a recipe's config says."""
 
@@ -216,10 +225,22 @@ def embed_blend(
     return blend.mean(lambda excerpts: _comparable(encoder, of_song(encoder, excerpts)))
 
 
-def embed_all(encoders: Sequence[Encoder], x: Tensor) -> Tensor:
-    """The embeddings of audio (b, 2, t) side by side, (b, dims): at unit length where encoders compare by angle."""
+def embed_all(encoders: Sequence[Encoder], x: Tensor, *, mirrored: bool = False) -> Tensor:
+    """The embeddings of audio (b, 2, t) side by side, (b, dims): at unit length where encoders compare by angle.
+
+    If asked, those of its mirror image, left and right swapped, are behind them: (2 b, dims).
+    """
+
+    def embed(encoder: Encoder) -> Tensor:
+        return embed_mirrored(encoder, encoder.embed, x) if mirrored else encoder.embed(x)
+
     with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-        return torch.cat([_comparable(encoder, encoder.embed(x)) for encoder in encoders], dim=-1)
+        return torch.cat([_comparable(encoder, embed(encoder)) for encoder in encoders], dim=-1)
+
+
+def embed_mirrored(network: object, embed: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """The embeddings (2 b, dim) of audio (b, 2, t) and, behind them, of its mirror image, left and right swapped."""
+    return network.embed_mirrored(x) if isinstance(network, Mirroring) else embed(torch.cat([x, x.flip(1)]))
 
 
 def _comparable(encoder: Encoder, embedding: Tensor) -> Tensor:

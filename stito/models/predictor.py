@@ -26,7 +26,7 @@ from stito.effects.chain import Chain
 from stito.effects.chain_files import load_chain
 from stito.errors import SettingsError, WeightsError
 from stito.models.blend import Blend
-from stito.models.encoder import Encoder, embed_all
+from stito.models.encoder import Encoder, embed_all, embed_mirrored
 from stito.models.loading import load_conditioning, load_encoder
 from stito.models.weights import digest_of_weights, freeze, load_weights
 
@@ -97,10 +97,14 @@ class SettingsNet(nn.Module):
         """Theta (b, knobs), strictly inside its cube."""
         return self.head(self.embed(pairs.flatten(0, 1)).view(len(pairs), -1))
 
-    def embed(self, x: Tensor) -> Tensor:
-        """The embedding (b, dims) of audio (b, 2, t): at unit length where it is compared by angle."""
-        own = nn.functional.normalize(self.backbone(x), dim=-1)
-        return torch.cat([own, embed_all(self.encoders, x)], dim=-1) if self.encoders else own
+    def embed(self, x: Tensor, *, mirrored: bool = False) -> Tensor:
+        """The embedding (b, dims) of audio (b, 2, t): at unit length where it is compared by angle.
+
+        If asked, that of its mirror image, left and right swapped, is behind it: (2 b, dims).
+        """
+        own = embed_mirrored(self.backbone, self.backbone, x) if mirrored else self.backbone(x)
+        own = nn.functional.normalize(own, dim=-1)
+        return torch.cat([own, embed_all(self.encoders, x, mirrored=mirrored)], dim=-1) if self.encoders else own
 
     def head(self, embedded: Tensor) -> Tensor:
         """Theta (b, knobs) from the embeddings of reference and input, side by side (b, 2 dims)."""
@@ -160,19 +164,23 @@ class Predictor:
             part.map(lambda excerpt: resample(excerpt.cpu(), sample_rate, self.sample_rate))
             for part in (target, Blend.of(inputs))
         ]
-        mirrored = self._predicted([part.map(lambda excerpt: excerpt.flip(0)) for part in pair])
+        theta, mirrored = self._predicted(pair)
         sided = torch.tensor([knob.param.sided for knob in self.chain.knobs])
-        theta = (self._predicted(pair) + torch.where(sided, 1 - mirrored, mirrored)) / 2
+        theta = (theta + torch.where(sided, 1 - mirrored, mirrored)) / 2
         settings = chain.settings(chain.encode(self.chain.settings(theta)))  # within this chain's ranges
         x = torch.cat([excerpt.cpu() for excerpt in inputs], dim=-1)
         return chain.encode(chain.correct(settings, x, target.in_a_row(), sample_rate, self.guidance.corrections))
 
     def _predicted(self, pair: Sequence[Blend]) -> Tensor:
-        """Theta (knobs,) as the network predicts it, for the mean embeddings of the excerpts of either side."""
+        """What is predicted for the mean embeddings of the excerpts of either side, then of their mirror images.
+
+        Shape:
+            Theta (2, knobs).
+        """
         excerpts = [excerpt for part in pair for excerpt in part.excerpts]
-        found = iter(list(side_by_side(lambda excerpt: self._net.embed(excerpt[None]), excerpts)))
+        found = iter(list(side_by_side(lambda excerpt: self._net.embed(excerpt[None], mirrored=True), excerpts)))
         embedded = [part.mean(lambda song: torch.stack([next(found) for _ in song]).mean(0)) for part in pair]
-        return self._net.head(torch.cat(embedded, dim=-1))[0]
+        return self._net.head(torch.cat(embedded, dim=-1))
 
     def __repr__(self) -> str:
         return f"Predictor({self.chain.name}, weights {self.digest[:12]})"

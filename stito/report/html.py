@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -71,26 +70,16 @@ def render_comparison(data: ComparisonData) -> str:
 
 def _page(template: str, players: Sequence[Sequence[Clip]], **shown: ReportData | ComparisonData) -> str:
     """A template with its players."""
-    values: dict[str, Any] = {"tracks": _tracks(players), **shown}
+    values: dict[str, Any] = {"tracks": [_tracks(row) for row in players], **shown}
     return _templates().render(template, scripts=["report.js"], **values)
 
 
-def _tracks(rows: Sequence[Sequence[Clip]]) -> list[list[Track]]:
-    with ThreadPoolExecutor() as pool:  # encoders let go of the interpreter, and they are nearly all of the work
-        excerpts = iter(list(pool.map(_encode, (clip for players in rows for clip in players))))
-    return [_tracks_of(players, excerpts) for players in rows]
-
-
-def _encode(clip: Clip) -> Excerpt:
-    return encode(clip.samples, clip.sample_rate)
-
-
-def _tracks_of(players: Sequence[Clip], excerpts: Iterator[Excerpt]) -> list[Track]:
+def _tracks(players: Sequence[Clip]) -> list[Track]:
     levels = level_gains_db(players)
     gains = [10 ** (level / 20) for level in levels]
     loudest = max((g * float(np.abs(c.samples).max()) for g, c in zip(gains, players, strict=True)), default=0.0)
     return [
-        Track(clip, next(excerpts), level, waveform_path(clip, gain / (loudest or 1.0)))
+        Track(clip, encode(clip.samples, clip.sample_rate), level, waveform_path(clip, gain / (loudest or 1.0)))
         for clip, level, gain in zip(players, levels, gains, strict=True)
     ]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from stito.models.encoder import Encoder, MixEncoder, PartEncoder
+from stito.models.encoder import Encoder, Mirroring, MixEncoder, PartEncoder
 from stito.testing.probe import ROWS, ContractError, probe
 
 __all__ = ["check_encoder"]
@@ -18,8 +18,9 @@ def check_encoder(encoder: Encoder) -> None:
 
     The rules: embeddings are float32 (b, dim); the same call twice is equal; a row of a batch equals that row alone;
     the input is not modified; finite on silence, at full scale and on half a second; the gradient to the input is
-    finite. An encoder that embeds mixes too: what it embeds of a mix is (b, stems, dim) and finite; a silent stem is a
-    missing stem, and the others are as they are without it; a mix of a batch equals that mix alone.
+    finite; mirror images, where it embeds them, are those of audio whose channels are swapped. An encoder that embeds
+    mixes too: what it embeds of a mix is (b, stems, dim) and finite; a silent stem is a missing stem, and the others
+    are as they are without it; a mix of a batch equals that mix alone.
     """
     name = getattr(encoder, "name", type(encoder).__name__)
 
@@ -41,6 +42,11 @@ def check_encoder(encoder: Encoder) -> None:
             apart = (embedding[row] - encoder.embed(batch[row : row + 1])[0]).abs().max().item()
             limit = 10 * ROWS * embedding[row].abs().max().item() + 1e-7
             require(apart <= limit, f"row {row} of a batch differs from that row alone by {apart:.2g}")
+        if isinstance(encoder, Mirroring):
+            each = torch.cat([embedding, encoder.embed(batch.flip(1))])
+            apart = (encoder.embed_mirrored(batch) - each).abs().max().item()
+            limit = 10 * ROWS * each.abs().max().item() + 1e-7
+            require(apart <= limit, f"a mirror image differs from what is mirrored before by {apart:.2g}")
         short = x[..., : encoder.sample_rate // 2]
         odd = {"silence": torch.zeros_like(x), "full scale": torch.sign(x), "half a second": short}
         for kind, audio in odd.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -194,6 +195,25 @@ def test_a_correction_goes_the_share_of_the_way_that_is_asked_for() -> None:
     made = chain.render_one(x, whole, RATE)
     assert loudness(made, RATE) == pytest.approx(loudness(reference, RATE), abs=0.1)
     assert here == {"imager": {"width": 1.0}, "gain": {"gain_db": 0.0}}
+
+
+def test_a_correction_renders_only_what_comes_behind_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain, x = load_chain("eq | compressor | imager | gain"), noise(samples=2 * RATE)
+    (compressor,) = (type(slot.effect) for slot in chain.slots if slot.label == "compressor")
+    process, rendered = compressor.process, []
+
+    def counted(*args: Any) -> Tensor:
+        rendered.append(1)
+        return process(*args)
+
+    monkeypatch.setattr(compressor, "process", counted)
+    shares = {"eq": 0.6, "imager": 1.0, "gain": 1.0}
+    corrected = chain.correct(chain.neutral(), x, 0.3 * noise(seed=9, samples=2 * RATE), RATE, shares)
+    assert len(rendered) == 2
+    one_by_one = chain.neutral()
+    for label, share in shares.items():
+        one_by_one = chain.correct(one_by_one, x, 0.3 * noise(seed=9, samples=2 * RATE), RATE, {label: share})
+    assert corrected == one_by_one
 
 
 def test_a_correction_turns_no_frozen_knob_and_leaves_no_range() -> None:

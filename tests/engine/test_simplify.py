@@ -13,7 +13,7 @@ from stito import Mix, transfer
 from stito.effects.chain import Chain, ChainSettings
 from stito.effects.chain_files import load_chain
 from stito.effects.param import Param
-from stito.engine import simplify
+from stito.engine import pruning, simplify
 from stito.engine.elimination import elimination_path
 from stito.engine.equivalence import fewer_bands
 from stito.engine.pruning import INAUDIBLE_DB, Strip
@@ -51,6 +51,14 @@ def test_a_chain_whose_truth_moves_two_effects_comes_back_with_a_few() -> None:
     ]
     assert len(moves) <= 6
     assert settings["eq"]["mid_gain_db"] == pytest.approx(-9.0, abs=1.5)
+
+
+def test_what_was_rendered_is_not_rendered_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    strip = jittered("eq | gain", {"eq": TWO["eq"]})
+    first = strip.simplified(0.15)
+    monkeypatch.delattr(pruning, "each_row")
+    monkeypatch.delattr(pruning, "fewer_bands")
+    assert strip.simplified(0.15) == first
 
 
 @pytest.mark.parametrize("tolerance", [0.02, 0.1, 0.3])

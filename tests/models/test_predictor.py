@@ -31,6 +31,15 @@ BACKBONE = {"front": "spectral", "bands": 4, "width": 4, "depth": 1, "hidden": 4
 QUICK = {"excerpt_seconds": 1.5, "excerpt_count": 1}
 
 
+def test_audio_and_its_mirror_image_are_embedded_at_once() -> None:
+    net = SettingsNet(FXencoder.network(BACKBONE), [load_encoder("features")], 3, hidden=4).eval()
+    x = torch.tensor([[0.1], [0.05]]) * torch.randn(2, 2, RATE, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        both = net.embed(x, mirrored=True)
+        assert torch.allclose(both, torch.cat([net.embed(x), net.embed(x.flip(1))]), atol=1e-5)
+    assert not torch.allclose(both[:2], both[2:], atol=1e-2)
+
+
 def write(path: Path, theta: Tensor, **changes: Any) -> Path:
     """A predictor for `mixing` whose network always says `theta`."""
     chain = load_chain("mixing")

@@ -126,9 +126,9 @@ class TestThePage:
         assert "the settings" not in page.text.lower()
 
     def test_a_typical_report_is_not_heavy(self, page_text: str) -> None:
-        # 12 s of MP3 at about 240 kbit/s in base64 are 0.5 MB; all that is not audio stays small.
+        # 12 s of noise as FLAC in base64; all that is not audio stays small.
         audio = sum(map(len, re.findall(r'<script type="audio/[^>]*>([^<]*)', page_text)))
-        assert audio < 0.6e6
+        assert audio < 1.6e6
         assert len(page_text) - audio < 0.2e6
 
     @pytest.mark.parametrize(
@@ -214,18 +214,16 @@ class TestWriting:
 
 
 class TestExcerpts:
-    @pytest.mark.parametrize(("rate", "mime"), [(44_100, "audio/mpeg"), (48_000, "audio/mpeg"), (96_000, "audio/flac")])
-    def test_sound_like_what_went_in(self, rate: int, mime: str) -> None:
+    @pytest.mark.parametrize("rate", [44_100, 48_000, 96_000])
+    def test_sound_like_what_went_in(self, rate: int) -> None:
         t = np.arange(rate) / rate
         tone = 0.5 * np.stack([np.sin(2 * np.pi * 440 * t), np.sin(2 * np.pi * 660 * t)]).astype(np.float32)
         excerpt = encode(tone, rate)
-        if "MP3" in soundfile.available_formats():
-            assert excerpt.mime == mime
+        assert excerpt.mime == "audio/flac"
         heard, heard_rate = soundfile.read(io.BytesIO(base64.b64decode(excerpt.text)))
         assert heard_rate == rate
         assert heard.shape == tone.T.shape
-        error = heard[2000:-2000] - tone.T[2000:-2000]
-        assert 20 * np.log10(np.sqrt(np.mean(error**2) / np.mean(tone**2))) < -40
+        assert np.abs(heard - tone.T).max() < 2**-15
 
     def test_are_levelled_to_the_quietest(self) -> None:
         samples = np.zeros((2, 10), np.float32)

@@ -124,7 +124,7 @@ class SearchMethod:
 def _patience(problem: Problem, context: Context) -> Patience | None:
     """When a search may give up: never where a budget is named, and no patience."""
     evaluations = context.options.patience or (PATIENCE if context.budget is None else None)
-    gain = LEAST_GAIN * problem.distances[NEUTRAL]
+    gain = LEAST_GAIN * problem.distance(NEUTRAL)
     return None if evaluations is None else Patience(evaluations=evaluations, tolerance=gain)
 
 
@@ -132,5 +132,5 @@ def _allowance(problem: Problem, start: str) -> Budget | None:
     """The budget where none is named; None where the start is closer than other music in the same style."""
     if problem.guidance is None or problem.prior is None:
         return Budget(BUS_EVALUATIONS if problem.bus and problem.prior else EVALUATIONS)
-    close = problem.distances[start] <= problem.same_style_distance
+    close = problem.distance(start) <= problem.same_style_distance
     return None if close else Budget(problem.guidance.evaluations)
