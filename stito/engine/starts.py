@@ -38,7 +38,7 @@ START_STD = 3**-0.5
 """The standard deviation of the prior around a closed form, as a share of that of the chain's prior."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Problem:
     """A pair made ready: the objective, the places to start from, and how far each is from the reference.
 
