@@ -60,7 +60,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     (cases, first), (others, second) = (read(run, arguments.method) for run in (arguments.first, arguments.second))
     if cases != others:
         parser.error(f"The runs are of other cases: {cases}, and {others}.")
-    stems = sorted({row["stem"] for row in first.values()})
+    stems = sorted({row["stem"] for case, row in first.items() if case in second})
+    if not stems:
+        parser.error(f"Both runs have no case of '{arguments.method}' in common.")
     rows = [compared(first, second, stem) for stem in (None, *stems)]
     print(
         text_table(["stems", "cases", "moves", "left/right", "rises by", "mid/side", "rises by"], rows, align="lrlllll")

@@ -51,6 +51,13 @@ def test_runs_of_other_cases_are_not_compared(tmp_path: Path, capsys: pytest.Cap
     assert "other cases" in capsys.readouterr().err
 
 
+def test_runs_that_share_no_case_yet_are_not_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [run_of(tmp_path / "a", [0.2]), run_of(tmp_path / "b", [])]
+    with pytest.raises(SystemExit):
+        recipe("compare_runs").main([*map(str, runs), "--method", "match"])
+    assert "in common" in capsys.readouterr().err
+
+
 def test_results_are_shown_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mix, reference = song("night", seconds=2.0), song("street", styled=True, seconds=2.0)
     result = Transfer(method="match", chain="eq | gain").run(mix, reference)

@@ -40,8 +40,8 @@ HEARD_S = 1.5
 """Seconds of each excerpt on which renderings are compared."""
 POINTS, FRAMES, BANDS = 2048, 64, 32
 """Renderings are compared in frames of so many samples, so many of them, in so many bands."""
-COMPRESSED = 0.8
-"""The power of amplitudes that are compared: at 1 only the loudest would count."""
+COMPRESSED = 0.6
+"""The power of amplitudes that are compared, as of loudness (Stevens' law): at 1 only the loudest would count."""
 UNCHANGED = 1e-3
 """Samples that differ by less are the same."""
 
