@@ -331,17 +331,17 @@ class _AtOneLoudness:
         edges = torch.linspace(1, (POINTS / 2) ** 0.5, BANDS + 1).square()  # finer in the lows, yet highs count
         bins = torch.arange(POINTS // 2 + 1)[:, None]
         within = (bins >= edges[:-1]) & (bins < edges[1:])
-        self._bands = (within / within.sum(0).clamp_min(1)).to(target)
-        self._loud = k_weighting(POINTS, sample_rate, target.dtype, target.device).abs().square().flatten()
-        power = self._power(target[None])
-        self._energy = self._loudness(power)[0]
-        self.wanted = self._compressed(power)[0]
+        loud = k_weighting(POINTS, sample_rate, target.dtype, target.device).abs().square().reshape(-1, 1)
+        self._weights = torch.cat([(within / within.sum(0).clamp_min(1)).to(target), loud], dim=1)
+        """Of bins in bands, and behind these in loudness."""
+        bands, self._loudness = self._measured(target[None])
+        self.wanted = self._compressed(bands)[0]
 
     def features(self, excerpts: Sequence[Tensor]) -> Tensor:
         """The sound of candidates (b, 2, t), each as loud as the target: (b, d)."""
         (excerpt,) = excerpts
-        power = self._power(excerpt)
-        return self._compressed(power * self._lift(power).square()[:, None, None, None])
+        bands, loudness = self._measured(excerpt)
+        return self._compressed(bands * self._lift(loudness)[:, None, None, None])
 
     def inaudible(self, change_db: float) -> float:
         """The distance of the target to itself at another level."""
@@ -350,18 +350,20 @@ class _AtOneLoudness:
     def lift_db(self, excerpts: Sequence[Tensor]) -> Tensor:
         """The gains (b,) in dB that make candidates (b, 2, t) as loud as the target."""
         (excerpt,) = excerpts
-        return 20 * torch.log10(self._lift(self._power(excerpt)))
+        return 10 * torch.log10(self._lift(self._measured(excerpt)[1]))
 
-    def _power(self, excerpt: Tensor) -> Tensor:
-        left, right = rfft(excerpt[..., self._places] * self._window).unbind(-3)
-        mid_side = (left + right) * math.sqrt(0.5), (left - right) * math.sqrt(0.5)
-        return torch.view_as_real(torch.stack([left, right, *mid_side], dim=-3)).square().sum(-1)
+    def _measured(self, excerpt: Tensor) -> tuple[Tensor, Tensor]:
+        """Of audio (b, 2, t) the energy of left, right, mid and side, (b, 4, frames, bands), and the loudness (b,)."""
+        left, right = torch.view_as_real(rfft(excerpt[..., self._places] * self._window)).unbind(-4)
+        products = torch.stack([left.square(), right.square(), left * right]).sum(-1)
+        left, right, both = (products @ self._weights).unbind()
+        mean = (left + right) / 2
+        energy = torch.stack([left, right, mean + both, mean - both], dim=1)[..., :-1].clamp_min(0)
+        return energy, (left + right)[..., -1].sum(-1)
 
-    def _loudness(self, power: Tensor) -> Tensor:
-        return (power @ self._loud).sum((-2, -1))
+    def _lift(self, loudness: Tensor) -> Tensor:
+        return (self._loudness + 1e-9) / (loudness + 1e-9)
 
-    def _lift(self, power: Tensor) -> Tensor:
-        return ((self._energy + 1e-9) / (self._loudness(power) + 1e-9)).sqrt()
-
-    def _compressed(self, power: Tensor) -> Tensor:
-        return (power @ self._bands + 1e-9).pow(COMPRESSED / 2).flatten(1)
+    @staticmethod
+    def _compressed(bands: Tensor) -> Tensor:
+        return (bands + 1e-9).pow(COMPRESSED / 2).flatten(1)
