@@ -354,12 +354,10 @@ class _AtOneLoudness:
 
     def _measured(self, excerpt: Tensor) -> tuple[Tensor, Tensor]:
         """Of audio (b, 2, t) the energy of left, right, mid and side, (b, 4, frames, bands), and the loudness (b,)."""
-        left, right = torch.view_as_real(rfft(excerpt[..., self._places] * self._window)).unbind(-4)
-        products = torch.stack([left.square(), right.square(), left * right]).sum(-1)
-        left, right, both = (products @ self._weights).unbind()
-        mean = (left + right) / 2
-        energy = torch.stack([left, right, mean + both, mean - both], dim=1)[..., :-1].clamp_min(0)
-        return energy, (left + right)[..., -1].sum(-1)
+        left, right = torch.view_as_real(rfft(excerpt[..., self._places] * self._window)).unbind(1)
+        mid_side = (left + right) * math.sqrt(0.5), (left - right) * math.sqrt(0.5)
+        energy = torch.stack([left, right, *mid_side], dim=1).square().sum(-1) @ self._weights
+        return energy[..., :-1], energy[:, :2, :, -1].sum((1, 2))
 
     def _lift(self, loudness: Tensor) -> Tensor:
         return (self._loudness + 1e-9) / (loudness + 1e-9)

@@ -140,7 +140,8 @@ def _posed(pair: PairExcerpts, context: Context, wanted: str) -> Problem:
     trusted = [place for place in (wanted, ENSEMBLE) if place in places]
     problem.distances([NEUTRAL, *trusted[:1]])  # side by side
     prior = Prior.of(context.chain, context.options.prior_weight * problem.distance(NEUTRAL))
-    return replace(problem, prior=Prior.join([prior] * stems).to(context.options.device))
+    problem.prior = Prior.join([prior] * stems).to(context.options.device)
+    return problem
 
 
 def _same_style(context: Context) -> float:
@@ -211,7 +212,8 @@ def _posed_on(bus: Bus, pair: PairExcerpts, context: Context) -> Problem:
         return problem
     problem.distances(list(problem.starts))  # side by side
     prior = bus.prior(context.options.prior_weight * problem.distance(NEUTRAL))
-    return replace(problem, prior=prior.to(context.options.device))
+    problem.prior = prior.to(context.options.device)
+    return problem
 
 
 def solution_from(

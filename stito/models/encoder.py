@@ -240,7 +240,9 @@ def embed_all(encoders: Sequence[Encoder], x: Tensor, *, mirrored: bool = False)
 
 def embed_mirrored(network: object, embed: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """The embeddings (2 b, dim) of audio (b, 2, t) and, behind them, of its mirror image, left and right swapped."""
-    return network.embed_mirrored(x) if isinstance(network, Mirroring) else embed(torch.cat([x, x.flip(1)]))
+    if isinstance(network, Mirroring):
+        return network.embed_mirrored(x)
+    return torch.cat([embed(x), embed(x.flip(1))])  # one after the other fits a core's cache
 
 
 def _comparable(encoder: Encoder, embedding: Tensor) -> Tensor:
