@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 
 import torch
 from torch import Tensor
@@ -26,8 +26,10 @@ QUIET = 0.02
 """The weight of bins in which there is nothing, beside the mean of 1: a curve is not to run wild there."""
 MOST_BANDS = 8
 """An equaliser of more is left as it is: all choices of its bands would take too long."""
-TRIED = 2
-"""Choices of bands of each number that are fitted closely."""
+PLACES = (0.1, 0.5, 0.9)
+"""Where in its range a band's frequency is tried, beside where it stands."""
+MOST_PLACED = 4
+"""Choices of more bands leave them where they stand."""
 STEPS, RATE = 40, 0.04
 EACH_DB = 0.03
 """What a dB of gain costs, in dB^2: of two curves that sound alike the one with less in it."""
@@ -41,14 +43,25 @@ class FewerBands:
     level_db: float
 
 
+@dataclass(frozen=True, eq=False)
+class _Shape:
+    """What 1 dB of a band does, in dB on the bins (f,), with its frequency and width at some place."""
+
+    band: int
+    place: Settings
+    curve: Tensor
+
+
 def fewer_bands(slot: Slot, settings: Mapping[str, float], x: Tensor, sample_rate: int) -> list[FewerBands]:
-    """For each number of bands, from none to as many as are moved, the settings whose curve is closest, up to level.
+    """For each number of bands, from none to as many as are moved, the settings whose curves are closest, up to level.
 
     Curves are compared where the sound is that reaches the equaliser: their difference in dB is weighted by the average
-    spectrum of `x` (2, t), and its mean is the level.
+    spectrum of `x` (2, t), and its mean is the level. Of each number there is one that mostly boosts and one that
+    mostly cuts: with another gain they may sound alike.
 
     Returns:
-        Fewest bands first; nothing for a slot without bands (`Effect.bands`).
+        Fewest bands first, then what is closest: first none, where the level is all that the equaliser does to it.
+        Nothing for a slot without bands (`Effect.bands`).
     """
     effect, free = slot.effect, {param.name: param for param in slot.free}
     bands = [band for band in effect.bands if band[0] in free and settings[band[0]] != free[band[0]].neutral]
@@ -58,29 +71,23 @@ def fewer_bands(slot: Slot, settings: Mapping[str, float], x: Tensor, sample_rat
     flat = {**settings, **{name: free[name].neutral for band in bands for name in band if name in free}}
     target = _curves(effect, as_batch(settings), sample_rate)[0]
     base = _curves(effect, as_batch(flat), sample_rate)[0]
-    probes = [{**settings, **{other[0]: flat[other[0]] for other in bands}, band[0]: PROBE_DB} for band in bands]
-    shapes = torch.cat([_curves(effect, as_batch(probe), sample_rate) - base for probe in probes]) / PROBE_DB
-    chosen = _choices(shapes, target - base, weights)
-    rows = [
-        {**flat, **{name: settings[name] for index in choice for name in bands[index]}}
-        | {bands[index][0]: gain for index, gain in zip(choice, gains, strict=True)}
-        for choice, gains in chosen
+    shapes = _shapes(effect, free, settings, bands, sample_rate)
+    chosen = [
+        (
+            {**flat, **{name: value for i in choice for name, value in shapes[i].place.items()}}
+            | {bands[shapes[i].band][0]: gain for i, gain in zip(choice, gains, strict=True)},
+            [bands[shapes[i].band] for i in choice],
+        )
+        for choice, gains in _choices(shapes, target - base, weights)
     ]
-    moving = [{name for index in choice for name in bands[index] if name in free} for choice, _ in chosen]
-    every = tuple(range(len(bands)))
-    middle = float(torch.tensor([settings[band[0]] for band in bands]).median())
     if len(bands) > 1:
         # what all have in common is level; their sum is nearly flat, so that this is close to a solution
-        rows.append({**settings, **{band[0]: settings[band[0]] - middle for band in bands}})
-        moving.append({name for band in bands for name in band if name in free})
-        chosen.append((every, []))
-    found, errors, levels = _fitted(effect, free, rows, moving, target, weights, sample_rate)
-    best: dict[int, int] = {}
-    for row, (choice, _) in enumerate(chosen):
-        held = best.setdefault(len(choice), row)
-        if errors[row] < errors[held]:
-            best[len(choice)] = row
-    return [FewerBands(found[best[count]], levels[best[count]]) for count in sorted(best)]
+        middle = float(torch.tensor([settings[band[0]] for band in bands]).median())
+        chosen.append(({**settings, **{band[0]: settings[band[0]] - middle for band in bands}}, bands))
+    moving = [{name for band in some for name in band if name in free} for _, some in chosen]
+    found, errors, levels = _fitted(effect, free, [row for row, _ in chosen], moving, target, weights, sample_rate)
+    ranked = sorted(range(len(chosen)), key=lambda row: (len(chosen[row][1]), errors[row]))
+    return [FewerBands(found[row], levels[row]) for row in ranked]
 
 
 def with_level_moved(
@@ -136,20 +143,54 @@ def _centred(curves: Tensor, weights: Tensor) -> Tensor:
     return curves - (curves * weights).sum(-1, keepdim=True)
 
 
-def _choices(shapes: Tensor, target: Tensor, weights: Tensor) -> list[tuple[tuple[int, ...], list[float]]]:
-    """For each number of bands the choices of them that fit best, by linear least squares, and their gains in dB."""
-    shapes, target = _centred(shapes, weights), _centred(target, weights)
-    products, wanted = (shapes * weights) @ shapes.T, (shapes * weights) @ target
-    found: list[tuple[tuple[int, ...], list[float]]] = []
-    for count in range(len(shapes) + 1):
-        tried: list[tuple[float, tuple[int, ...], list[float]]] = []
-        for choice in combinations(range(len(shapes)), count):
-            at = torch.tensor(choice, dtype=torch.long)
-            matrix = products[at][:, at] + RIDGE * torch.eye(count)
-            gains = torch.linalg.solve(matrix, wanted[at])
-            error = float((weights * (target - gains @ shapes[at]).square()).sum())
-            tried.append((error, choice, gains.tolist()))
-        found += [(choice, gains) for _, choice, gains in sorted(tried)[:TRIED]]
+def _shapes(
+    effect: LinearEffect,
+    free: Mapping[str, Param],
+    settings: Mapping[str, float],
+    bands: Sequence[Sequence[str]],
+    sample_rate: int,
+) -> list[_Shape]:
+    """Of every band, where it stands and then at some places of its range."""
+    without = {**settings, **{gain: free[gain].neutral for gain, *_ in bands}}
+    found = []
+    for index, (gain, *others) in enumerate(bands):
+        places = [{name: settings[name] for name in others}]
+        movable = [name for name in others if name in free]
+        for place in PLACES if movable else ():
+            frequency = free[movable[0]]
+            at_neutral = {name: free[name].neutral for name in movable}
+            places.append({**places[0], **at_neutral, frequency.name: frequency.from_unit(place)})
+        for there in places:
+            off, on = ({**without, **there, gain: value} for value in (free[gain].neutral, PROBE_DB))
+            curve = _curves(effect, as_batch(on), sample_rate) - _curves(effect, as_batch(off), sample_rate)
+            found.append(_Shape(index, there, curve[0] / PROBE_DB))
+    return found
+
+
+def _choices(shapes: Sequence[_Shape], target: Tensor, weights: Tensor) -> list[tuple[list[int], list[float]]]:
+    """For each number of bands the shapes that fit best, by linear least squares, and their gains in dB.
+
+    Of each number one choice in which gains go up altogether, and one in which they go down.
+    """
+    curves, target = _centred(torch.stack([shape.curve for shape in shapes]), weights), _centred(target, weights)
+    products, wanted = (curves * weights) @ curves.T, (curves * weights) @ target
+    places: dict[int, list[int]] = {}
+    for index, shape in enumerate(shapes):
+        places.setdefault(shape.band, []).append(index)
+    found: list[tuple[list[int], list[float]]] = [([], [])]
+    for count in range(1, len(places) + 1):
+        of_bands = [at if count <= MOST_PLACED else at[:1] for at in places.values()]
+        choices = torch.tensor([choice for some in combinations(of_bands, count) for choice in product(*some)])
+        matrices, aims = products[choices[:, :, None], choices[:, None, :]], wanted[choices]
+        gains = torch.linalg.solve(matrices + RIDGE * torch.eye(count), aims)
+        # what of the target's energy is left, but for a constant
+        left = torch.einsum("ci,cij,cj->c", gains, matrices, gains) - 2 * (gains * aims).sum(-1)
+        costs = left + EACH_DB * gains.abs().sum(-1)
+        upwards = gains.sum(-1) > 0
+        for some in (upwards, ~upwards):
+            if bool(some.any()):
+                best = int(torch.where(some, costs, torch.inf).argmin())
+                found.append((choices[best].tolist(), gains[best].tolist()))
     return found
 
 

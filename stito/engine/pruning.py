@@ -34,6 +34,8 @@ INAUDIBLE_DB = 0.4
 """A change of the rendering that is no larger on average than one of so many dB in its level is none."""
 EFFECTS_SHARE, BANDS_SHARE, KNOBS_SHARE = 0.7, 0.8, 0.9
 """What may be used up of the tolerance by fewer effects, then bands, then knobs; the rest is for rounding."""
+AGAINST_DB = 3.0
+"""An equaliser and the gain behind it may take so much of the level from each other, in dB."""
 ROUNDS = 2
 """How often knobs return to neutral while those that are left make up for them."""
 HEARD_S = 1.5
@@ -93,7 +95,7 @@ class Strip:
             if self._slot(label).effect.level is None
         }
         left = self._without_some(idle)
-        theta = self._with_fewer_bands(left, theta, BANDS_SHARE * allowed)
+        theta = self._with_fewer_bands(left, theta, BANDS_SHARE * allowed, beyond=part == 1.0)
         theta = self._without(theta, [index for index, knob in enumerate(self.chain.knobs) if knob.label in idle])
         allowed = max(allowed, left.distances(theta[None])[0] / BANDS_SHARE)
         for _ in range(ROUNDS):
@@ -142,27 +144,31 @@ class Strip:
     def _slot(self, label: str) -> Slot:
         return next(slot for slot in self.chain.slots if slot.label == label)
 
-    def _with_fewer_bands(self, left: _Renderings, theta: Tensor, allowed: float) -> Tensor:
-        """Theta with each equaliser's curve in the fewest bands that are allowed, and its level in the gain."""
+    def _with_fewer_bands(self, left: _Renderings, theta: Tensor, allowed: float, *, beyond: bool) -> Tensor:
+        """Theta with each equaliser's curve in the fewest bands that are allowed, and its level in the gain.
+
+        Where equaliser and gain would fight, it is one with which they do not, or even the closest `beyond` what is
+        allowed.
+        """
         settings = self.chain.settings(theta)
         for index, slot in enumerate(self.chain.slots):
+            fewer = self._bands_of(index, settings)
+            if not fewer:
+                continue
             found = [
-                {**with_level_moved(self.chain, settings, slot.label, fewer.level_db), slot.label: fewer.settings}
-                for fewer in self._bands_of(index, settings)
+                {**with_level_moved(self.chain, settings, slot.label, one.level_db), slot.label: one.settings}
+                for one in fewer
             ]
-            if found:
-                thetas = torch.stack([self.chain.encode(other) for other in found])
-                distances = left.distances(thetas)
-                within = [other for other, distance in zip(found, distances, strict=True) if distance <= allowed]
-                sane = [
-                    other
-                    for _, _, other in sorted(zip(distances, range(len(found)), found, strict=True))
-                    if not self._is_lopsided(slot, other)
-                ]
-                if within:
-                    settings = within[0]
-                elif self._is_lopsided(slot, settings) and sane:
-                    settings = sane[0]
+            distances = left.distances(torch.stack([self.chain.encode(other) for other in found]))
+            levels = [fewer[0].level_db - one.level_db for one in fewer]
+            sane = [i for i, level in enumerate(levels) if not self._fights(level, found[i])]
+            within = [i for i, distance in enumerate(distances) if distance <= allowed]
+            if both := [i for i in within if i in sane]:
+                settings = found[both[0]]
+            elif beyond and sane and self._fights(fewer[0].level_db, settings):
+                settings = found[min(sane, key=lambda i: distances[i])]
+            elif within:
+                settings = found[within[0]]
         return self.chain.encode(settings)
 
     def _bands_of(self, index: int, settings: ChainSettings) -> list[FewerBands]:
@@ -176,11 +182,11 @@ class Strip:
             self._fewer_bands[known] = fewer_bands(slot, settings[slot.label], x, self._rate)
         return self._fewer_bands[known]
 
-    def _is_lopsided(self, slot: Slot, settings: ChainSettings) -> bool:
-        """Whether all bands go one way and the gain goes the other: nobody would set it so."""
-        bands = [settings[slot.label][band[0]] for band in slot.effect.bands]
-        gains = [settings[knob.label][knob.param.name] for knob in (self.chain.knobs[i] for i in self._of_level)]
-        return any(min(bands) > 0 > gain or max(bands) < 0 < gain for gain in gains)
+    def _fights(self, level_db: float, settings: ChainSettings) -> bool:
+        """Whether an equaliser changes the level by so much and the gain takes it back: nobody would set them so."""
+        knobs = [self.chain.knobs[index] for index in self._of_level]
+        gain_db = sum(settings[knob.label][knob.param.name] for knob in knobs)
+        return level_db * gain_db < 0 and min(abs(level_db), abs(gain_db)) > AGAINST_DB
 
     def _with_fewer_effects(self, theta: Tensor, allowed: float) -> Tensor:
         """Theta with as many effects at neutral as are allowed, those that cost least alone first; never the gain."""

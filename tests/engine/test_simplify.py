@@ -96,6 +96,29 @@ def test_level_that_an_equaliser_makes_belongs_to_the_gain() -> None:
     assert settings["gain"]["gain_db"] > -6.0
 
 
+def test_an_equaliser_and_the_gain_behind_it_do_not_fight() -> None:
+    chain = load_chain("eq | gain")
+    up = dict.fromkeys(("low_gain_db", "low_mid_gain_db", "high_mid_gain_db", "high_gain_db"), 9.0)
+    full = chain.settings(chain.encode({"eq": up, "gain": {"gain_db": -12.0}}))
+    x = torch.randn(2, 2 * RATE, generator=torch.Generator().manual_seed(0))
+    settings = Strip(chain, full, [x], RATE).simplified(0.3)
+    bands = [value for knob, value in settings["eq"].items() if knob.endswith("gain_db")]
+    assert settings["gain"]["gain_db"] > -5.0
+    assert min(bands) < -3.0, "a cut where four were boosted"
+    assert sum(map(abs, bands)) < 12.0
+
+
+def test_boosts_with_less_gain_are_cuts_with_more() -> None:
+    (slot,) = load_chain("eq").slots
+    up = dict.fromkeys(("low_gain_db", "low_mid_gain_db", "high_mid_gain_db", "high_gain_db"), 9.0)
+    x = torch.randn(2, RATE, generator=torch.Generator().manual_seed(0))
+    found = fewer_bands(slot, {**slot.neutral(), **up, "mid_gain_db": 1.0}, x, RATE)
+    gains = [[one.settings[band[0]] for band in slot.effect.bands] for one in found]
+    one_band = [each for each in gains if sum(gain != 0 for gain in each) == 1]
+    assert {sum(each) > 0 for each in one_band} == {True, False}
+    assert gains[0] == [0.0] * 5
+
+
 def test_bands_that_cancel_are_merged_away() -> None:
     (slot,) = load_chain("parametric_eq").slots
     both = {"low_hz": 500.0, "low_gain_db": 9.0, "low_mid_hz": 500.0, "low_mid_gain_db": -6.0}
