@@ -36,6 +36,8 @@ EFFECTS_SHARE, BANDS_SHARE, KNOBS_SHARE = 0.7, 0.8, 0.9
 """What may be used up of the tolerance by fewer effects, then bands, then knobs; the rest is for rounding."""
 AGAINST_DB = 3.0
 """An equaliser and the gain behind it may take so much of the level from each other, in dB."""
+BEYOND = 2.0
+"""So many times the tolerance may be used up for an equaliser and a gain that do not, if the reference allows it."""
 ROUNDS = 2
 """How often knobs return to neutral while those that are left make up for them."""
 HEARD_S = 1.5
@@ -95,7 +97,7 @@ class Strip:
             if self._slot(label).effect.level is None
         }
         left = self._without_some(idle)
-        theta = self._with_fewer_bands(left, theta, BANDS_SHARE * allowed, beyond=part == 1.0)
+        theta = self._with_fewer_bands(left, theta, BANDS_SHARE * allowed, beyond=BEYOND if part == 1 else 1.0)
         theta = self._without(theta, [index for index, knob in enumerate(self.chain.knobs) if knob.label in idle])
         allowed = max(allowed, left.distances(theta[None])[0] / BANDS_SHARE)
         for _ in range(ROUNDS):
@@ -144,11 +146,11 @@ class Strip:
     def _slot(self, label: str) -> Slot:
         return next(slot for slot in self.chain.slots if slot.label == label)
 
-    def _with_fewer_bands(self, left: _Renderings, theta: Tensor, allowed: float, *, beyond: bool) -> Tensor:
+    def _with_fewer_bands(self, left: _Renderings, theta: Tensor, allowed: float, *, beyond: float) -> Tensor:
         """Theta with each equaliser's curve in the fewest bands that are allowed, and its level in the gain.
 
-        Where equaliser and gain would fight, it is one with which they do not, or even the closest `beyond` what is
-        allowed.
+        Where equaliser and gain would fight, it is one with which they do not, if need be the closest within `beyond`
+        times what is allowed.
         """
         settings = self.chain.settings(theta)
         for index, slot in enumerate(self.chain.slots):
@@ -165,8 +167,10 @@ class Strip:
             within = [i for i, distance in enumerate(distances) if distance <= allowed]
             if both := [i for i in within if i in sane]:
                 settings = found[both[0]]
-            elif beyond and sane and self._fights(fewer[0].level_db, settings):
-                settings = found[min(sane, key=lambda i: distances[i])]
+            elif self._fights(fewer[0].level_db, settings) and (
+                near := [i for i in sane if distances[i] <= beyond * allowed]
+            ):
+                settings = found[min(near, key=lambda i: distances[i])]
             elif within:
                 settings = found[within[0]]
         return self.chain.encode(settings)
