@@ -24,7 +24,7 @@ __all__ = ["BUS_EVALUATIONS", "EVALUATIONS", "SAME_STYLE", "SearchMethod"]
 EVALUATIONS = 1000
 """Candidates of a search where no budget is named and no network guides it."""
 
-BUS_EVALUATIONS = 600
+BUS_EVALUATIONS = 480
 """The same for other music's stems under a master: its stages are short of the patience that ends longer searches."""
 
 PATIENCE = 150
