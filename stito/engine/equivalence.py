@@ -12,7 +12,7 @@ from torch import Tensor
 from stito.dsp.stft import hann
 from stito.effects.chain import Chain, ChainSettings, Slot
 from stito.effects.effect import LinearEffect
-from stito.effects.param import Param, Settings, as_batch
+from stito.effects.param import Param, Settings
 from stito.search.adam import Adam
 
 __all__ = ["FewerBands", "fewer_bands", "with_level_moved"]
@@ -69,9 +69,8 @@ def fewer_bands(slot: Slot, settings: Mapping[str, float], x: Tensor, sample_rat
         return []
     weights = _weights(x)
     flat = {**settings, **{name: free[name].neutral for band in bands for name in band if name in free}}
-    target = _curves(effect, as_batch(settings), sample_rate)[0]
-    base = _curves(effect, as_batch(flat), sample_rate)[0]
-    shapes = _shapes(effect, free, settings, bands, sample_rate)
+    target, base = _curves(effect, _as_rows([dict(settings), flat]), sample_rate)
+    shapes = _shapes(effect, free, flat, settings, bands, sample_rate)
     chosen = [
         (
             {**flat, **{name: value for i in choice for name, value in shapes[i].place.items()}}
@@ -146,25 +145,27 @@ def _centred(curves: Tensor, weights: Tensor) -> Tensor:
 def _shapes(
     effect: LinearEffect,
     free: Mapping[str, Param],
+    flat: Settings,
     settings: Mapping[str, float],
     bands: Sequence[Sequence[str]],
     sample_rate: int,
 ) -> list[_Shape]:
-    """Of every band, where it stands and then at some places of its range."""
-    without = {**settings, **{gain: free[gain].neutral for gain, *_ in bands}}
-    found = []
-    for index, (gain, *others) in enumerate(bands):
-        places = [{name: settings[name] for name in others}]
-        movable = [name for name in others if name in free]
-        for place in PLACES if movable else ():
-            frequency = free[movable[0]]
-            at_neutral = {name: free[name].neutral for name in movable}
-            places.append({**places[0], **at_neutral, frequency.name: frequency.from_unit(place)})
-        for there in places:
-            off, on = ({**without, **there, gain: value} for value in (free[gain].neutral, PROBE_DB))
-            curve = _curves(effect, as_batch(on), sample_rate) - _curves(effect, as_batch(off), sample_rate)
-            found.append(_Shape(index, there, curve[0] / PROBE_DB))
-    return found
+    """Of every band, where it stands and then at some places of its range; `flat` has all bands at neutral."""
+    places: list[tuple[int, Settings]] = []
+    for index, (_, *others) in enumerate(bands):
+        places.append((index, {name: settings[name] for name in others}))
+        for frequency in [free[name] for name in others if name in free][:1]:
+            neutral = {name: flat[name] for name in others}
+            places += [(index, {**neutral, frequency.name: frequency.from_unit(place)}) for place in PLACES]
+    probes = [{**flat, **there, bands[index][0]: PROBE_DB} for index, there in places]
+    curves = _curves(effect, _as_rows([flat, *probes]), sample_rate)
+    found = zip(places, (curves[1:] - curves[0]) / PROBE_DB, strict=True)
+    return [_Shape(index, there, curve) for (index, there), curve in found]
+
+
+def _as_rows(rows: Sequence[Settings]) -> dict[str, Tensor]:
+    """Settings of several candidates as the (b,)-tensors that effects take."""
+    return {name: torch.tensor([row[name] for row in rows]) for name in rows[0]}
 
 
 def _choices(shapes: Sequence[_Shape], target: Tensor, weights: Tensor) -> list[tuple[list[int], list[float]]]:
@@ -208,7 +209,7 @@ def _fitted(
     """
     places = torch.tensor([[p.to_unit(_within(p, row[name])) for name, p in free.items()] for row in rows])
     mask = torch.tensor([[float(name in moved) for name in free] for moved in moving])
-    frozen = {name: torch.tensor([row[name] for row in rows]) for name in rows[0] if name not in free}
+    frozen = {name: column for name, column in _as_rows(rows).items() if name not in free}
 
     def physical(theta: Tensor) -> dict[str, Tensor]:
         return frozen | {name: p.from_unit(theta[:, i]) for i, (name, p) in enumerate(free.items())}

@@ -154,25 +154,17 @@ class Strip:
         """
         settings = self.chain.settings(theta)
         for index, slot in enumerate(self.chain.slots):
-            fewer = self._bands_of(index, settings)
-            if not fewer:
-                continue
-            found = [
-                {**with_level_moved(self.chain, settings, slot.label, one.level_db), slot.label: one.settings}
-                for one in fewer
-            ]
-            distances = left.distances(torch.stack([self.chain.encode(other) for other in found]))
-            levels = [fewer[0].level_db - one.level_db for one in fewer]
-            sane = [i for i, level in enumerate(levels) if not self._fights(level, found[i])]
-            within = [i for i, distance in enumerate(distances) if distance <= allowed]
-            if both := [i for i in within if i in sane]:
-                settings = found[both[0]]
-            elif self._fights(fewer[0].level_db, settings) and (
-                near := [i for i in sane if distances[i] <= beyond * allowed]
-            ):
-                settings = found[min(near, key=lambda i: distances[i])]
-            elif within:
-                settings = found[within[0]]
+            if fewer := self._bands_of(index, settings):
+                found = [
+                    {**with_level_moved(self.chain, settings, slot.label, one.level_db), slot.label: one.settings}
+                    for one in fewer
+                ]
+                distances = left.distances(torch.stack([self.chain.encode(other) for other in found]))
+                whole_db = fewer[0].level_db
+                sane = [not self._fights(whole_db - one.level_db, at) for one, at in zip(fewer, found, strict=True)]
+                reach = beyond * allowed if self._fights(whole_db, settings) else allowed
+                chosen = _fewest(distances, sane, allowed, reach)
+                settings = settings if chosen is None else found[chosen]
         return self.chain.encode(settings)
 
     def _bands_of(self, index: int, settings: ChainSettings) -> list[FewerBands]:
@@ -293,6 +285,18 @@ def _hardly(param: Param, value: float) -> float:
 def _middle(x: Tensor, samples: int) -> Tensor:
     begin = max(0, x.shape[-1] - samples) // 2
     return x[:, begin : begin + samples].contiguous()
+
+
+def _fewest(distances: Sequence[float], sane: Sequence[bool], allowed: float, reach: float) -> int | None:
+    """Of choices, fewest bands first: the first sane one that is allowed, else the closest sane one within reach.
+
+    Else the first that is allowed; None where there is none.
+    """
+    within = [index for index, distance in enumerate(distances) if distance <= allowed]
+    near = [index for index, distance in enumerate(distances) if sane[index] and distance <= reach]
+    if both := [index for index in within if sane[index]]:
+        return both[0]
+    return min(near, key=distances.__getitem__) if near else next(iter(within), None)
 
 
 def _last_allowed(count: int, is_allowed: Callable[[int], bool]) -> int | None:

@@ -108,6 +108,29 @@ def test_an_equaliser_and_the_gain_behind_it_do_not_fight() -> None:
     assert sum(map(abs, bands)) < 12.0
 
 
+def test_what_does_not_fight_may_take_more_than_the_tolerance_and_not_any_amount() -> None:
+    sane = [False, True, True]
+    assert pruning._fewest([0.5, 0.9, 0.8], sane, allowed=1.0, reach=2.0) == 1, "the fewest bands that are allowed"
+    assert pruning._fewest([0.5, 1.9, 1.8], sane, allowed=1.0, reach=2.0) == 2, "the closest within reach"
+    assert pruning._fewest([0.5, 1.9, 1.8], sane, allowed=1.0, reach=1.0) == 0, "what is allowed, though it fights"
+    assert pruning._fewest([1.5, 2.5, 2.1], sane, allowed=1.0, reach=2.0) is None
+
+
+@pytest.mark.slow
+def test_no_equaliser_goes_one_way_and_the_gain_the_other() -> None:
+    chain, x = load_chain("eq | gain"), excerpts("vocals")
+    gains = [name for name in chain.neutral()["eq"] if name.endswith("gain_db")]
+    for seed in range(40):
+        drawn = torch.rand(chain.dim, generator=torch.Generator().manual_seed(seed))
+        full, way = chain.settings(drawn), (-1) ** seed
+        full["eq"] |= {name: way * (1 + abs(full["eq"][name])) for name in gains}
+        full["gain"]["gain_db"] = -way * (3 + abs(full["gain"]["gain_db"]) / 2)
+        settings = Strip(chain, chain.settings(chain.encode(full)), x, RATE).simplified(0.2)
+        bands = [settings["eq"][name] for name in gains]
+        assert not min(bands) > 0 > settings["gain"]["gain_db"], seed
+        assert not max(bands) < 0 < settings["gain"]["gain_db"], seed
+
+
 def test_boosts_with_less_gain_are_cuts_with_more() -> None:
     (slot,) = load_chain("eq").slots
     up = dict.fromkeys(("low_gain_db", "low_mid_gain_db", "high_mid_gain_db", "high_gain_db"), 9.0)
