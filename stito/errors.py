@@ -39,10 +39,15 @@ __all__ = [
     "SearchError",
     "SettingsError",
     "StitoError",
+    "StitoWarning",
     "TrainingError",
     "UnknownNameError",
     "WeightsError",
 ]
+
+
+class StitoWarning(UserWarning):
+    """Something failed, and the work goes on without it: in one sentence, for a person."""
 
 
 class StitoError(Exception):

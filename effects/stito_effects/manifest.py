@@ -31,6 +31,7 @@ MANIFEST = Manifest(
         "parametric_eq": "stito_effects.parametric_eq:ParametricEqualiser",
         "reverb": "stito_effects.reverb:Reverb",
         "saturation": "stito_effects.saturation:Saturation",
+        "vst3": "stito_effects.vst3.effect:Vst3",
         **{f"pedalboard_{name}": f"stito_effects.pedalboard_effects.{target}" for name, target in _PEDALBOARD.items()},
     },
     chains={name: f"stito_effects.chains:{name}.toml" for name in ("mastering", "mixing", "pedalboard", "vocal")},

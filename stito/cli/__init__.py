@@ -8,14 +8,16 @@ import io
 import os
 import sys
 import threading
+import warnings
 from pathlib import Path
+from typing import Any
 
 import click
 
 from stito.cli.endings import Ending, as_interrupts
 from stito.cli.lazy import LazyGroup
 from stito.compute import THREADS
-from stito.errors import StitoError
+from stito.errors import StitoError, StitoWarning
 from stito.version import __version__
 
 __all__ = ["cli", "main"]
@@ -75,12 +77,24 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # of file names whose bytes are no text
+    warnings.showwarning = _show_warning  # type: ignore[assignment]
     with as_interrupts() as ending:
         try:
             _run(ending)
         except SystemExit as ended:
             _end_at_once(ended)
             raise
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *where: Any) -> None:
+    """stito's own are for people, without the line of code that gave them."""
+    if issubclass(category, StitoWarning):
+        click.echo(f"Warning: {message}", err=True)
+    else:
+        _show_others(message, category, *where)
+
+
+_show_others = warnings.showwarning
 
 
 def _end_at_once(ended: SystemExit) -> None:

@@ -51,6 +51,7 @@ def effects(name: str | None) -> None:
       stito effects
       stito effects compressor
       stito effects mixing
+      stito effects vst3:ZamCompX2
     """
     from stito import registry
     from stito.errors import UnknownNameError
@@ -58,7 +59,7 @@ def effects(name: str | None) -> None:
     names = [*registry.names("effect"), *registry.names("chain")]
     if name is None:
         click.echo(_listing())
-    elif name in registry.names("effect"):
+    elif "|" not in name and registry.parse_name(name)[0] in registry.names("effect"):
         click.echo(_effect(name))
     elif name in registry.names("chain") or "|" in name or name.endswith(".toml"):
         click.echo(_chain(name))
@@ -131,9 +132,11 @@ def _owners(kind: Kind, indent: int = 2) -> str:
 
 def _effect(name: str) -> str:
     from stito import registry
+    from stito.effects.chain_files import load_chain
     from stito.terminal import text_table
 
-    effect = registry.load("effect", name)
+    of_class = registry.load("effect", registry.parse_name(name)[0])
+    effect = load_chain(name).slots[0].effect if ":" in name else of_class
     kind = "differentiable" if effect.differentiable else "black box"
     title = f"{name} ({kind}): {(effect.__doc__ or '').strip().splitlines()[0] if effect.__doc__ else ''}"
     heads = ("knob", "from", "to", "neutral", "scale", "")
@@ -142,7 +145,10 @@ def _effect(name: str) -> str:
         for param in effect.params
     ]
     title += f" Aspect: {effect.aspect}." if effect.aspect else ""
-    return f"{title}\n\n{text_table(heads, rows, align='lrrrll', indent=2)}"
+    lines = [title, "", text_table(heads, rows, align="lrrrll", indent=2)]
+    if of_class.argument and ":" not in name and (found := of_class.arguments()):
+        lines += ["", f"Found here, for {name}:NAME: {', '.join(found)}"]
+    return "\n".join(lines)
 
 
 def _chain(name: str) -> str:

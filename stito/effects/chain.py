@@ -15,7 +15,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -67,7 +66,7 @@ class Slot:
         """A slot for the installed effect of that name, with knobs frozen at a value or narrowed to a range."""
         effect_class: type[Effect] = registry.load("effect", name)
         options = {
-            option: str(Path(value).absolute()) if option in effect_class.file_options and value else value
+            option: effect_class.file_of(option, value) if option in effect_class.file_options and value else value
             for option, value in (options or {}).items()
         }
         try:
@@ -84,7 +83,7 @@ class Slot:
             for param in effect.params
             if param.name not in frozen
         )
-        return cls(label or name, effect, free, frozen, options, bypass)
+        return cls(label or effect.label, effect, free, frozen, options, bypass)
 
     def aspect_of(self, param: Param) -> str:
         """The aspect of a mix that a knob belongs to; "" is none."""

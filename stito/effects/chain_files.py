@@ -16,6 +16,7 @@ narrow = { ratio = [1.0, 4.0] }     # the search stays in this range
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def load_chain(source: str | Path | Chain) -> Chain:
 
     Args:
         source: the name of an installed chain or effect, names of effects with `|` between them, or the path of a file;
-            a `Chain` is returned as it is.
+            a `Chain` is returned as it is. An effect may take something behind a colon: `"eq | vst3:ZamCompX2"`.
 
     Raises:
         UnknownNameError: no chain, effect or knob has that name.
@@ -71,7 +72,7 @@ def load_chain(source: str | Path | Chain) -> Chain:
         return _from_text(text)
     if text in registry.names("chain"):
         return parse_chain(registry.load("chain", text), source=f"chain {text}", name=text)
-    if text in registry.names("effect"):
+    if registry.parse_name(text)[0] in registry.names("effect"):
         return _from_text(text)
     raise UnknownNameError.of("chain", text, [*registry.names("chain"), *registry.names("effect")])
 
@@ -83,8 +84,8 @@ def parse_chain(text: str, *, source: str, name: str) -> Chain:
     for index, entry in enumerate(document.effects):
         try:
             narrow = {knob: _pair(knob, limits) for knob, limits in entry.narrow.items()}
-            label = entry.label or _free_label(entry.effect, slots)
-            slots.append(Slot.of(entry.effect, label=label, freeze=entry.freeze, narrow=narrow, options=entry.options))
+            slot = Slot.of(entry.effect, label=entry.label, freeze=entry.freeze, narrow=narrow, options=entry.options)
+            slots.append(slot if entry.label else _with_free_label(slot, slots))
         except StitoError as error:
             word = next((word for word in (*entry.freeze, *entry.narrow) if word in error.message), "effect")
             line = line_of_toml(text, ["effects", index, word])
@@ -111,10 +112,22 @@ def _from_text(text: str) -> Chain:
         name = part.strip()
         if not name:
             raise ChainError(f'The chain "{text}" has an empty place.', hint='For example: "eq | compressor".')
-        slots.append(Slot.of(name, label=_free_label(name, slots)))
+        slots.append(_with_free_label(_slot(name), slots))
     return Chain(" | ".join(slot.label for slot in slots), tuple(slots))
 
 
-def _free_label(name: str, slots: list[Slot]) -> str:
-    count = sum(slot.label == name or slot.label.startswith(f"{name}_") for slot in slots)
-    return name if not count else f"{name}_{count + 1}"
+def _slot(text: str) -> Slot:
+    """An effect by name, with what stands behind a colon for the option that it takes there."""
+    name, argument = registry.parse_name(text)
+    if argument is None:
+        return Slot.of(name)
+    option = registry.load("effect", name).argument
+    if option is None:
+        raise ChainError(f"The effect '{name}' takes nothing behind a colon: {text}.")
+    return Slot.of(name, options={option: argument})
+
+
+def _with_free_label(slot: Slot, slots: list[Slot]) -> Slot:
+    label = slot.label
+    count = sum(other.label == label or other.label.startswith(f"{label}_") for other in slots)
+    return slot if not count else replace(slot, label=f"{label}_{count + 1}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -43,6 +44,9 @@ class Effect(ABC):
 
     file_options: ClassVar[frozenset[str]] = frozenset()
     """Constructor options that are paths of files: chains and presets keep them absolute, for use from any folder."""
+
+    argument: ClassVar[str | None] = None
+    """The constructor option that stands behind a colon in the text of a chain: `convolution_reverb:hall.wav`."""
 
     host: ClassVar[str | None] = None
     """Neighbours in a chain that share a host are rendered by one `process_group`; None renders alone."""
@@ -83,6 +87,22 @@ class Effect(ABC):
         """Effects of one host in series, by name and settings, as a standalone program; None where there is none."""
         del steps, gain_db
         return None
+
+    @property
+    def label(self) -> str:
+        """What it is called in a chain that does not call it otherwise."""
+        return self.name
+
+    @classmethod
+    def file_of(cls, option: str, value: str) -> str:
+        """The file of an option that is one (`file_options`), as chains and presets keep it: by its absolute path."""
+        del option
+        return str(Path(value).absolute())
+
+    @classmethod
+    def arguments(cls) -> list[str]:
+        """What may stand behind the colon, as far as it is found on this machine."""
+        return []
 
     def initial_settings(self, x: Tensor, reference: Tensor, sample_rate: int) -> Settings:
         """Settings in closed form that reduce the distance from `x` to the style of `reference`.

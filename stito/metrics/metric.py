@@ -13,7 +13,7 @@ from torch import Tensor
 
 from stito import registry
 from stito.dsp.levels import Levels
-from stito.errors import AudioError, PluginError
+from stito.errors import AudioError, PluginError, StitoWarning
 from stito.manifest import MANIFEST
 
 __all__ = ["Better", "Metric", "Property", "compare", "load_metrics", "validate"]
@@ -108,7 +108,7 @@ def load_metrics() -> MappingProxyType[str, Metric]:
         try:
             found[name] = _loaded(name)
         except PluginError as error:
-            warnings.warn(f"{error.message} It is not reported.", stacklevel=2)
+            warnings.warn(f"{error.message} It is not reported.", StitoWarning, stacklevel=2)
     return MappingProxyType(found)
 
 

@@ -26,6 +26,7 @@ from stito.effects.param import Settings
 from stito.engine.excerpts import active_starts, frame_levels_db
 from stito.engine.result import Outcome
 from stito.engine.solution import Solution
+from stito.errors import StitoWarning
 from stito.metrics import Metric, Property, load_metrics
 from stito.mix import Mix, add_up, levels_of
 from stito.report.data import (
@@ -343,7 +344,7 @@ def _value_of(metric: Metric, value: Callable[[], Tensor]) -> float | None:
     try:
         found = float(value())
     except Exception as error:
-        warnings.warn(f"The metric '{metric.name}' failed: {error}", stacklevel=2)
+        warnings.warn(f"The metric '{metric.name}' failed: {error}", StitoWarning, stacklevel=2)
         return None
     return found if math.isfinite(found) else None
 

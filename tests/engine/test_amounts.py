@@ -91,7 +91,8 @@ def test_a_knob_may_belong_to_another_aspect_than_its_effect() -> None:
 
 
 def test_every_effect_of_ours_says_what_it_changes() -> None:
-    ours = [plugin.name for plugin in registry.plugins("effect") if plugin.distribution == "stito"]
+    ours = {plugin.name for plugin in registry.plugins("effect") if plugin.distribution == "stito"}
+    ours.remove("vst3")  # what a plug-in changes, it says itself
     assert {registry.load("effect", name).aspect for name in ours} <= ASPECTS.keys()
     assert "Aspect: dynamics." in CliRunner().invoke(cli, ["effects", "compressor"]).output
 
