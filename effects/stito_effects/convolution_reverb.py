@@ -55,6 +55,7 @@ class ConvolutionReverb(LinearEffect):
     )
     tail_s: ClassVar[float] = 4.15
     file_options: ClassVar[frozenset[str]] = frozenset({"ir"})
+    argument: ClassVar[str | None] = "ir"
 
     def __init__(self, ir: str | None = None) -> None:
         self.ir = ir

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -105,6 +106,13 @@ def test_blend_goes_from_neutral_to_the_settings() -> None:
 
 def test_text_chains_label_repeated_effects() -> None:
     assert [slot.label for slot in load_chain("gain | eq | gain").slots] == ["gain", "eq", "gain_2"]
+
+
+def test_what_stands_behind_a_colon_is_the_effects_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("hall.wav", noise(samples=RATE).T.numpy(), RATE)
+    (eq, room) = load_chain("eq | convolution_reverb:hall.wav").slots
+    assert (eq.options, room.label, room.options) == ({}, "convolution_reverb", {"ir": str(tmp_path / "hall.wav")})
 
 
 def test_repeated_labels_are_refused() -> None:
