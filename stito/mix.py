@@ -255,8 +255,10 @@ def add_up(stems: Iterable[Tensor]) -> Tensor:
 
 
 def levels_of(x: Tensor, sample_rate: int) -> Levels:
-    """The levels of audio (channels, t) as it sounds in stereo."""
-    return Levels.of(x if x.shape[0] == 1 else to_stereo(x), sample_rate)
+    """The levels of audio (channels, t) as it sounds in stereo; its true peak is that of any channel."""
+    if x.shape[0] <= 2:
+        return Levels.of(x, sample_rate)
+    return Levels.of(to_stereo(x), sample_rate, written=x)
 
 
 def read_mix(path: str | os.PathLike[str], *, stem: str | None = None) -> Mix:

@@ -24,6 +24,14 @@ _UNFINISHED = "Its header was never finished (it states no length), so it was re
 _WRAPPED = "Its header states a length beyond which the sound goes on (more than 4 GB), so it was read to its end."
 
 
+_LEAST_LEFT, _SHARE_LEFT = 1 << 17, 0.1
+"""Bytes behind the sound, and their share of it, that are more than a tag."""
+_OUTDATED = (
+    "Behind the sound that its header states lies {:.0%} as much again, which was left out. If the recording breaks "
+    "off, its header is out of date: an audio editor that imports raw data reads all of it."
+)
+
+
 @dataclass(frozen=True)
 class Header:
     """What the chunks hold.
@@ -83,6 +91,10 @@ def read_header(path: Path) -> Header:
                 if size != chunk.size and (chunk.size < size or head[:4] in (b"RF64", b"BW64")):
                     repairs += _repairs(file, chunk, order, size)
                     notes = (_WRAPPED if 8 < chunk.size < size else _UNFINISHED,)
+                    break
+                behind = end - chunk.start - size
+                if behind > max(_LEAST_LEFT, _SHARE_LEFT * size) and not _ends_in_chunks(file, chunk, order, end):
+                    notes = (_OUTDATED.format(behind / (size or 1)),)
                     break
             elif chunk.name == b"bext" and chunk.size >= _TIME_REFERENCE_AT + 8:
                 file.seek(chunk.start + _TIME_REFERENCE_AT)

@@ -12,7 +12,7 @@ from torch import Tensor
 from stito.audio.chunks import Header, read_header
 from stito.audio.ffmpeg import decode_ffmpeg
 from stito.audio.model import Audio, AudioFormat, Decoded, peak_of, require_sane_peak
-from stito.audio.sndfile import UnknownFormatError, decode_sndfile
+from stito.audio.sndfile import ForFFmpegError, UnknownFormatError, decode_sndfile
 from stito.errors import AudioError, MissingFileError
 
 __all__ = ["AUDIO_SUFFIXES", "as_audio", "check_file", "is_audio_file", "read_audio"]
@@ -52,11 +52,11 @@ def read_audio(path: str | os.PathLike[str]) -> Audio:
 
 
 def _decode(path: Path, header: Header) -> Decoded:
-    """What libsndfile makes of a file; of an Ogg that holds something else than it knows, FFmpeg."""
+    """What libsndfile makes of a file; of an Ogg that holds what it does not know, and of an MP3 in a WAV, FFmpeg."""
     try:
         return decode_sndfile(path, header.repairs)
-    except UnknownFormatError:
-        if _head(path)[:4] != b"OggS":
+    except UnknownFormatError as error:
+        if _head(path)[:4] != b"OggS" and not isinstance(error, ForFFmpegError):
             raise
         return decode_ffmpeg(path)[0]
 

@@ -14,7 +14,7 @@ from stito.audio.chunks import Repaired
 from stito.audio.model import Decoded
 from stito.errors import AudioError
 
-__all__ = ["UnknownFormatError", "decode_sndfile"]
+__all__ = ["ForFFmpegError", "UnknownFormatError", "decode_sndfile"]
 
 _BLOCK = 1 << 18
 _MOST_FRAMES = 1 << 40
@@ -43,6 +43,10 @@ class UnknownFormatError(AudioError):
     """libsndfile does not know what this is."""
 
 
+class ForFFmpegError(UnknownFormatError):
+    """libsndfile knows it, and does not read all of it."""
+
+
 class _Stream(soundfile.SoundFile):  # type: ignore[misc]
     """A file that is read from end to end: no seek after each block, which fails in a FLAC of unknown length."""
 
@@ -59,6 +63,8 @@ def decode_sndfile(path: Path, repairs: tuple[tuple[int, bytes], ...] = ()) -> D
         with contextlib.ExitStack() as stack:
             name = path if str(path).isprintable() else os.fsencode(path)
             file = stack.enter_context(_Stream(stack.enter_context(Repaired(path, repairs)) if repairs else name))
+            if str(file.subtype).startswith("MPEG") and str(file.format) in ("WAV", "WAVEX"):
+                raise ForFFmpegError(f"{path} is an MP3 in a WAV.")
             if file.frames > _MOST_FRAMES:  # a FLAC that was written into a pipe does not say how long it is
                 samples = _gathered(file)
                 filled = samples.shape[1]

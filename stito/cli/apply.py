@@ -42,10 +42,13 @@ def apply(
     """
     from stito.engine.render import limiting_note
     from stito.workflows.apply import run_apply
+    from stito.workflows.folder import left_beside
 
     rendered = run_apply(
         preset, source, outdir, stem=stem, amount=amount_of(amount), loudness=loudness, ceiling=ceiling, force=force
     )
+    for name in left_beside(outdir / "stems", [outdir / "stems" / f"{stem}.wav" for stem in rendered.stems]):
+        click.echo(f"note: {outdir / 'stems' / name} was there before, and is not of this rendering.", err=True)
     click.echo(f"{outdir}: true peak {rendered.true_peak_db:.1f} dBTP, output gain {rendered.output_gain_db:+.1f} dB.")
     if rendered.delivery.loudness_lufs is not None:
         for note in limiting_note(rendered):

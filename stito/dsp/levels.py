@@ -38,15 +38,18 @@ class Levels:
     cross_power: float
 
     @classmethod
-    def of(cls, x: Tensor, sample_rate: int) -> Levels:
-        """Those of audio (1 or 2, t) as it sounds in stereo: mono from both sides."""
+    def of(cls, x: Tensor, sample_rate: int, *, written: Tensor | None = None) -> Levels:
+        """Those of audio (1 or 2, t) as it sounds in stereo: mono from both sides.
+
+        Where it is `written` with more channels (channels, t), the highest value is that of any of them.
+        """
         sides, mean, most, cross = 2 / x.shape[0], 0.0, 0.0, 0.0
         for block in torch.split(x.detach(), BLOCK, dim=-1):
             most = max(most, float(torch.linalg.vecdot(block, block, dim=0).max()))
             mean += sum(float(torch.dot(channel, channel)) for channel in block)
             cross += float(torch.dot(block[0], block[-1]))  # summed likewise: of equal channels nothing is left
         with torch.no_grad():
-            peak = float(true_peak_db(x[None], sample_rate)[0])
+            peak = float(true_peak_db((x if written is None else written)[None], sample_rate)[0])
             loudness = measure(x[None], sample_rate)
         energy = replace(loudness, energy=loudness.energy * sides)
         samples = x.shape[-1]

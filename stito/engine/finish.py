@@ -1,16 +1,18 @@
 """From settings to what is written, and how far that is from the reference: measured on the result itself.
 
 What a search hears are excerpts, and what is written has faders, an amount and a ceiling. So the distance that is
-reported is that of the rendered song, and where it is further from the reference than the input was, the input stays;
-unless the user leaves aspects out, which is done wherever it leads.
+reported is that of the rendered song. Where it is further from the reference than the input was, and than the input
+would be below the ceiling, the input stays; unless the user leaves aspects out, which is done wherever it leads.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 from stito.compute.phases import phase
 from stito.console.preset import Preset
+from stito.console.strips import gain
 from stito.engine.render import Settled, settle
 from stito.engine.result import OnStep, Solved
 from stito.engine.solution import is_further
@@ -35,12 +37,20 @@ def finish(task: Task, mix: Mix, solved: Solved, *, on_step: OnStep | None = Non
     """Render a mix under what was found, and measure what came of it.
 
     A pair whose result is further from its reference than its input keeps the input: first at the reference's
-    loudness, and if that is further too, as it is.
+    loudness, and if that is further too, as it is. What is written stays below the ceiling, and so does the input.
     """
-    preset = solved.preset
+    preset, pairs = solved.preset, {pair.name: pair for pair in task.pairs}
     kept = {name for name, solution in solved.solutions.items() if solution.kept}
     as_they_are: set[str] = set()
     settled: Settled | None = None
+
+    @cache
+    def input_as_written(name: str) -> float:
+        """How far the input would be below the ceiling: the sum that it is in may be louder than any file."""
+        above_db = mix.levels().true_peak_db - preset.delivery.ceiling_dbtp
+        turned_down = gain(-max(0.0, above_db)) if preset.delivery.is_usual else 1.0
+        return task.context.distance(pairs[name], [turned_down * x for x in pairs[name].summed])
+
     while True:
         settled = settle(mix, preset, on_step=on_step, earlier=settled)
         with phase("measure"):
@@ -48,19 +58,31 @@ def finish(task: Task, mix: Mix, solved: Solved, *, on_step: OnStep | None = Non
         further = {
             name
             for name, distance in written.items()
-            if is_further(distance, solved.solutions[name].loss_before) and name not in as_they_are
+            if name not in as_they_are
+            and is_further(distance, solved.solutions[name].loss_before)
+            and is_further(distance, input_as_written(name))
         }
         if not further or task.context.options.leaves_out:
             break
         as_they_are |= further & kept
         kept |= further
         preset = _without(task, preset, kept, as_they_are)
+    levelled = {"sum" if name == "mix" and "sum" in pairs else name for name in solved.preset.target_lufs or {}}
     solutions = {
         name: replace(solution.keeping_input() if name in kept else solution, loss_after=written[name])
         for name, solution in solved.solutions.items()
     }
-    notes = [f"{name}: {KEPT}" for name, solution in solutions.items() if solution.kept]
+    notes = [
+        f"{name}: {KEPT}{'' if name in as_they_are or name not in levelled else AT_LOUDNESS}."
+        for name, solution in solutions.items()
+        if solution.kept
+    ]
     notes += [f"{name}: {LEFT_OUT}" for name in written if name in further and name not in kept]
+    notes += [
+        f"{name}: {TOO_LOUD.format(input_as_written(name))}"
+        for name, distance in written.items()
+        if name not in further | kept and is_further(distance, solved.solutions[name].loss_before)
+    ]
     notes += [
         f"{name}: raised by {strip.fader_db:.0f} dB, and its noise with it."
         for name, strip in settled.preset.strips().items()
@@ -76,7 +98,10 @@ def finish(task: Task, mix: Mix, solved: Solved, *, on_step: OnStep | None = Non
     )
 
 
-KEPT = "all that was found is further from the reference than the input, so the input stays."
+KEPT = "all that was found is further from the reference than the input, so the input stays"
+AT_LOUDNESS = ", at the reference's loudness"
+
+TOO_LOUD = "the input is louder than its ceiling allows; below it, it would be {:.4f} from the reference."
 
 LEFT_OUT = "with these amounts the result is further from the reference than the input."
 

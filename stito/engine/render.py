@@ -111,12 +111,11 @@ def limiting_note(rendered: Rendered) -> list[str]:
         return []
     peak = f"true peak stays below {asked.ceiling_dbtp:g} dBTP"
     if asked.loudness_lufs is None:
-        quieter = "it is that much quieter than the reference"
-        return [f"The sum was turned down by {missing:.1f} dB so that its {peak}; {quieter}."]
-    return [
-        f"The sum is {missing:.1f} LU quieter than the {asked.loudness_lufs:g} LUFS that were asked for, so that its "
-        f"{peak}; a limiter at the end of the chain makes room."
-    ]
+        said = f"The sum was turned down by {missing:.1f} dB so that its {peak}"
+    else:
+        wanted = f"the {asked.loudness_lufs:g} LUFS that were asked for"
+        said = f"The sum is {missing:.1f} LU quieter than {wanted}, so that its {peak}"
+    return [f"{said}; a limiter at the end of the chain makes room."]
 
 
 def render_part(mix: Mix, preset: Preset, amount: float | str | Amount) -> Rendered:

@@ -14,6 +14,7 @@ from stito.errors import StitoError
 from stito.mix import read_mix
 from stito.workflows.folder import (
     AUDIO,
+    DESCRIBING,
     audio_files,
     keep_inputs,
     prepare,
@@ -60,8 +61,8 @@ def run_apply(
         write_audio(out, rendered.mix, rendered.sample_rate, subtype=mix.format.subtype, overwrite=force)
     else:
         written = audio_files(mix.layout, rendered.stems)
-        earlier = [*recorded_files(out), *(f"stems/{name}.wav" for name in preset.stems)]
-        remove_earlier(out, [name for name in earlier if name.startswith("stems/")], written)
+        earlier = recorded_files(out)
+        remove_earlier(out, [name for name in earlier if name.startswith("stems/") or name in DESCRIBING], written)
         write_audio_files(rendered, mix.layout, out)
     return rendered
 

@@ -14,6 +14,7 @@ from stito.mix import Layout
 
 __all__ = [
     "AUDIO",
+    "DESCRIBING",
     "NAMES",
     "RESULT",
     "audio_files",
@@ -31,6 +32,9 @@ NAMES = ("mix.wav", "stems", "preset.json", "preset.csv", RESULT, "report.html")
 """What a transfer leaves in its folder."""
 
 AUDIO = NAMES[:2]
+
+DESCRIBING = frozenset({RESULT, "report.html"})
+"""What says something of the audio beside it, and is false beside any other."""
 
 
 def prepare(outdir: Path, *, force: bool, names: Sequence[str] = NAMES) -> None:
@@ -57,8 +61,9 @@ def keep_inputs(results: Iterable[Path], *inputs: Path) -> None:
     """`OutputError` if results would be written over what they are made of, `--force` or not."""
     written = {result.resolve() for result in results}
     for source in inputs:
-        files = [source, source.absolute().parent, *(source.iterdir() if source.is_dir() else ())]
-        lost = [file for file in files if file.resolve() in written]
+        inside = filter(is_audio_file, source.iterdir()) if source.is_dir() else ()
+        files = [source, source.absolute().parent, *inside]
+        lost = [file for file in files if written & {place := file.resolve(), *place.parents}]
         if lost:
             raise OutputError(
                 f"The results would overwrite {lost[0]}, which is an input.", hint="Name another place with -o."
@@ -82,10 +87,14 @@ def recorded_files(outdir: Path) -> list[str]:
 
 
 def remove_earlier(outdir: Path, names: Iterable[str], keep: Iterable[str]) -> None:
-    """Remove audio and scripts of an earlier result, but for what is to be written anew; nothing else, ever."""
-    for name in set(names) - set(keep):
+    """Remove audio and scripts of an earlier result, but for what is to be written anew; nothing else, ever.
+
+    What describes it goes in any case: it would be false until it is written anew.
+    """
+    for name in set(names) - (set(keep) - DESCRIBING):
         place = PurePosixPath(name)
         is_ours = place.suffix in (".wav", ".py") and place.parent in (PurePosixPath(), PurePosixPath("stems"))
+        is_ours = is_ours or name in DESCRIBING
         if is_ours and ".." not in place.parts:
             with contextlib.suppress(OSError):
                 (outdir / place).unlink()

@@ -246,3 +246,21 @@ def test_40_db_beyond_full_scale_is_read_as_it_is(tmp_path: Path) -> None:
     x = 200 * noise()
     soundfile.write(tmp_path / "a.wav", x, RATE, subtype="FLOAT")
     assert np.array_equal(read_audio(tmp_path / "a.wav").samples.numpy().T, x)
+
+
+def test_an_mp3_in_a_wav_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "take.wav"
+    encoded(str(path), "libmp3lame")
+    assert path.read_bytes()[20:22] == b"\x55\0"
+    assert read_audio(path).samples.shape[-1] == pytest.approx(2 * RATE, abs=3000)
+
+
+def test_sound_behind_a_size_that_is_out_of_date_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "take.wav"
+    soundfile.write(path, noise(4.0), RATE, subtype="PCM_16")
+    whole = bytearray(path.read_bytes())
+    whole[40:44] = struct.pack("<I", struct.unpack("<I", whole[40:44])[0] // 2)
+    path.write_bytes(whole)
+    audio = read_audio(path)
+    assert audio.samples.shape[-1] == 2 * RATE
+    assert "lies 100% as much again" in audio.notes[0]

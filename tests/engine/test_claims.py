@@ -11,8 +11,11 @@ from torch import Tensor
 
 from stito import Mix, transfer
 from stito.console.strips import MOST_MOVED_DB, render_preset
+from stito.dsp.loudness import true_peak_db
 from stito.effects.chain_files import load_chain
 from stito.engine.excerpts import same_performance
+from stito.engine.options import TransferOptions
+from stito.engine.solve import prepare
 from stito.search import Budget
 
 RATE = 44_100
@@ -173,3 +176,63 @@ def test_a_mix_keeps_its_name_and_formats_when_it_goes_out_in_stereo() -> None:
     assert torch.equal(stereo.stems["vocals"][0], stereo.stems["vocals"][1])
     assert stereo.notes[-1] == "a note"
     assert replace(stereo, notes=()).name == mono.name
+
+
+def test_what_is_kept_below_the_ceiling_is_every_channel_that_is_written() -> None:
+    x = song(1, level=0.2)
+    t = torch.arange(x.shape[-1]) / RATE
+    lfe = 0.8 * torch.sin(2 * torch.pi * 45 * t) * torch.exp(-2 * (t % 1))
+    surround = torch.stack([*x, 0.5 * x[0], lfe, 0.5 * x[0], 0.5 * x[1]])
+    result = transfer(mix(surround), mix(song(2, level=0.9)), method="match", **QUICK)
+    assert result.audio.shape[0] == 6
+    peak = float(true_peak_db(result.audio[None], RATE)[0])
+    assert peak == pytest.approx(result.rendered.true_peak_db, abs=0.01)
+    assert peak <= -1 + 0.01
+    again = render_preset(mix(surround), result.preset)
+    torch.testing.assert_close(again.mix, result.audio)
+
+
+def level_and_treble(candidates: Tensor, reference: Tensor, sample_rate: int) -> Tensor:
+    """How far the level is off in units of 20 dB, and how far the share of treble."""
+
+    def of(x: Tensor) -> tuple[Tensor, Tensor]:
+        power, treble = x.square().mean((-2, -1)), x.diff(dim=-1).square().mean((-2, -1))
+        return power.log10() / 2, (treble / power).log10()
+
+    level, treble = of(candidates)
+    wanted_level, wanted_treble = of(reference)
+    return (level - wanted_level).abs() + (treble - wanted_treble).abs()
+
+
+def test_a_loud_input_is_compared_as_it_could_be_written() -> None:
+    bright = 6 * song(2)
+    dull = torch.nn.functional.avg_pool1d(6 * song(1), 9, stride=1, padding=4)
+    result = transfer(mix(dull), mix(bright), method="match", chain="eq | gain", objective=level_and_treble)
+    (found,) = result.solutions.values()
+    assert not found.kept
+    assert found.loss_after > found.loss_before  # for its level, which no file can have
+    assert any("the input is louder than its ceiling allows" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("rate", [8000, 22_050])
+def test_the_distance_before_is_that_of_the_input_as_it_is(rate: int) -> None:
+    own, other = (song(seed)[:, :: RATE // rate].contiguous() for seed in (1, 2))
+    source, reference = Mix.from_arrays(own, rate), Mix.from_arrays(other, rate)
+    result = transfer(source, reference, method="match", **QUICK)
+    (found,) = result.solutions.values()
+    task = prepare(source, reference, TransferOptions(method="match", **QUICK))
+    (pair,) = task.pairs
+    assert found.loss_before == pytest.approx(task.context.distance(pair, pair.summed))
+    assert found.loss_after <= found.loss_before * 1.001
+
+
+def test_where_the_input_stays_the_note_says_at_what_level() -> None:
+    def worse_the_more_it_changes(candidates: Tensor, reference: Tensor, sample_rate: int) -> Tensor:
+        return (candidates.diff(dim=-1).square().mean((1, 2)) / candidates.square().mean((1, 2)) - 0.01).abs()
+
+    source = mix(song(1))
+    result = transfer(source, mix(song(2, level=0.9)), method="match", objective=worse_the_more_it_changes)
+    (found,) = result.solutions.values()
+    stays = [note for note in result.notes if "the input stays" in note]
+    assert bool(stays) == found.kept
+    assert all(note.endswith(("the input stays.", "the input stays, at the reference's loudness.")) for note in stays)

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 from conftest import CHAIN
 from stito.audio import is_silent, read_audio, write_audio
+from stito.cli import cli
 from stito.errors import AudioError, OutputError, StitoError
 from stito.files.locks import sole_writer
 from stito.mix import Mix
@@ -106,17 +108,60 @@ def test_an_empty_folder_of_stems_goes_with_its_stems(songs: Path, tmp_path: Pat
     assert not (tmp_path / "stems").exists()
 
 
-def test_apply_leaves_no_stem_of_an_earlier_input(songs: Path, tmp_path: Path) -> None:
+def test_apply_removes_stems_and_documents_of_a_result_and_no_file_of_anybodys(songs: Path, tmp_path: Path) -> None:
     engine = Transfer(method="match", chain="gain", excerpt_seconds=1.0, excerpt_count=1)
     run_transfer(engine, songs / "night", songs / "street", tmp_path / "one")
-    run_apply(tmp_path / "one" / "preset.json", songs / "night", tmp_path / "two")
-    before = {path.name for path in (tmp_path / "two" / "stems").iterdir()}
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
     (tmp_path / "fewer").mkdir()
     for name in ("drums.wav", "bass.wav"):
         shutil.copy(songs / "night" / name, tmp_path / "fewer" / name)
-    assert before > {"drums.wav", "bass.wav"}
+    assert len(list((tmp_path / "two" / "stems").iterdir())) > 2
     run_apply(tmp_path / "one" / "preset.json", tmp_path / "fewer", tmp_path / "two", force=True)
     assert {path.name for path in (tmp_path / "two" / "stems").iterdir()} == {"drums.wav", "bass.wav"}
+    assert {path.name for path in (tmp_path / "two").iterdir()} == {"mix.wav", "stems", "preset.json", "preset.csv"}
+    own = tmp_path / "own" / "stems"
+    own.mkdir(parents=True)
+    shutil.copy(songs / "night" / "vocals.wav", own)
+    command = [
+        "apply",
+        str(tmp_path / "one" / "preset.json"),
+        str(tmp_path / "fewer"),
+        "-o",
+        str(own.parent),
+        "--force",
+    ]
+    told = CliRunner().invoke(cli, command)
+    assert told.exit_code == 0
+    assert "vocals.wav was there before, and is not of this rendering" in told.output
+    assert (own / "vocals.wav").read_bytes() == (songs / "night" / "vocals.wav").read_bytes()
+
+
+def test_links_into_a_result_are_inputs_that_are_kept(songs: Path, tmp_path: Path) -> None:
+    engine = Transfer(method="match", chain="gain", excerpt_seconds=1.0, excerpt_count=1)
+    run_transfer(engine, songs / "night", songs / "street", tmp_path / "out")
+    (tmp_path / "take.wav").symlink_to(tmp_path / "out" / "stems" / "drums.wav")
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "bass.wav").symlink_to(tmp_path / "out" / "stems" / "bass.wav")
+    for source in (tmp_path / "take.wav", tmp_path / "links"):
+        with pytest.raises(OutputError, match="which is an input"):
+            run_transfer(engine, source, songs / "street.wav", tmp_path / "out", force=True)
+
+
+def test_what_describes_a_result_is_gone_before_its_audio_is_another(
+    songs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Transfer(method="match", chain="gain", excerpt_seconds=1.0, excerpt_count=1)
+    run_transfer(engine, songs / "street.wav", songs / "night" / "drums.wav", tmp_path)
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stito.workflows.transfer.write_results", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_transfer(engine, songs / "street.wav", songs / "night" / "bass.wav", tmp_path, force=True)
+    assert not (tmp_path / "result.json").exists()
+    assert not (tmp_path / "report.html").exists()
+    assert (tmp_path / "mix.wav").exists()
 
 
 def test_what_is_not_of_a_separation_is_told(tmp_path: Path) -> None:
