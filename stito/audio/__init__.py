@@ -17,7 +17,7 @@ from stito.audio.model import (
 from stito.audio.read import AUDIO_SUFFIXES, is_audio_file, read_audio
 from stito.audio.resampling import resample
 from stito.audio.stemfile import is_stem_file, read_stem_file
-from stito.audio.write import write_audio
+from stito.audio.write import keep_inputs, write_audio
 from stito.files.atomic import check_writable, write_atomic
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "is_audio_file",
     "is_silent",
     "is_stem_file",
+    "keep_inputs",
     "peak_of",
     "read_audio",
     "read_stem_file",

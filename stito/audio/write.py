@@ -9,16 +9,18 @@ from __future__ import annotations
 import math
 import os
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
 from stito.audio.model import SUBTYPES, peak_of
+from stito.audio.read import is_audio_file
 from stito.errors import AudioError, OutputError, SettingsError
 from stito.files.atomic import replacing
 
-__all__ = ["wav_header", "write_audio"]
+__all__ = ["keep_inputs", "wav_header", "write_audio"]
 
 _BLOCK = 1 << 16
 _DITHER_SEED = 16
@@ -30,6 +32,19 @@ _PCM, _IEEE_FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
 _SPEAKERS = {3: 0x7, 4: 0x33, 5: 0x37, 6: 0x3F, 7: 0x70F, 8: 0x63F}
 _MAX_RIFF = 0xFFFFFFFF
+
+
+def keep_inputs(results: Iterable[Path], *inputs: Path) -> None:
+    """`OutputError` if results would be written over what they are made of, `--force` or not."""
+    written = {result.resolve() for result in results}
+    for source in inputs:
+        inside = filter(is_audio_file, source.iterdir()) if source.is_dir() else ()
+        files = [source, source.absolute().parent, *inside]
+        lost = [file for file in files if written & {place := file.resolve(), *place.parents}]
+        if lost:
+            raise OutputError(
+                f"The results would overwrite {lost[0]}, which is an input.", hint="Name another place with -o."
+            )
 
 
 def write_audio(

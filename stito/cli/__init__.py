@@ -74,16 +74,52 @@ def main() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by `>&-`
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr = _heard_or_not(sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # of file names whose bytes are no text
     warnings.showwarning = _show_warning  # type: ignore[assignment]
+    try:
+        Path.cwd()
+    except OSError:
+        click.echo("Error: The folder in which this was started is not there any more.", err=True)
+        click.echo("Hint: Go to another folder with cd.", err=True)
+        sys.exit(1)
     with as_interrupts() as ending:
         try:
             _run(ending)
         except SystemExit as ended:
             _end_at_once(ended)
             raise
+
+
+class _Aside(io.RawIOBase):
+    """A stream that nothing hangs on: where nobody reads, or no room is left, work goes on."""
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        self._stream = stream
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def write(self, data: Any) -> int:
+        with contextlib.suppress(OSError):
+            self._stream.buffer.write(data)
+            self._stream.buffer.flush()
+        return len(data)
+
+
+def _heard_or_not(stream: io.TextIOWrapper) -> io.TextIOWrapper:
+    """The same stream, whose failures are nobody's."""
+    aside = io.BufferedWriter(_Aside(stream), 1)
+    return io.TextIOWrapper(aside, encoding=stream.encoding, errors="replace", write_through=True)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *where: Any) -> None:

@@ -49,8 +49,8 @@ Rowwise = Callable[[Tensor], Tensor]
 def check_device(device: str) -> None:
     """`SettingsError` if torch cannot compute there: checked before anything long begins."""
     try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
+        torch.zeros(1, device=device).tolist()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise SettingsError(
             f"The device '{device}' cannot be used here.", hint="Use cpu, or cuda where torch finds one."
         ) from error

@@ -11,7 +11,7 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -233,7 +233,7 @@ class Preset(_Model):
         default=CEILING_DBTP, ge=LOWEST_CEILING_DBTP, le=0, description="The highest true peak of the sum."
     )
     widens: bool = Field(default=False, description="Whether a mono input goes out in stereo.")
-    target_lufs: dict[str, float] | None = Field(
+    target_lufs: dict[str, Annotated[float, Field(ge=-MOST_DB, le=MOST_DB)]] | None = Field(
         default=None,
         description="The loudness that stems (or their sum: mix) are still to get; null once the faders are set.",
     )

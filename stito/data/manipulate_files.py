@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from stito import streams
-from stito.audio import check_writable, in_pairs, write_atomic, write_audio
+from stito.audio import check_writable, in_pairs, keep_inputs, write_atomic, write_audio
 from stito.console.strips import gain, headroom_db
 from stito.data.manipulation import Manipulation, Manipulator, load_manipulator
 from stito.mix import Mix, read_mix
@@ -64,6 +64,7 @@ def manipulate_files(
     mix = read_mix(source, stem=stem)
     targets = {name: out / f"{mix.name if mix.kind == 'mix' else name}.wav" for name in mix.stems}
     settings_file = out / SETTINGS_FILE
+    keep_inputs(targets.values(), source)
     for path in (*targets.values(), settings_file):
         check_writable(path, overwrite=force)
     manipulator = load_manipulator(sample_rate=mix.sample_rate, impulses=irs)

@@ -67,7 +67,8 @@ def load_chain(source: str | Path | Chain) -> Chain:
         path = Path(text)
         if not path.is_file():
             raise MissingFileError(f"There is no chain file {path}.", hint="Name a chain, or the path of a .toml file.")
-        return parse_chain(read_document(path, error=ChainError), source=str(path), name=path.stem)
+        text = read_document(path, error=ChainError)
+        return parse_chain(text, source=str(path), name=path.stem, folder=path.parent)
     if "|" in text:
         return _from_text(text)
     if text in registry.names("chain"):
@@ -77,14 +78,19 @@ def load_chain(source: str | Path | Chain) -> Chain:
     raise UnknownNameError.of("chain", text, [*registry.names("chain"), *registry.names("effect")])
 
 
-def parse_chain(text: str, *, source: str, name: str) -> Chain:
-    """A chain from the text of a TOML file; `ChainError` names file, key and line."""
+def parse_chain(text: str, *, source: str, name: str, folder: Path | None = None) -> Chain:
+    """A chain from the text of a TOML file; `ChainError` names file, key and line.
+
+    Files that options name are looked for in the `folder`, then where the program runs.
+    """
     document = parse_toml(text, _Document, source=source, error=ChainError)
     slots: list[Slot] = []
     for index, entry in enumerate(document.effects):
         try:
             narrow = {knob: _pair(knob, limits) for knob, limits in entry.narrow.items()}
-            slot = Slot.of(entry.effect, label=entry.label, freeze=entry.freeze, narrow=narrow, options=entry.options)
+            slot = Slot.of(
+                entry.effect, label=entry.label, freeze=entry.freeze, narrow=narrow, options=_options(entry, folder)
+            )
             slots.append(slot if entry.label else _with_free_label(slot, slots))
         except StitoError as error:
             word = next((word for word in (*entry.freeze, *entry.narrow) if word in error.message), "effect")
@@ -98,6 +104,18 @@ def parse_chain(text: str, *, source: str, name: str) -> Chain:
             unknown = UnknownNameError.of("knob", knob, known)
             raise ChainError(f"{source}, line {line}: prior: {unknown.message}", hint=unknown.hint)
     return chain
+
+
+def _options(entry: _Effect, folder: Path | None) -> dict[str, Any]:
+    """The options, with files beside the document by their paths."""
+    files: frozenset[str] = registry.load("effect", entry.effect).file_options
+    found = dict(entry.options)
+    for option in files & found.keys():
+        if not isinstance(found[option], str):
+            raise ChainError(f"{option} = {found[option]!r} is no path.", hint=f'{option} = "a file"')
+        if folder is not None and found[option] and (folder / found[option]).exists():
+            found[option] = str(folder / found[option])
+    return found
 
 
 def _pair(knob: str, limits: tuple[float, float] | list[float]) -> tuple[float, float]:

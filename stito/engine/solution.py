@@ -69,7 +69,9 @@ class Solution:
     @property
     def reduction(self) -> float | None:
         """The reduction of the distance to the reference, in %: positive where it shrank, None if there was none."""
-        return 100 * (1 - self.loss_after / self.loss_before) if self.loss_before > 0 else None
+        if self.loss_before < ROUNDING:
+            return None
+        return 100 * (1 - self.loss_after / self.loss_before)
 
     @property
     def is_further(self) -> bool:

@@ -19,7 +19,7 @@ from stito.console.strips import gain
 from stito.effects.devices import Band, BandShape, Compressor, Device, Equalizer, Gate, Limiter
 from stito.exporters.desk import Desk, DeskDevice, Track, audio_names, desk_of, write_track
 from stito.exporters.exporter import Exported, require_suffix
-from stito.exporters.session import Session
+from stito.exporters.session import Session, written
 from stito.files.atomic import replacing
 from stito.version import __version__
 
@@ -177,6 +177,11 @@ def _percent(ratio: float) -> float:
 
 def _text(root: Element) -> bytes:
     ElementTree.indent(root)
+    for element in root.iter():  # names may hold what XML cannot
+        for key, value in element.attrib.items():
+            element.set(key, written(value))
+        if element.text and element.text.strip():
+            element.text = "\n".join(written(line) for line in element.text.split("\n"))
     found: bytes = ElementTree.tostring(root, encoding="UTF-8", xml_declaration=True)
     return found + b"\n"
 

@@ -13,7 +13,7 @@ from stito.console.strips import gain
 from stito.errors import MissingDependencyError, OutputExistsError
 from stito.exporters.desk import Desk, Track, audio_names, desk_of, write_track
 from stito.exporters.exporter import Exported, require_suffix
-from stito.exporters.session import Session
+from stito.exporters.session import Session, written
 from stito.files.atomic import write_atomic
 from stito.version import __version__
 
@@ -66,7 +66,7 @@ def _project(session: Session, desk: Desk, files: Sequence[str | None]) -> rppxm
     from rppxml import RPPXML
 
     master, rates = desk.master, [track.sample_rate for track in desk.tracks if track.audio is not None]
-    told = [f"{name}: {strip.text}" for name, strip in session.words.items()]
+    told = [written(f"{name}: {strip.text}") for name, strip in session.words.items()]
     lines: list[Line] = [[f"|{line}".replace(" ", NO_BREAK)] for line in told]  # or they would be quoted
     notes = RPPXML("NOTES", [0, 2], lines)
     return RPPXML(
@@ -95,7 +95,7 @@ def _track(number: int, track: Track, file: str | None) -> rppxml.RPPXML:
 
     identity = f"{{{str(uuid.uuid5(NAMESPACE, f'{number} {track.name}')).upper()}}}"
     lines: list[Line] = [
-        ["NAME", track.name],
+        ["NAME", written(track.name)],
         ["VOLPAN", round(gain(track.volume_db + track.input_gains_db), 9), round(track.pan, 9), -1, -1, 1],
         ["MUTESOLO", int(track.muted), 0, 0],
         ["NCHAN", 2],
@@ -107,7 +107,7 @@ def _track(number: int, track: Track, file: str | None) -> rppxml.RPPXML:
             ["POSITION", 0],
             ["LENGTH", round(track.seconds, 9)],
             ["LOOP", 0],
-            ["NAME", track.name],
+            ["NAME", written(track.name)],
             source,
         ]
         lines.append(RPPXML("ITEM", [], item))

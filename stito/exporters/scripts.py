@@ -49,6 +49,12 @@ class HostScripts:
     def export(self, session: Session, out: Path, *, force: bool = False) -> Exported:
         """Write `OUT/<stem>.<host>.py`."""
         scripts = {stem: text for (stem, host), text in scripts_of(session.preset).items() if host == self.name}
+        strips = session.preset.strips().values()
+        if not scripts and all(each.bypass for strip in strips for each in placed(strip)):
+            raise SettingsError(
+                "All effects of this preset are bypassed: there is nothing to write a script of.",
+                hint="Only its faders do something; --to text says how they stand.",
+            )
         if not scripts:
             raise SettingsError(
                 f"No stem of this preset has effects of {self.name} alone.",

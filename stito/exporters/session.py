@@ -13,7 +13,12 @@ from stito.console.strips import master_of, render_preset
 from stito.console.words import Reductions, StripWords, explain
 from stito.mix import Mix
 
-__all__ = ["Session", "Wet"]
+__all__ = ["Session", "Wet", "written"]
+
+
+def written(name: str) -> str:
+    """A name as a document can hold it, on one line: what no text may contain becomes a space."""
+    return "".join(letter if letter.isprintable() else " " for letter in name)
 
 
 @dataclass(frozen=True, eq=False)

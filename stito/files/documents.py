@@ -41,8 +41,8 @@ def parse_json(text: str, model: type[Model], *, source: str, error: type[StitoE
         document = json.loads(text)
     except json.JSONDecodeError as cause:
         raise error(f"{source}, line {cause.lineno}: not valid JSON: {cause.msg}.", hint=_NO_DOCUMENT) from cause
-    except RecursionError as cause:
-        raise error(f"{source}: nested too deeply to be read.", hint=_NO_DOCUMENT) from cause
+    except (RecursionError, ValueError) as cause:
+        raise error(f"{source}: {_unreadable(cause)}.", hint=_NO_DOCUMENT) from cause
     return _validate(document, model, source, error, lambda path: _line(text, _json_position(text, path)))
 
 
@@ -54,7 +54,13 @@ def parse_toml(text: str, model: type[Model], *, source: str, error: type[StitoE
         place = re.search(r"line (\d+)", str(cause))
         where = f"{source}, line {place[1]}" if place else source
         raise error(f"{where}: not valid TOML: {str(cause).split(' (at')[0]}.", hint=_NO_DOCUMENT) from cause
+    except (RecursionError, ValueError) as cause:
+        raise error(f"{source}: {_unreadable(cause)}.", hint=_NO_DOCUMENT) from cause
     return _validate(document, model, source, error, lambda path: _toml_line(text, path))
+
+
+def _unreadable(cause: Exception) -> str:
+    return "nested too deeply to be read" if isinstance(cause, RecursionError) else "it holds a number of absurd length"
 
 
 def line_of_toml(text: str, path: Path) -> int:

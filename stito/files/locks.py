@@ -46,5 +46,9 @@ def sole_writer(folder: Path, *, traceless: bool = False) -> Iterator[None]:
 
 def _elsewhere(folder: Path) -> Path:
     """A file of this user's that stands for the folder."""
-    names = f"{Path.home()}\n{folder.resolve()}".encode(errors="surrogateescape")
+    try:
+        home = str(Path.home())
+    except RuntimeError:  # of a user whom the system does not know
+        home = ""
+    names = f"{home}\n{folder.resolve()}".encode(errors="surrogateescape")
     return Path(tempfile.gettempdir()) / f"stito-{hashlib.sha256(names).hexdigest()[:16]}.lock"

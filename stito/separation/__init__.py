@@ -13,7 +13,7 @@ from torch import Tensor
 
 from stito import registry
 from stito.audio import resample
-from stito.errors import PluginError
+from stito.errors import PluginError, SettingsError
 from stito.mix import Mix
 from stito.models.encoder import digest_of
 from stito.separation.cache import SeparationCache
@@ -48,7 +48,10 @@ def load_separator(separator: str | Separator) -> Separator | None:
     if name == "none":
         return None
     make: Callable[..., Separator] = registry.load("separator", name)
-    return make(weights) if weights else make()
+    try:
+        return make(weights) if weights else make()
+    except TypeError as error:
+        raise SettingsError(f"The separator '{name}' takes nothing behind a colon: {separator}.") from error
 
 
 @lru_cache(maxsize=2)

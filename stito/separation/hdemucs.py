@@ -86,8 +86,8 @@ def _state(path: Path) -> dict[str, Tensor]:
         raise MissingFileError(f"{path} is not there.", hint="Name a file of weights: --separator hdemucs:FILE.pt")
     try:
         state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, KeyError) as error:
-        raise WeightsError(f"{path} cannot be read: {error}", hint="Delete it, and download it again.") from error
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, KeyError, IndexError, ValueError) as error:
+        raise WeightsError(f"{path} is no file of such weights.", hint="Delete it, and download it again.") from error
     return state
 
 

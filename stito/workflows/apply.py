@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from stito.audio import check_writable, write_audio
+from stito.audio import check_writable, keep_inputs, write_audio
 from stito.compute.cores import undivided
 from stito.console.preset import Preset, load_preset
 from stito.console.strips import Rendered
@@ -16,7 +16,6 @@ from stito.workflows.folder import (
     AUDIO,
     DESCRIBING,
     audio_files,
-    keep_inputs,
     prepare,
     recorded_files,
     remove_earlier,

@@ -14,14 +14,14 @@ from typing import Literal
 
 import torch
 
-from stito.audio import check_writable
+from stito.audio import check_writable, keep_inputs
 from stito.compute.processes import processes
 from stito.errors import OutputError, OutputExistsError, SettingsError, StitoError
 from stito.files.locks import sole_writer
 from stito.workflows.batch_job import BatchRow, aside, failed_row, is_ours, kept_row, make_pair
 from stito.workflows.batch_pairs import BatchPair
 from stito.workflows.batch_summary import write_summary
-from stito.workflows.folder import NAMES, keep_inputs
+from stito.workflows.folder import NAMES
 
 __all__ = ["BatchProgress", "OnPair", "run_batch"]
 

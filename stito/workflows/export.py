@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stito.audio import read_audio
+from stito.audio import keep_inputs, read_audio
 from stito.console.preset import Preset
 from stito.errors import MissingFileError, StitoError
 from stito.exporters import Exported, Session, load_exporter
 from stito.exporters.session import Wet
 from stito.mix import Mix, read_mix
 from stito.workflows.explain import Source, read_source
-from stito.workflows.folder import keep_inputs
 
 __all__ = ["run_export", "session_of"]
 

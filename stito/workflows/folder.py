@@ -18,7 +18,6 @@ __all__ = [
     "NAMES",
     "RESULT",
     "audio_files",
-    "keep_inputs",
     "left_beside",
     "prepare",
     "recorded_files",
@@ -55,19 +54,6 @@ def prepare(outdir: Path, *, force: bool, names: Sequence[str] = NAMES) -> None:
     except OSError as error:
         raise OutputError(f"{outdir} cannot be made: {error.strerror}.", hint="Choose a folder of yours.") from error
     check_writable(outdir)
-
-
-def keep_inputs(results: Iterable[Path], *inputs: Path) -> None:
-    """`OutputError` if results would be written over what they are made of, `--force` or not."""
-    written = {result.resolve() for result in results}
-    for source in inputs:
-        inside = filter(is_audio_file, source.iterdir()) if source.is_dir() else ()
-        files = [source, source.absolute().parent, *inside]
-        lost = [file for file in files if written & {place := file.resolve(), *place.parents}]
-        if lost:
-            raise OutputError(
-                f"The results would overwrite {lost[0]}, which is an input.", hint="Name another place with -o."
-            )
 
 
 def audio_files(layout: Layout, stems: Iterable[str]) -> list[str]:

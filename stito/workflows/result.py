@@ -236,7 +236,7 @@ def summary(result: TransferResult, outdir: Path, *, as_json: bool = False) -> s
     for name, found in result.solutions.items():
         lines.append(
             f"{name:<10} distance to reference {found.loss_before:.4f} -> {found.loss_after:.4f} "
-            f"(reduction {found.reduction or 0.0:.0f} %), {found.evaluations} evaluations in {found.seconds:.1f} s: "
+            f"(reduction {round(found.reduction or 0.0)} %), {found.evaluations} evaluations in {found.seconds:.1f} s: "
             f"{found.stop}"
         )
     lines += [f"note: {note}" for note in result.notes]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stito.audio import peak_of, write_audio
+from stito.audio import keep_inputs, peak_of, write_audio
 from stito.engine.result import OnStep, Progress
 from stito.errors import StitoError
 from stito.mix import read_mix
@@ -37,6 +37,7 @@ def run_separate(
 
     report(0.0)
     stems = separate_mix(mix, the_separator, on_progress=report).stems
+    keep_inputs([outdir / f"{name}.wav" for name in stems], source)
     written = []
     for name, audio in stems.items():
         written.append(outdir / f"{name}.wav")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import ParamSpec, Protocol
 
-from stito.audio import write_atomic
+from stito.audio import keep_inputs, write_atomic
 from stito.compute.cores import undivided
 from stito.compute.phases import Phases, phase, recording
 from stito.effects.aspects import Amount
@@ -25,7 +25,7 @@ from stito.mix import Mix
 from stito.report.build import Sources
 from stito.workflows.command import command_line
 from stito.workflows.findings import findings_of
-from stito.workflows.folder import NAMES, keep_inputs, recorded_files, remove_earlier, write_audio_files
+from stito.workflows.folder import NAMES, recorded_files, remove_earlier, write_audio_files
 from stito.workflows.folder import prepare as prepare_folder
 from stito.workflows.result import TransferResult, files_of, write_results
 from stito.workflows.sources import Source, in_stereo, read_pair

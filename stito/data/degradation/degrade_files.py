@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from stito import streams
-from stito.audio import check_writable, to_stereo, write_atomic, write_audio
+from stito.audio import check_writable, keep_inputs, to_stereo, write_atomic, write_audio
 from stito.console.strips import gain, headroom_db
 from stito.data.degradation.degradation import degrade, draw_faults
 from stito.errors import UnknownNameError
@@ -64,6 +64,7 @@ def degrade_files(
     targets = {name: out / f"{mix.name if mix.kind == 'mix' else name}.wav" for name in mix.stems}
     if len(mix.stems) > 1:
         targets["mix"] = out / "mix.wav"
+    keep_inputs(targets.values(), source)
     for path in (*targets.values(), out / LABEL_FILE):
         check_writable(path, overwrite=force)
     stems = {name: to_stereo(x) for name, x in mix.stems.items()}

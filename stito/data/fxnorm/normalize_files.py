@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from stito.audio import check_writable, is_silent, is_stem_file, to_stereo, write_audio
+from stito.audio import check_writable, is_silent, is_stem_file, keep_inputs, to_stereo, write_audio
 from stito.console.strips import CEILING_DBTP, gain, headroom_db
 from stito.data.fxnorm.normalize import Targets, fit_targets, normalize
 from stito.data.songs import SAMPLE_RATE, Song, find_songs, read_stems
@@ -50,9 +50,11 @@ def normalize_files(
     if many:
         _check_folder(source, out)
     else:
+        keep_inputs([out], source)
         _check_file(source, out, stem, targets, force)
     mix = read_mix(source, stem=stem)
     paths = {name: out / f"{name}.wav" if many else out for name, x in mix.stems.items() if not is_silent(x)}
+    keep_inputs(paths.values(), source)
     for path in paths.values():
         check_writable(path, overwrite=force)
     return _written(dict(mix.stems), mix.layout, paths, targets, force)
