@@ -142,11 +142,12 @@ class Context:
     ) -> Solution:
         """The solution of a direct method: physical settings of the chain by stem, measured against the input."""
         thetas = [self.chain.encode(settings.get(stem, {})) for stem in pair.candidates]
+        neutral = self.chain.encode({}).repeat(len(thetas))
         with torch.no_grad():
-            (after,) = self.objective(pair).distance(torch.cat(thetas)[None]).tolist()
+            before, after = self.objective(pair).distance(torch.stack([neutral, torch.cat(thetas)])).tolist()
         return Solution(
             name=pair.name,
-            loss_before=self.distance(pair, pair.summed),
+            loss_before=before,
             loss_after=after,
             seconds=seconds,
             stop=stop,

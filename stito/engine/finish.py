@@ -40,6 +40,8 @@ def finish(task: Task, mix: Mix, solved: Solved, *, on_step: OnStep | None = Non
     loudness, and if that is further too, as it is. What is written stays below the ceiling, and so does the input.
     """
     preset, pairs = solved.preset, {pair.name: pair for pair in task.pairs}
+    with phase("measure"):  # as it is: through a chain at neutral it may be another, for not every chain is a wire
+        before = {name: task.context.distance(pair, pair.summed) for name, pair in pairs.items()}
     kept = {name for name, solution in solved.solutions.items() if solution.kept}
     as_they_are: set[str] = set()
     settled: Settled | None = None
@@ -59,7 +61,7 @@ def finish(task: Task, mix: Mix, solved: Solved, *, on_step: OnStep | None = Non
             name
             for name, distance in written.items()
             if name not in as_they_are
-            and is_further(distance, solved.solutions[name].loss_before)
+            and is_further(distance, before[name])
             and is_further(distance, input_as_written(name))
         }
         if not further or task.context.options.leaves_out:
@@ -69,7 +71,9 @@ def finish(task: Task, mix: Mix, solved: Solved, *, on_step: OnStep | None = Non
         preset = _without(task, preset, kept, as_they_are)
     levelled = {"sum" if name == "mix" and "sum" in pairs else name for name in solved.preset.target_lufs or {}}
     solutions = {
-        name: replace(solution.keeping_input() if name in kept else solution, loss_after=written[name])
+        name: replace(
+            solution.keeping_input() if name in kept else solution, loss_before=before[name], loss_after=written[name]
+        )
         for name, solution in solved.solutions.items()
     }
     notes = [
@@ -81,7 +85,7 @@ def finish(task: Task, mix: Mix, solved: Solved, *, on_step: OnStep | None = Non
     notes += [
         f"{name}: {TOO_LOUD.format(input_as_written(name))}"
         for name, distance in written.items()
-        if name not in further | kept and is_further(distance, solved.solutions[name].loss_before)
+        if name not in further | kept and is_further(distance, before[name])
     ]
     notes += [
         f"{name}: raised by {strip.fader_db:.0f} dB, and its noise with it."

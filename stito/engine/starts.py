@@ -46,7 +46,6 @@ class Problem:
         objective: without a prior.
         prior: that of the chain; None for the same performance, where style and content need not be told apart.
         starts: theta (stems * dim,), or of a bus, by name.
-        untouched: how far the input is from the reference as it is: no chain is a wire for every sound.
         same_style_distance: that of an encoder that has learnt effects: the mean distance between other music under the
             same ones; 0 for any other.
         guidance: of the predictor whose settings may be trusted here; None where there is none.
@@ -57,7 +56,6 @@ class Problem:
     objective: Objective
     prior: Prior | None
     starts: Mapping[str, Tensor]
-    untouched: float
     same_style_distance: float = 0.0
     guidance: Guidance | None = None
     bus: Bus | None = None
@@ -92,10 +90,6 @@ class Problem:
                 return NEUTRAL
         self.distances(list(self.starts))
         return min(self.starts, key=self.distance)
-
-    def __post_init__(self) -> None:
-        """The input is a start like the others."""
-        self._distances[NEUTRAL] = self.untouched
 
     def prior_around(self, start: str) -> Prior | None:
         """What a search from there is regularised towards: the start itself, and from neutral what is usual."""
@@ -138,13 +132,14 @@ def _posed(pair: PairExcerpts, context: Context, wanted: str) -> Problem:
         objective=objective,
         prior=None,
         starts={place: theta.repeat(stems) for place, theta in places.items()},
-        untouched=context.distance(pair, pair.summed),
         same_style_distance=_same_style(context),
         guidance=predictor.guidance if predictor else None,
     )
     if pair.same_performance:
         return problem
-    prior = Prior.of(context.chain, context.options.prior_weight * problem.untouched)
+    trusted = [place for place in (wanted, ENSEMBLE) if place in places]
+    problem.distances([NEUTRAL, *trusted[:1]])  # side by side
+    prior = Prior.of(context.chain, context.options.prior_weight * problem.distance(NEUTRAL))
     problem.prior = Prior.join([prior] * stems).to(context.options.device)
     return problem
 
@@ -209,14 +204,14 @@ def _posed_on(bus: Bus, pair: PairExcerpts, context: Context) -> Problem:
         objective=objective,
         prior=None,
         starts={place: bus.place(theta) for place, theta in master.items()},
-        untouched=context.distance(pair, pair.summed),
         same_style_distance=_same_style(context),
         bus=bus,
         stages=stages,
     )
     if pair.same_performance:
         return problem
-    prior = bus.prior(context.options.prior_weight * problem.untouched)
+    problem.distances(list(problem.starts))  # side by side
+    prior = bus.prior(context.options.prior_weight * problem.distance(NEUTRAL))
     problem.prior = prior.to(context.options.device)
     return problem
 
@@ -234,7 +229,7 @@ def solution_from(
     """What a search found from a start, or the start itself; `started` is when the work on the pair began."""
     prior, bus, theta = problem.prior_around(start), problem.bus, problem.starts[start]
     guided = prior is not problem.prior
-    neutral, after = problem.untouched, problem.distance(start)
+    neutral, after = problem.distances([NEUTRAL, start])
     before, at_start = (
         apart + _penalty(prior, problem.starts[name]) for name, apart in ((NEUTRAL, neutral), (start, after))
     )

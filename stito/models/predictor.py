@@ -52,7 +52,7 @@ class Guidance:
     """
 
     corrections: Mapping[str, float] = field(default_factory=dict)
-    evaluations: int = 100
+    evaluations: int = 64
     prior_std: float = 3**-0.5
 
 

@@ -65,7 +65,7 @@ class Guidance(_Section):
     """What is tuned to the weights of a predictor and goes into their header: see `stito.models.predictor.Guidance`."""
 
     corrections: dict[str, Share] = {}
-    evaluations: PositiveInt = 100
+    evaluations: PositiveInt = 64
     prior_std: PositiveFloat = 3**-0.5
 
 
