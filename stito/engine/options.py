@@ -164,10 +164,13 @@ class TransferOptions:
         found: list[tuple[Mix | str | Path, float]] = []
         for one in also:
             source, weight = one if isinstance(one, tuple) else (one, 1.0)
-            if isinstance(source, int | float) or not (math.isfinite(weight) and weight >= 0):
+            if isinstance(source, int | float):
+                raise SettingsError(f"also: {source!r} is no reference.", hint='Give [("other.wav", 0.5)].')
+            if not (math.isfinite(weight) and weight >= 0):
+                named = source if isinstance(source, str) else source.name
                 raise SettingsError(
-                    f"also: {one!r} is no reference with a weight.",
-                    hint='Give [("other.wav", 0.5)]; weights are 0 or more.',
+                    f"The weight of the reference {named} cannot be {weight:g}.",
+                    hint="Weights are numbers of 0 or more.",
                 )
             if weight > 0:
                 found.append((source, weight))

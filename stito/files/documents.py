@@ -32,7 +32,8 @@ def read_document(path: FilePath, *, error: type[StitoError]) -> str:
     except UnicodeDecodeError as cause:
         raise error(f"{path} is not text.", hint="Save it as UTF-8.") from cause
     except OSError as cause:
-        raise error(f"{path} cannot be read: {cause.strerror}.", hint="Check its permissions.") from cause
+        hint = "Check its name." if isinstance(cause, FileNotFoundError) else "Check its permissions."
+        raise error(f"{path} cannot be read: {cause.strerror}.", hint=hint) from cause
 
 
 def parse_json(text: str, model: type[Model], *, source: str, error: type[StitoError]) -> Model:

@@ -29,6 +29,8 @@ PLACES = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Where a parameter is asked what it would read."""
 SETTLING = 512
 """Samples of silence after which what was set is in force: some plug-ins take it over with their next block."""
+SHORTEST = 3
+"""pedalboard takes the longer axis of an array for time: two channels need three samples."""
 FLUSHED = 4096
 FLUSHES = 64
 """A plug-in that has held its sound back for so many blocks of silence keeps it."""
@@ -97,7 +99,8 @@ class Hosted:
 
     def go_on(self, audio: Audio, sample_rate: int, *, last: bool) -> Audio:
         """The next samples (2, n) of the sound; of a plug-in that holds some back, those that it gives."""
-        made = [self._through(audio, sample_rate)]
+        short = max(0, SHORTEST - audio.shape[-1])
+        made = [self._through(np.pad(audio, ((0, 0), (0, short))) if short else audio, sample_rate)]
         self._given += audio.shape[-1]
         self._returned += made[0].shape[-1]
         for _ in range(FLUSHES if last else 0):
