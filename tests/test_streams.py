@@ -32,6 +32,7 @@ FIXED = {
     "stito/testing/probe.py": "the test signal of the contracts",
     "stito/testing/faults.py": "the draws of the contract, which third parties hand over as numpy's generators",
     "stito/testing/manipulators.py": "the draws of the contract, which third parties hand over as numpy's generators",
+    "effects/stito_effects/vst3/worker.py": "the noise by which a plug-in is tried when it is opened",
     "effects/stito_effects/reverb.py": "the noise of which the reverb is made",
     "effects/stito_effects/room_table.py": "the trials from which the reverb's tables are fitted",
     "encoders/stito_encoders/band_tcn.py": "the noise of which the converter's rooms are made",
