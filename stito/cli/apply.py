@@ -31,7 +31,7 @@ def apply(
 ) -> None:
     """Render INPUT with the settings of PRESET, or with a part of them.
 
-    OUT gets mix.wav and stems/; if OUT ends in .wav it is the mix alone.
+    OUT gets mix.wav, stems/ and applied.json, which says of what they are; if OUT ends in .wav it is the mix alone.
 
     \b
     Examples:

@@ -49,9 +49,11 @@ def finish(task: Task, mix: Mix, solved: Solved, *, on_step: OnStep | None = Non
     @cache
     def input_as_written(name: str) -> float:
         """How far the input would be below the ceiling: the sum that it is in may be louder than any file."""
-        above_db = mix.levels().true_peak_db - preset.delivery.ceiling_dbtp
-        turned_down = gain(-max(0.0, above_db)) if preset.delivery.is_usual else 1.0
-        return task.context.distance(pairs[name], [turned_down * x for x in pairs[name].summed])
+        delivery = solved.preset.delivery
+        above_db = mix.levels().true_peak_db - delivery.ceiling_dbtp
+        if above_db <= 0 or not delivery.is_usual:
+            return before[name]
+        return task.context.distance(pairs[name], [gain(-above_db) * x for x in pairs[name].summed])
 
     while True:
         settled = settle(mix, preset, on_step=on_step, earlier=settled)

@@ -48,8 +48,10 @@ def load_separator(separator: str | Separator) -> Separator | None:
     if name == "none":
         return None
     make: Callable[..., Separator] = registry.load("separator", name)
+    if not weights:
+        return make()
     try:
-        return make(weights) if weights else make()
+        return make(weights)
     except TypeError as error:
         raise SettingsError(f"The separator '{name}' takes nothing behind a colon: {separator}.") from error
 

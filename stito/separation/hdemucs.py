@@ -87,7 +87,9 @@ def _state(path: Path) -> dict[str, Tensor]:
     try:
         state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, KeyError, IndexError, ValueError) as error:
-        raise WeightsError(f"{path} is no file of such weights.", hint="Delete it, and download it again.") from error
+        raise WeightsError(
+            f"{path} cannot be read: it is no file of such weights.", hint="Delete it, and download it again."
+        ) from error
     return state
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from stito.audio import check_writable, keep_inputs, write_audio
+from stito.audio import check_writable, keep_inputs, write_atomic, write_audio
 from stito.compute.cores import undivided
 from stito.console.preset import Preset, load_preset
 from stito.console.strips import Rendered
@@ -13,8 +14,10 @@ from stito.engine.render import render_part
 from stito.errors import StitoError
 from stito.mix import read_mix
 from stito.workflows.folder import (
+    APPLIED,
     AUDIO,
     DESCRIBING,
+    FORMATS,
     audio_files,
     prepare,
     recorded_files,
@@ -63,6 +66,9 @@ def run_apply(
         earlier = recorded_files(out)
         remove_earlier(out, [name for name in earlier if name.startswith("stems/") or name in DESCRIBING], written)
         write_audio_files(rendered, mix.layout, out)
+        record = {"preset": str(preset_path.absolute()), "input": str(source.absolute()), "amount": str(amount)}
+        document = {"format": FORMATS[APPLIED], "version": 1, **record, "files": [*written, APPLIED]}
+        write_atomic(out / APPLIED, json.dumps(document, indent=2) + "\n", overwrite=True)
     return rendered
 
 

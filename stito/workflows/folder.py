@@ -13,8 +13,10 @@ from stito.errors import OutputError, OutputExistsError
 from stito.mix import Layout
 
 __all__ = [
+    "APPLIED",
     "AUDIO",
     "DESCRIBING",
+    "FORMATS",
     "NAMES",
     "RESULT",
     "audio_files",
@@ -25,14 +27,17 @@ __all__ = [
     "write_audio_files",
 ]
 
-RESULT = "result.json"
+RESULT, APPLIED = "result.json", "applied.json"
+"""The record of a transfer, and that of a preset that was applied: each says which files are its own."""
+
+FORMATS = {RESULT: "stito.result", APPLIED: "stito.applied"}
 
 NAMES = ("mix.wav", "stems", "preset.json", "preset.csv", RESULT, "report.html")
 """What a transfer leaves in its folder."""
 
 AUDIO = NAMES[:2]
 
-DESCRIBING = frozenset({RESULT, "report.html"})
+DESCRIBING = frozenset({RESULT, APPLIED, "report.html"})
 """What says something of the audio beside it, and is false beside any other."""
 
 
@@ -62,13 +67,17 @@ def audio_files(layout: Layout, stems: Iterable[str]) -> list[str]:
 
 
 def recorded_files(outdir: Path) -> list[str]:
-    """What the result that is in a folder, if any, says that it wrote there."""
+    """What the results that are in a folder, if any, say that they wrote there."""
+    return [name for record in FORMATS for name in _recorded(outdir, record)]
+
+
+def _recorded(outdir: Path, record: str) -> list[str]:
     try:
-        document = json.loads((outdir / RESULT).read_text(encoding="utf-8"))
+        document = json.loads((outdir / record).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return []
-    is_result = isinstance(document, dict) and document.get("format") == "stito.result"
-    files = document.get("files") if is_result else None
+    is_ours = isinstance(document, dict) and document.get("format") == FORMATS[record]
+    files = document.get("files") if is_ours else None
     return [name for name in files if isinstance(name, str)] if isinstance(files, list) else []
 
 
@@ -80,8 +89,7 @@ def remove_earlier(outdir: Path, names: Iterable[str], keep: Iterable[str]) -> N
     for name in set(names) - (set(keep) - DESCRIBING):
         place = PurePosixPath(name)
         is_ours = place.suffix in (".wav", ".py") and place.parent in (PurePosixPath(), PurePosixPath("stems"))
-        is_ours = is_ours or name in DESCRIBING
-        if is_ours and ".." not in place.parts:
+        if (is_ours and ".." not in place.parts) or name in DESCRIBING:
             with contextlib.suppress(OSError):
                 (outdir / place).unlink()
     with contextlib.suppress(OSError):  # unless something is in it

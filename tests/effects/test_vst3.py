@@ -138,7 +138,7 @@ def test_a_plug_in_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Mo
         slot.effect.host_of.render(noise(0.01).numpy(), places, RATE)
 
 
-def test_a_process_ends_with_the_one_that_began_it(tmp_path: Path) -> None:
+def test_a_host_that_was_closed_begins_anew(tmp_path: Path) -> None:
     made = Vst3(plug(tmp_path, "Gain"))
     (worker,) = made.host_of._idle
     made.host_of.close()

@@ -112,7 +112,7 @@ def test_files_that_are_no_hdemucs_are_refused(tmp_path: Path) -> None:
         HDemucs(tmp_path / "none.pt")
     for number, content in enumerate((b"", b"<html>", b"PK\x03\x04 cut")):
         (tmp_path / f"{number}.pt").write_bytes(content)
-        with pytest.raises(WeightsError, match="is no file of such weights"):
+        with pytest.raises(WeightsError, match="cannot be read"):
             HDemucs(tmp_path / f"{number}.pt")
     torch.save({"a": torch.zeros(1)}, tmp_path / "other.pt")
     with pytest.raises(WeightsError, match="no Hybrid Demucs"):

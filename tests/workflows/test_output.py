@@ -108,6 +108,19 @@ def test_an_empty_folder_of_stems_goes_with_its_stems(songs: Path, tmp_path: Pat
     assert not (tmp_path / "stems").exists()
 
 
+def test_apply_leaves_no_stem_of_an_earlier_input(songs: Path, tmp_path: Path) -> None:
+    engine = Transfer(method="match", chain="gain", excerpt_seconds=1.0, excerpt_count=1)
+    run_transfer(engine, songs / "night", songs / "street", tmp_path / "one")
+    run_apply(tmp_path / "one" / "preset.json", songs / "night", tmp_path / "two")
+    before = {path.name for path in (tmp_path / "two" / "stems").iterdir()}
+    (tmp_path / "fewer").mkdir()
+    for name in ("drums.wav", "bass.wav"):
+        shutil.copy(songs / "night" / name, tmp_path / "fewer" / name)
+    assert before > {"drums.wav", "bass.wav"}
+    run_apply(tmp_path / "one" / "preset.json", tmp_path / "fewer", tmp_path / "two", force=True)
+    assert {path.name for path in (tmp_path / "two" / "stems").iterdir()} == {"drums.wav", "bass.wav"}
+
+
 def test_apply_removes_stems_and_documents_of_a_result_and_no_file_of_anybodys(songs: Path, tmp_path: Path) -> None:
     engine = Transfer(method="match", chain="gain", excerpt_seconds=1.0, excerpt_count=1)
     run_transfer(engine, songs / "night", songs / "street", tmp_path / "one")
@@ -118,7 +131,13 @@ def test_apply_removes_stems_and_documents_of_a_result_and_no_file_of_anybodys(s
     assert len(list((tmp_path / "two" / "stems").iterdir())) > 2
     run_apply(tmp_path / "one" / "preset.json", tmp_path / "fewer", tmp_path / "two", force=True)
     assert {path.name for path in (tmp_path / "two" / "stems").iterdir()} == {"drums.wav", "bass.wav"}
-    assert {path.name for path in (tmp_path / "two").iterdir()} == {"mix.wav", "stems", "preset.json", "preset.csv"}
+    assert {path.name for path in (tmp_path / "two").iterdir()} == {
+        "mix.wav",
+        "stems",
+        "preset.json",
+        "preset.csv",
+        "applied.json",
+    }
     own = tmp_path / "own" / "stems"
     own.mkdir(parents=True)
     shutil.copy(songs / "night" / "vocals.wav", own)

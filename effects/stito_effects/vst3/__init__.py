@@ -1,7 +1,7 @@
 """VST3 plug-ins as effects, each hosted by processes of its own, which may crash or hang without harm.
 
 ```
-effect ─▶ hosts ═ pipe (wire) ═▶ worker ─▶ pedalboard ─▶ the plug-in
+effect ─▶ host ═ pipe (wire) ═▶ worker ─▶ pedalboard ─▶ the plug-in
    └─ knobs: what the plug-in says of its parameters, as params with units
 ```
 """

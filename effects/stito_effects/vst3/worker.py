@@ -56,6 +56,11 @@ class Hosted:
             self._anew = True
             self.same, self.wire = self._tried()
 
+    @property
+    def _width(self) -> int:
+        """The channels of the plug-in."""
+        return 2 if len(self._plugins) == 1 else 1
+
     def described(self) -> dict[str, Any]:
         """What the plug-in says of itself."""
         plugin = self._plugins[0]
@@ -64,7 +69,7 @@ class Hosted:
             "maker": str(getattr(plugin, "manufacturer_name", "") or ""),
             "version": str(getattr(plugin, "version", "") or ""),
             "category": str(getattr(plugin, "category", "") or ""),
-            "channels": 3 - len(self._plugins),
+            "channels": self._width,
             "same": self.same,
             "wire": self.wire,
             "parameters": [
@@ -92,8 +97,7 @@ class Hosted:
         for plugin in self._plugins:
             for key, place in {**self._defaults, **places}.items():
                 plugin.parameters[key].raw_value = place
-            channels = 3 - len(self._plugins)
-            plugin.process(np.zeros((channels, SETTLING), np.float32), sample_rate, reset=True)
+            plugin.process(np.zeros((self._width, SETTLING), np.float32), sample_rate, reset=True)
             plugin.reset()
         self._given = self._returned = 0
 
@@ -111,7 +115,7 @@ class Hosted:
         return np.concatenate(made, axis=-1)
 
     def _through(self, audio: Audio, sample_rate: int) -> Audio:
-        if len(self._plugins) == 1:
+        if self._width == 2:
             return np.asarray(self._plugins[0].process(audio, sample_rate, reset=False))
         sides = [
             plugin.process(np.ascontiguousarray(side[None]), sample_rate, reset=False)

@@ -50,7 +50,6 @@ def normalize_files(
     if many:
         _check_folder(source, out)
     else:
-        keep_inputs([out], source)
         _check_file(source, out, stem, targets, force)
     mix = read_mix(source, stem=stem)
     paths = {name: out / f"{name}.wav" if many else out for name, x in mix.stems.items() if not is_silent(x)}
